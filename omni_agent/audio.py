@@ -1,0 +1,117 @@
+"""Mono PCM audio with a position, resampling that keeps its state, and WAV files."""
+
+from __future__ import annotations
+
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+Pcm = NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioFrame:
+    """A piece of mono audio.
+
+    pcm: int16, shape (samples,); sample_rate: Hz; position: index of the first
+    sample since the stream began, in samples at ``sample_rate``.
+    """
+
+    pcm: Pcm
+    sample_rate: int
+    position: int = 0
+
+    @property
+    def samples(self) -> int:
+        return len(self.pcm)
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / self.sample_rate
+
+    def float32(self) -> NDArray[np.float32]:
+        """The samples as float32 in [-1, 1), shape (samples,)."""
+        return self.pcm.astype(np.float32) / 32768.0
+
+    @staticmethod
+    def from_float(samples: NDArray[Any], sample_rate: int, position: int = 0) -> AudioFrame:
+        """From floats in [-1, 1], shape (samples,); louder values are clipped."""
+        scaled = np.clip(np.rint(np.asarray(samples) * 32767.0), -32768, 32767)
+        return AudioFrame(scaled.astype(np.int16), sample_rate, position)
+
+    @staticmethod
+    def silence(seconds: float, sample_rate: int, position: int = 0) -> AudioFrame:
+        return AudioFrame(np.zeros(round(seconds * sample_rate), np.int16), sample_rate, position)
+
+
+class Resampler:
+    """Streaming resampler: pieces in, pieces out, the joins inaudible (soxr HQ)."""
+
+    def __init__(self, source_rate: int, target_rate: int) -> None:
+        self.source_rate, self.target_rate = source_rate, target_rate
+        self._position = 0
+        self._stream = (
+            None
+            if source_rate == target_rate
+            else soxr.ResampleStream(source_rate, target_rate, 1, dtype="int16", quality="HQ")
+        )
+
+    def push(self, frame: AudioFrame, *, last: bool = False) -> AudioFrame:
+        """The samples that are ready; ``last`` flushes what the filter holds back."""
+        if frame.sample_rate != self.source_rate:
+            raise ValueError(f"expected {self.source_rate} Hz, got {frame.sample_rate} Hz")
+        if self._stream is None:
+            pcm: Pcm = frame.pcm
+        else:
+            pcm = np.asarray(self._stream.resample_chunk(frame.pcm, last=last), dtype=np.int16)
+        out = AudioFrame(pcm, self.target_rate, self._position)
+        self._position += len(pcm)
+        return out
+
+
+def resample(frame: AudioFrame, sample_rate: int) -> AudioFrame:
+    """A whole clip at another sample rate."""
+    if frame.sample_rate == sample_rate:
+        return frame
+    pcm = soxr.resample(frame.pcm, frame.sample_rate, sample_rate, quality="HQ")
+    return AudioFrame(np.asarray(pcm, dtype=np.int16), sample_rate)
+
+
+def concatenate(frames: list[AudioFrame], sample_rate: int) -> AudioFrame:
+    """Frames of one rate as one frame; empty input gives an empty frame."""
+    if not frames:
+        return AudioFrame(np.zeros(0, np.int16), sample_rate)
+    return AudioFrame(np.concatenate([f.pcm for f in frames]), sample_rate, frames[0].position)
+
+
+def read_wav(path: Path | str) -> AudioFrame:
+    """A 16-bit PCM WAV file; several channels are averaged to mono.
+
+    Raises ValueError, naming the file, for anything else.
+    """
+    try:
+        with wave.open(str(path), "rb") as file:
+            if file.getsampwidth() != 2:
+                raise ValueError(f"{path}: expected 16-bit PCM, got {8 * file.getsampwidth()}-bit")
+            channels, rate = file.getnchannels(), file.getframerate()
+            raw = file.readframes(file.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"{path}: not a PCM WAV file ({error})") from error
+    pcm = np.frombuffer(raw[: len(raw) - len(raw) % (2 * channels)], dtype="<i2")
+    if channels > 1:
+        pcm = pcm.reshape(-1, channels).mean(axis=1).astype(np.int16)
+    return AudioFrame(pcm.astype(np.int16), rate)
+
+
+def write_wav(path: Path | str, frame: AudioFrame) -> None:
+    """Write a frame as a 16-bit mono WAV file."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(frame.sample_rate)
+        file.writeframes(frame.pcm.astype("<i2").tobytes())

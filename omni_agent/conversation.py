@@ -1,0 +1,135 @@
+"""What was said, by whom, and how much of it was heard."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from omni_agent.audio import AudioFrame
+
+Role = Literal["user", "assistant", "system"]
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id such as ``item_3f2a…``."""
+    return f"{prefix}_{uuid.uuid4().hex[:20]}"
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPart:
+    """An utterance. ``transcript`` is None when nobody has transcribed it (yet)."""
+
+    audio: AudioFrame
+    transcript: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """An encoded picture, e.g. a camera frame. mime: ``image/jpeg`` and the like."""
+
+    data: bytes
+    mime: str
+
+
+Part = TextPart | AudioPart | ImagePart
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message. ``interrupted`` marks an assistant message cut to what was heard."""
+
+    role: Role
+    parts: tuple[Part, ...]
+    id: str = field(default_factory=lambda: new_id("item"))
+    interrupted: bool = False
+
+    @property
+    def text(self) -> str:
+        """The words: text parts and transcripts of audio parts."""
+        words = (
+            part.text if isinstance(part, TextPart) else (part.transcript or "")
+            for part in self.parts
+            if isinstance(part, TextPart | AudioPart)
+        )
+        return " ".join(word for word in words if word)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+    id: str = field(default_factory=lambda: new_id("item"))
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """``output`` is what the Thinker reads; ``ok`` is False for any failure."""
+
+    call_id: str
+    output: str
+    ok: bool = True
+    id: str = field(default_factory=lambda: new_id("item"))
+
+
+Item = Message | ToolCall | ToolResult
+
+
+def user(text: str) -> Message:
+    return Message("user", (TextPart(text),))
+
+
+def assistant(text: str) -> Message:
+    return Message("assistant", (TextPart(text),))
+
+
+class Conversation:
+    """The ordered items of one call.
+
+    ``on_change(item)`` is told of every item added or replaced, so that a store
+    can keep it (ids are stable: writing an item again replaces it).
+    """
+
+    def __init__(self, on_change: Callable[[Item], None] | None = None) -> None:
+        self._items: dict[str, Item] = {}
+        self._on_change = on_change
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        return tuple(self._items.values())
+
+    def get(self, item_id: str) -> Item | None:
+        return self._items.get(item_id)
+
+    def add(self, item: Item) -> None:
+        """Append, or replace in place when the id is known."""
+        self._items[item.id] = item
+        if self._on_change:
+            self._on_change(item)
+
+    def truncate(self, item_id: str, heard: str) -> Message | None:
+        """Cut an assistant message to what was heard.
+
+        Returns the message as it now stands, or None when there is no such
+        assistant message or nothing to cut. A message of which nothing was
+        heard stays, empty and marked, so that the turn order is kept.
+        """
+        item = self._items.get(item_id)
+        if not isinstance(item, Message) or item.role != "assistant" or item.text == heard:
+            return None
+        cut = replace(item, parts=(TextPart(heard),), interrupted=True)
+        self.add(cut)
+        return cut

@@ -1,0 +1,96 @@
+"""The hooks a plugin can implement (pluggy). All are plain functions.
+
+A plugin is a module, or any object, with functions named like these and marked
+``@hookimpl``::
+
+    from omni_agent import hookimpl, tool
+
+    @hookimpl
+    def register_tools():
+        return [order_status]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    import typer
+
+    from omni_agent.ears import Ears
+    from omni_agent.events import Event
+    from omni_agent.persona import Persona
+    from omni_agent.talker import Talker
+    from omni_agent.text import TextFilter
+    from omni_agent.thinker import Thinker
+    from omni_agent.tools import Tool
+
+PROJECT = "omni_agent"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What the user said about engines on the command line or to ``Agent``.
+
+    model: a model name of the engine, or a path. light: the smaller models.
+    base_url, api_key: an OpenAI-compatible server, for engines that are remote.
+    report: shows progress to the user, one short line at a time.
+    """
+
+    model: str | None = None
+    light: bool = False
+    base_url: str | None = None
+    api_key: str | None = None
+    report: Callable[[str], None] = lambda line: None
+
+
+
+@hookspec
+def register_tools() -> Sequence[Tool]:  # type: ignore[empty-body]  # a spec has no body
+    """Tools this plugin brings; a persona's ``tools`` picks plugins or tools by name."""
+
+
+@hookspec
+def register_thinkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Thinker]]]:  # type: ignore[empty-body]  # a spec has no body
+    """Thinkers by engine name. The factory starts it; it raises EngineUnavailable."""
+
+
+@hookspec
+def register_talkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Talker]]]:  # type: ignore[empty-body]  # a spec has no body
+    """Talkers by engine name."""
+
+
+@hookspec
+def register_ears() -> Mapping[str, Callable[[EngineOptions], Awaitable[Ears]]]:  # type: ignore[empty-body]  # a spec has no body
+    """Voice activity and transcription by engine name."""
+
+
+@hookspec
+def text_filters(persona: Persona) -> Mapping[str, TextFilter]:  # type: ignore[empty-body]  # a spec has no body
+    """Text filters by name; a persona's ``filters`` picks and orders them."""
+
+
+@hookspec
+def context(session_id: str, user_text: str) -> str | None:
+    """Text for the Thinker to read beside this turn (retrieval); None for nothing."""
+
+
+@hookspec
+def session_started(session_id: str) -> None:
+    """A call began."""
+
+
+@hookspec
+def event_emitted(session_id: str, event: Event) -> None:
+    """Observe an event. Must be quick; cannot change anything."""
+
+
+@hookspec
+def register_cli(app: typer.Typer) -> None:
+    """Add commands to ``omni-agent``."""

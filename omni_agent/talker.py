@@ -1,0 +1,58 @@
+"""The Talker contract: text in as it is thought, speech out as it is made."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from omni_agent.audio import AudioFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How to say it.
+
+    prompt: the Talker's own system prompt (a persona's ``# Talker`` section).
+    speaker: an engine's voice name; None is the engine's default.
+    language: BCP 47 tag. speed: 1.0 is the voice's natural tempo.
+    pause_ms: silence between sentences, added to the voice's own.
+    Either left None lets the engine take it from the prompt ("unhurried", "brisk").
+    features: the turn's feature handle, for a Talker that reads a Thinker's states.
+    """
+
+    prompt: str = ""
+    speaker: str | None = None
+    language: str = "en"
+    speed: float | None = None
+    pause_ms: int | None = None
+    features: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A piece of speech and how far into the text it reaches.
+
+    text_end: characters of the text given to ``speak`` that have been voiced
+    once this piece has been played to its end.
+    """
+
+    audio: AudioFrame
+    text_end: int
+
+
+@runtime_checkable
+class Talker(Protocol):
+    """Speaks a stream of text.
+
+    ``speak`` stalls when the text stalls, ends when the text ends, and stops
+    using the model soon after it is closed. It raises EngineError when it
+    cannot go on.
+    """
+
+    @property
+    def sample_rate(self) -> int: ...
+
+    def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncIterator[Speech]: ...
+
+    async def aclose(self) -> None: ...

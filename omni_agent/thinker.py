@@ -1,0 +1,128 @@
+"""The Thinker contract: a conversation in, a stream of thoughts out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from omni_agent.conversation import Item
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSchema:
+    """What a Thinker is told of a tool. ``parameters`` is a JSON schema of type object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """temperature 0 is greedy; max_tokens bounds one reply."""
+
+    temperature: float = 0.7
+    top_p: float = 0.95
+    max_tokens: int = 200
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkRequest:
+    """Everything a Thinker may know of one reply.
+
+    instructions: the Thinker prompt. items: the conversation so far, the user's
+    turn last (or a tool's result). tools: empty forbids tool calls.
+    """
+
+    instructions: str
+    items: tuple[Item, ...]
+    tools: tuple[ToolSchema, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """Text to be spoken."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """Text the user must never hear."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallBegun:
+    """A tool call is on its way; its arguments are still being generated."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallRequest:
+    """A complete tool call. ``arguments`` are as parsed: not validated yet."""
+
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedCall:
+    """Output that began as a tool call and cannot be read as one. It fails closed."""
+
+    raw: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """A handle to hidden states that a Talker of the same engine can use."""
+
+    handle: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one reply; cached tokens are prompt tokens not computed again."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+
+Thought = (
+    TextDelta | ReasoningDelta | ToolCallBegun | ToolCallRequest | MalformedCall | Features | Usage
+)
+
+
+@runtime_checkable
+class Thinker(Protocol):
+    """Thinks of what to say. Closing the iterator of ``think`` stops the model."""
+
+    @property
+    def hears(self) -> bool:
+        """True when audio parts are understood and no transcript is needed."""
+        ...
+
+    @property
+    def sees(self) -> bool:
+        """True when image parts are understood."""
+        ...
+
+    def think(self, request: ThinkRequest) -> AsyncIterator[Thought]: ...
+
+    async def prepare(self, request: ThinkRequest) -> None:
+        """Prefill as much of the request as possible; called while the user still speaks.
+
+        The last item is what was heard so far and will grow. Optional work:
+        must be cheap to cancel and must never fail the turn.
+        """
+        ...
+
+    async def aclose(self) -> None: ...
