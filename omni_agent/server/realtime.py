@@ -1,0 +1,73 @@
+"""The OpenAI Realtime (GA) protocol, as a pure mapping: events out, commands in.
+
+One JSON object a message, over the ``oai-events`` data channel. The standard
+part is what unmodified Realtime clients speak. A client that opts in with ::
+
+    {"type": "session.update", "session": {"omni": {"extensions": true}}}
+
+also gets the events below (strict clients raise on names they do not know, so
+nobody else does). ``session.created`` and ``session.updated`` always carry
+``session.omni``::
+
+    {"persona": str, "personas": [str], "sees": bool, "engine": {"thinker": str, …},
+     "extensions": bool, "ignored": [str]}
+
+``personas`` are the names to choose from; ``engine`` names the models, by
+stage; ``sees`` says whether camera frames are understood; ``ignored`` names the
+``session.update`` fields that this server accepts and does not act on
+(``instructions``, ``tools``, …: they belong to the persona).
+
+Extension events, server to client (each also has ``event_id``)
+---------------------------------------------------------------
+
+``omni.activity``
+    ``activity``: ``listening`` | ``hearing`` | ``thinking`` | ``speaking``.
+``omni.persona.changed``
+    ``persona``: the name now in force (chosen, or its file was edited).
+``omni.transcript.partial``
+    ``item_id``, ``text``: what the user said so far; each replaces the last. The
+    end is ``conversation.item.input_audio_transcription.completed``.
+``omni.backchannel``
+    ``text``: a listening noise that was ignored ("mm-hm").
+``omni.utterance.started``
+    ``item_id``, ``response_id``, ``kind``: ``answer`` | ``filler`` | ``greeting`` |
+    ``announcement``. Its words follow as ``response.output_audio_transcript.delta``
+    with the same ``item_id``.
+``omni.utterance.playing``
+    ``item_id``: its first audio left for the user.
+``omni.utterance.finished``
+    ``item_id``, ``response_id``, ``text`` (all that was to be said), ``heard`` (the
+    part of it that the user heard; strike the rest), ``heard_ms``, ``interrupted``.
+``omni.tool.started``
+    ``call_id``, ``response_id``, ``name``, ``arguments`` (an object).
+``omni.tool.progress``
+    ``call_id``, ``text``.
+``omni.tool.finished``
+    ``call_id``, ``name``, ``output`` (text), ``ok``, ``ms`` (how long it ran).
+``omni.panel``
+    ``panel``: the panel's id, one panel each; ``data``: ``{"title", "rows": [{"label",
+    "value", "group", "state": "on" | "off" | "warn" | "none"}], "empty"}`` (see
+    :class:`omni_agent.tools.Panel`). A new one with the same id replaces the old.
+``omni.interrupted``
+    ``response_id``, ``dropped_ms``: speech that was never played.
+``omni.waterfall``
+    ``response_id``, ``marks``: milliseconds since the end of the user's speech by
+    name, in order; names as in :class:`omni_agent.events.Waterfall`.
+``omni.session.ended``
+    ``reason``: ``hangup``, ``goodbye``, ``idle``, ``shutdown`` or an error's message.
+    The line closes after it.
+
+A failure that the call survives is the standard ``error`` event, with
+``error.type`` ``server_error`` and ``error.code`` the stage that failed.
+
+Extension message, client to server
+-----------------------------------
+
+``omni.persona.choose``
+    ``persona``: a name from ``personas``; in force with the next turn, answered by
+    ``omni.persona.changed``.
+
+Typing is the standard ``conversation.item.create`` with ``input_text``, the stop
+button ``response.cancel``. A typed message is a turn: no ``response.create`` is
+needed after it, and one that follows changes nothing.
+"""
