@@ -1,0 +1,133 @@
+// Everything that can go wrong, as a sentence a person can act on.
+
+/** A failure fit for the user's eyes. `actions` name what the page can offer next. */
+export class Problem extends Error {
+  /**
+   * @param {string} kind stable name, e.g. "microphone-denied"
+   * @param {string} title what happened, one sentence
+   * @param {string} advice what to do about it
+   * @param {{actions?: ("call"|"type"|"settings"|"dismiss")[], retryAfter?: number}} [more]
+   */
+  constructor(kind, title, advice, { actions = ["call"], retryAfter = 0 } = {}) {
+    super(title);
+    this.kind = kind;
+    this.advice = advice;
+    this.actions = actions;
+    this.retryAfter = retryAfter;
+  }
+}
+
+const MICROPHONE = {
+  NotAllowedError: () => new Problem(
+    "microphone-denied",
+    "The browser did not let this page use your microphone.",
+    "Allow the microphone in the address bar (the icon left of the address), then call again. You can also take the call by typing.",
+    { actions: ["call", "type"] },
+  ),
+  NotFoundError: () => new Problem(
+    "microphone-missing",
+    "No microphone was found.",
+    "Plug one in or switch it on, then call again. You can also take the call by typing: you will still hear the agent.",
+    { actions: ["call", "type"] },
+  ),
+  NotReadableError: () => new Problem(
+    "microphone-busy",
+    "The microphone is in use by another program.",
+    "Close the other call or recorder, or choose another microphone, then call again.",
+    { actions: ["call", "settings", "type"] },
+  ),
+  OverconstrainedError: () => new Problem(
+    "microphone-gone",
+    "The microphone you chose is no longer there.",
+    "Choose another one, then call again.",
+    { actions: ["settings", "call"] },
+  ),
+};
+
+/** A failed getUserMedia for the microphone. @param {unknown} error */
+export function fromMicrophone(error) {
+  const name = error?.name === "SecurityError" ? "NotAllowedError" : error?.name;
+  const known = MICROPHONE[name];
+  if (known) return known();
+  return new Problem("microphone", "The microphone could not be opened.",
+    `The browser said: ${error?.message || error?.name || "nothing"}. Try another microphone, or take the call by typing.`,
+    { actions: ["settings", "call", "type"] });
+}
+
+/** A failed getUserMedia for the camera. @param {unknown} error */
+export function fromCamera(error) {
+  const why = {
+    NotAllowedError: "The browser did not let this page use your camera. Allow it in the address bar and try again.",
+    NotFoundError: "No camera was found.",
+    NotReadableError: "The camera is in use by another program.",
+  }[error?.name] ?? `The camera could not be opened: ${error?.message || "no reason given"}.`;
+  return new Problem("camera", why, "The call goes on without it.", { actions: ["dismiss"] });
+}
+
+/** This page was not loaded over HTTPS or from localhost. */
+export function insecure() {
+  return new Problem("insecure",
+    "Browsers only allow the microphone on a secure page.",
+    `Open this page over https://, or on the machine itself as http://localhost${location.port ? `:${location.port}` : ""}.`,
+    { actions: [] });
+}
+
+/** The server did not answer at all. */
+export function unreachable() {
+  return new Problem("unreachable", "The server does not answer.",
+    "Check that it is still running (./scripts/serve) and that you are online, then call again.");
+}
+
+/** The line broke during a call. */
+export function lost() {
+  return new Problem("lost", "The connection was lost.",
+    "The network between you and the server dropped. What was said so far is kept below.");
+}
+
+/** Media could not get through although signalling did. */
+export function unconnected() {
+  return new Problem("unconnected", "No audio connection could be made to the server.",
+    "A firewall may be blocking UDP between you and it. Try another network, or set up a TURN server (see the docs), then call again.");
+}
+
+function seconds(value) {
+  const parsed = Number.parseInt(value ?? "", 10);
+  return Number.isFinite(parsed) && parsed > 0 ? Math.min(parsed, 600) : 0;
+}
+
+/** What the server said with an error status, at most a few lines of it. */
+async function reason(response) {
+  try {
+    const text = (await response.text()).slice(0, 2000);
+    try {
+      const body = JSON.parse(text);
+      const said = body?.error?.message ?? body?.detail ?? body?.message ?? "";
+      return typeof said === "string" ? said.slice(0, 300) : "";
+    } catch {
+      return /^\s*</.test(text) ? "" : text.slice(0, 300);
+    }
+  } catch {
+    return "";
+  }
+}
+
+/** A call that the server refused. @param {Response} response */
+export async function fromResponse(response) {
+  const said = await reason(response);
+  const retryAfter = seconds(response.headers.get("Retry-After"));
+  const wait = retryAfter ? `Try again in ${retryAfter} second${retryAfter === 1 ? "" : "s"}.` : "Try again in a moment.";
+  const details = said ? ` The server said: “${said}”` : "";
+  switch (response.status) {
+    case 401:
+    case 403:
+      return new Problem("forbidden", "The server did not accept this page.",
+        `Reload the page and call again. If it is embedded in another site, that site's origin has to be allowed on the server.${details}`);
+    case 429:
+      return new Problem("rate", "Too many calls from here in a short time.", wait, { retryAfter });
+    case 503:
+      return new Problem("busy", "The server cannot take another call right now.", `${wait}${details}`, { retryAfter });
+    default:
+      return new Problem("refused", "The server could not set up the call.",
+        `It answered with status ${response.status}.${details}`);
+  }
+}
