@@ -13,24 +13,26 @@ shown to the Thinker.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import inspect
 import json
+import keyword
 import re
-import types
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, overload
 
 import jsonschema
-from pydantic import BaseModel, TypeAdapter, create_model
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel
 
+from omni_agent import signatures
 from omni_agent.errors import ConfigError, ToolArgumentsError
 from omni_agent.thinker import ToolSchema
 
 MAX_OUTPUT_CHARS = 4000
 """A longer result is cut before the Thinker reads it: it must not fill the context."""
+
+_MAX_REASON_CHARS = 300
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 class PanelRow(BaseModel, extra="forbid"):
@@ -95,6 +97,21 @@ class Tool:
     examples: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     """(what a user says, the arguments to call with): demonstrations for small models."""
     _validator: Any = field(default=None, compare=False, repr=False)
+    _coerce: Callable[[Mapping[str, Any]], dict[str, Any]] | None = field(
+        default=None, compare=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a schema that is none."""
+        if self._validator is None:
+            schema = dict(self.schema.parameters)
+            try:
+                jsonschema.Draft202012Validator.check_schema(schema)
+            except jsonschema.SchemaError as error:
+                raise ConfigError(
+                    f"tool {self.name!r}: not a JSON schema: {error.message}"
+                ) from error
+            object.__setattr__(self, "_validator", jsonschema.Draft202012Validator(schema))
 
     @property
     def name(self) -> str:
@@ -102,26 +119,81 @@ class Tool:
 
     def validate(self, arguments: Mapping[str, Any]) -> None:
         """Raises ToolArgumentsError naming the argument and what it should be."""
-        validator = self._validator or jsonschema.Draft202012Validator(dict(self.schema.parameters))
-        error = next(iter(validator.iter_errors(dict(arguments))), None)
-        if error is not None:
-            where = ".".join(str(part) for part in error.absolute_path)
-            raise ToolArgumentsError(self.name, f"{where}: {error.message}" if where else error.message)
+        self._arguments(arguments)
 
     async def call(self, arguments: Mapping[str, Any], context: CallContext) -> str:
         """Validate, run and render; the caller bounds the time.
 
         Raises ToolArgumentsError, or whatever the tool raises.
         """
-        self.validate(arguments)
-        keywords: dict[str, Any] = dict(arguments)
+        keywords = self._arguments(arguments)
+        on_loop = inspect.iscoroutinefunction(self.run)
         if self.context_parameter:
-            keywords[self.context_parameter] = context
-        if inspect.iscoroutinefunction(self.run):
+            keywords[self.context_parameter] = context if on_loop else _FromThread(context)
+        if on_loop:
             result = await self.run(**keywords)
         else:
             result = await asyncio.to_thread(self.run, **keywords)
+            if inspect.isawaitable(result):  # an object with an async __call__, a lambda
+                result = await result
         return render(result)
+
+    def _arguments(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Checked against the schema, then as the types the function declares."""
+        given = dict(arguments)
+        error = jsonschema.exceptions.best_match(self._validator.iter_errors(given))
+        if error is not None:
+            raise ToolArgumentsError(self.name, _explain(error, self.schema.parameters))
+        if self._coerce is None:
+            return given
+        try:
+            return self._coerce(given)
+        except ValueError as problem:
+            raise ToolArgumentsError(self.name, _cut(str(problem), _MAX_REASON_CHARS)) from None
+
+
+class _FromThread:
+    """A CallContext for a plain function, which runs in a worker thread: same methods,
+    carried to the event loop's thread."""
+
+    def __init__(self, context: CallContext) -> None:
+        self._context, self._loop = context, asyncio.get_running_loop()
+
+    @property
+    def session_id(self) -> str:
+        return self._context.session_id
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self._context.state
+
+    def say(self, text: str) -> None:
+        self._loop.call_soon_threadsafe(self._context.say, text)
+
+    def show(self, name: str, panel: Panel) -> None:
+        self._loop.call_soon_threadsafe(self._context.show, name, panel)
+
+    def progress(self, text: str) -> None:
+        self._loop.call_soon_threadsafe(self._context.progress, text)
+
+    def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        async def start() -> asyncio.Task[None]:
+            return self._context.background(work)
+
+        return asyncio.run_coroutine_threadsafe(start(), self._loop).result(timeout=10)
+
+
+def _explain(error: jsonschema.ValidationError, parameters: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in error.absolute_path)
+    message = _cut(error.message, _MAX_REASON_CHARS)
+    if error.validator == "additionalProperties" and not where:
+        takes = ", ".join(parameters.get("properties", {})) or "no arguments"
+        message = f"{message}; it takes {takes}"
+    return f"{where}: {message}" if where else message
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[:limit] + " …"
 
 
 def render(result: Any) -> str:
@@ -137,7 +209,52 @@ def render(result: Any) -> str:
             text = json.dumps(result, ensure_ascii=False, default=str)
         except (TypeError, ValueError):
             text = str(result)
-    return text if len(text) <= MAX_OUTPUT_CHARS else text[:MAX_OUTPUT_CHARS] + " … (cut)"
+    return text if len(text) <= MAX_OUTPUT_CHARS else f"{text[:MAX_OUTPUT_CHARS]} … (cut)"
+
+
+def _tool_from(
+    function: Callable[..., Any],
+    *,
+    name: str | None,
+    description: str | None,
+    timeout_s: float,
+    interruptible: bool,
+    examples: Mapping[str, Mapping[str, Any]] | None,
+) -> Tool:
+    if isinstance(function, type) or not callable(function):
+        raise ConfigError(f"@tool needs a function, not {function!r}")
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        raise ConfigError(f"tool function {function.__qualname__}: return a value, do not yield")
+    called = name or str(getattr(function, "__name__", type(function).__name__))
+    if not _NAME.fullmatch(called) or keyword.iskeyword(called):
+        raise ConfigError(
+            f"{called!r} cannot be a tool's name: use up to 64 letters, digits and "
+            "underscores; pass name= to @tool"
+        )
+    if not timeout_s > 0:
+        raise ConfigError(f"tool {called!r}: timeout_s must be more than 0, not {timeout_s}")
+    signature = signatures.read(function, injected=CallContext)
+    made = Tool(
+        schema=ToolSchema(
+            name=called,
+            description=description or signature.description or called.replace("_", " "),
+            parameters=signature.schema,
+        ),
+        run=function,
+        timeout_s=timeout_s,
+        interruptible=interruptible,
+        context_parameter=signature.injected,
+        examples=tuple((say, dict(arguments)) for say, arguments in (examples or {}).items()),
+        _coerce=signature.coerce,
+    )
+    for say, arguments in made.examples:
+        try:
+            made.validate(arguments)
+        except ToolArgumentsError as error:
+            raise ConfigError(
+                f"tool {called!r}: example {say!r} is wrong: {error.reason}"
+            ) from error
+    return made
 
 
 @overload

@@ -1,0 +1,447 @@
+"""Tools made from typed functions."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import enum
+import functools
+import threading
+from collections.abc import Coroutine
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+
+from omni_agent.errors import ConfigError, ToolArgumentsError
+from omni_agent.thinker import ToolSchema
+from omni_agent.tools import MAX_OUTPUT_CHARS, CallContext, Panel, PanelRow, Tool, render, tool
+
+
+class Call:
+    """A CallContext that remembers what it was asked to do, and on which thread."""
+
+    def __init__(self) -> None:
+        self.session_id = "s1"
+        self.state: dict[str, Any] = {}
+        self.done: list[tuple[str, Any, int]] = []
+
+    def say(self, text: str) -> None:
+        self.done.append(("say", text, threading.get_ident()))
+
+    def show(self, name: str, panel: Panel) -> None:
+        self.done.append(("show", (name, panel), threading.get_ident()))
+
+    def progress(self, text: str) -> None:
+        self.done.append(("progress", text, threading.get_ident()))
+
+    def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        self.done.append(("background", None, threading.get_ident()))
+        return asyncio.ensure_future(work)
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Address(BaseModel):
+    street: str
+    number: int = 1
+
+
+class Tree(BaseModel):
+    title: str
+    children: list[Tree] = []
+
+
+@tool
+def order_status(order_id: str, call: CallContext) -> str:
+    """Where an order is. order_id: the number on the receipt, e.g. A-1042."""
+    return f"{order_id} is out for delivery in {call.session_id}"
+
+
+@tool(timeout_s=3, interruptible=True, examples={"Book Monday": {"day": "2026-03-02"}})
+async def book(
+    day: dt.date,
+    colour: Colour = Colour.RED,
+    size: Literal["small", "large"] = "small",
+    note: str | None = None,
+    address: Address | None = None,
+    seats: Annotated[int, Field(ge=1, le=9)] = 1,
+) -> dict[str, Any]:
+    """Book a table.
+
+    Args:
+        day: the day, as in
+            2026-03-02
+        seats (int): how many
+            Returns nothing special.
+    """
+    return {
+        "types": [type(value).__name__ for value in (day, colour, size, note, address, seats)],
+        "colour": colour is Colour.BLUE,
+    }
+
+
+def test_the_docstring_gives_the_description_and_the_parameters() -> None:
+    assert order_status.schema == ToolSchema(
+        name="order_status",
+        description="Where an order is.",
+        parameters={
+            "type": "object",
+            "properties": {
+                "order_id": {
+                    "type": "string",
+                    "description": "the number on the receipt, e.g. A-1042",
+                }
+            },
+            "required": ["order_id"],
+            "additionalProperties": False,
+        },
+    )
+
+
+def test_the_context_parameter_is_hidden_and_filled_in() -> None:
+    assert order_status.context_parameter == "call"
+    assert "call" not in order_status.schema.parameters["properties"]
+
+
+async def test_a_plain_function_runs_with_its_context() -> None:
+    assert await order_status.call({"order_id": "A-1"}, Call()) == "A-1 is out for delivery in s1"
+
+
+def test_types_become_schema_without_titles_or_references() -> None:
+    properties = book.schema.parameters["properties"]
+    assert properties["day"]["format"] == "date"
+    assert properties["day"]["description"] == "the day, as in 2026-03-02"
+    assert properties["seats"] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 9,
+        "default": 1,
+        "description": "how many",
+    }
+    assert properties["size"]["enum"] == ["small", "large"]
+    assert properties["colour"]["enum"] == ["red", "blue"]
+    assert properties["address"]["anyOf"][0]["required"] == ["street"]
+    assert "$defs" not in book.schema.parameters
+    assert book.schema.parameters["required"] == ["day"]
+    assert book.schema.description == "Book a table."
+
+
+async def test_arguments_arrive_as_the_declared_types() -> None:
+    output = await book.call(
+        {"day": "2026-03-02", "colour": "blue", "address": {"street": "Elm"}, "seats": 3}, Call()
+    )
+    assert output == (
+        '{"types": ["date", "Colour", "str", "NoneType", "Address", "int"], "colour": true}'
+    )
+
+
+async def test_omitted_arguments_take_the_functions_own_defaults() -> None:
+    marker = object()
+
+    @tool
+    async def probe(where: Any = marker) -> bool:
+        """Probe."""
+        return where is marker
+
+    assert await probe.call({}, Call()) == "true"
+
+
+async def test_a_field_as_default_is_a_default_for_the_function_too() -> None:
+    @tool
+    def probe(count: int = Field(5, ge=1, description="how often")) -> int:
+        """Probe."""
+        return count
+
+    assert await probe.call({}, Call()) == "5"
+    assert probe.schema.parameters["properties"]["count"] == {
+        "type": "integer",
+        "default": 5,
+        "minimum": 1,
+        "description": "how often",
+    }
+    with pytest.raises(ToolArgumentsError, match="count: 0 is less than the minimum"):
+        probe.validate({"count": 0})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({}, "'day' is a required property"),
+        ({"day": "someday"}, "day: .*date"),
+        ({"day": "2026-03-02", "seats": "two"}, "seats: 'two' is not of type 'integer'"),
+        ({"day": "2026-03-02", "seats": 10}, "seats: 10 is greater than the maximum of 9"),
+        ({"day": "2026-03-02", "size": "huge"}, r"size: 'huge' is not one of \['small', 'large'\]"),
+        ({"day": "2026-03-02", "when": 1}, "'when' was unexpected.*; it takes day, colour, size"),
+        ({"day": "x" * 10_000}, "day: "),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ToolArgumentsError, match=reason) as caught:
+        book.validate(arguments)
+    assert caught.value.tool == "book"
+    assert len(str(caught.value)) < 500
+
+
+def test_parameters_may_be_called_anything_a_function_allows() -> None:
+    @tool
+    def odd(json: str, _private: int, copy: str, title: str, model_config: str = "x") -> str:
+        """Odd names."""
+        return f"{json}{_private}{copy}{title}{model_config}"
+
+    assert set(odd.schema.parameters["properties"]) == {
+        "json",
+        "_private",
+        "copy",
+        "title",
+        "model_config",
+    }
+    odd.validate({"json": "a", "_private": 1, "copy": "b", "title": "c"})
+
+
+async def test_a_model_that_contains_itself_keeps_its_reference() -> None:
+    @tool
+    async def plant(tree: Tree) -> int:
+        """Plant."""
+        assert isinstance(tree.children[0], Tree)
+        return len(tree.children)
+
+    assert await plant.call({"tree": {"title": "a", "children": [{"title": "b"}]}}, Call()) == "1"
+    assert list(plant.schema.parameters["$defs"]) == ["Tree"]
+    with pytest.raises(ToolArgumentsError, match="children"):
+        plant.validate({"tree": {"title": "a", "children": [{"name": "b"}]}})
+
+
+def test_description_comes_from_annotations_before_the_docstring() -> None:
+    @tool
+    def look(
+        city: Annotated[str, "a city"], land: Annotated[str, Field(description="a land")] = "x"
+    ) -> str:
+        """Look. city: nothing. land: nothing."""
+        return city + land
+
+    properties = look.schema.parameters["properties"]
+    assert properties["city"]["description"] == "a city"
+    assert properties["land"]["description"] == "a land"
+
+
+def test_sphinx_style_and_inline_descriptions_are_understood() -> None:
+    @tool
+    def mix(paint: str, shade: str, gloss: bool = False) -> str:
+        """Mix paint. Takes a while.
+
+        :param paint: the base; gloss: shiny or not. Then it dries.
+        :param shade: how dark (0 to 9)
+        :returns: nothing
+        """
+        return paint + shade + str(gloss)
+
+    properties = mix.schema.parameters["properties"]
+    assert properties["paint"]["description"] == "the base"
+    assert properties["gloss"]["description"] == "shiny or not"
+    assert properties["shade"]["description"] == "how dark (0 to 9)"
+    assert mix.schema.description.startswith("Mix paint. Takes a while.")
+
+
+def test_without_a_docstring_the_name_describes_it() -> None:
+    @tool
+    def ring_the_bell() -> str:
+        return "ding"
+
+    assert ring_the_bell.schema.description == "ring the bell"
+    assert ring_the_bell.schema.parameters["properties"] == {}
+    ring_the_bell.validate({})
+
+
+def untyped(city) -> str:  # type: ignore[no-untyped-def]  # that is the point
+    return str(city)
+
+
+def star(*cities: str) -> str:
+    return ""
+
+
+def positional(city: str, /) -> str:
+    return city
+
+
+def unresolvable(city: Nowhere) -> str:  # type: ignore[name-defined]  # noqa: F821  # that is the point
+    return ""
+
+
+def no_schema(socket: threading.Thread) -> str:
+    return ""
+
+
+def two_contexts(a: CallContext, b: CallContext) -> str:
+    return ""
+
+
+def generator(city: str) -> Any:
+    yield city
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (untyped, "untyped: parameter 'city' needs a type"),
+        (star, r"star: \*cities"),
+        (positional, "positional: 'city' is positional-only"),
+        (unresolvable, "unresolvable: cannot resolve its annotations .*Nowhere"),
+        (no_schema, "no_schema: no JSON schema can be made of parameter 'socket'"),
+        (two_contexts, "two_contexts: only one parameter"),
+        (generator, "generator: return a value"),
+        (lambda: 1, "'<lambda>' cannot be a tool's name"),
+        (Address, "needs a function"),
+        (order_status, "needs a function"),
+        (3, "needs a function"),
+    ],
+)
+def test_a_function_no_schema_can_be_made_of_is_refused(function: Any, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        tool(function)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"name": "two words"}, "'two words' cannot be"),
+        ({"name": "class"}, "'class' cannot be"),
+        ({"timeout_s": 0}, "timeout_s"),
+        ({"timeout_s": float("nan")}, "timeout_s"),
+        ({"examples": {"Hi": {"city": 3}}}, "example 'Hi' is wrong: city: 3 is not of type"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, Any], reason: str) -> None:
+    def look(city: str) -> str:
+        return city
+
+    with pytest.raises(ConfigError, match=reason):
+        tool(**options)(look)
+
+
+def test_a_schema_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'bad': not a JSON schema"):
+        Tool(ToolSchema("bad", "", {"type": "objekt"}), run=print)
+
+
+async def test_a_tool_from_a_schema_alone_validates_and_runs() -> None:
+    made = Tool(
+        ToolSchema("add", "", {"type": "object", "properties": {"a": {"type": "integer"}}}),
+        run=lambda a: a + 1,
+    )
+    assert await made.call({"a": 1}, Call()) == "2"
+    with pytest.raises(ToolArgumentsError, match="a: "):
+        await made.call({"a": "1"}, Call())
+
+
+async def test_partials_methods_and_callable_objects_are_functions_too() -> None:
+    class Shop:
+        def price(self, item: str) -> str:
+            """What it costs."""
+            return f"{item}: 3"
+
+        async def __call__(self, item: str) -> str:
+            return f"{item}!"
+
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    assert await tool(Shop().price).call({"item": "tea"}, Call()) == "tea: 3"
+    assert await tool(name="shop")(Shop()).call({"item": "tea"}, Call()) == "tea!"
+    assert await tool(name="add")(functools.partial(add, 1)).call({"b": 2}, Call()) == "3"
+
+
+async def test_a_plain_function_reaches_the_call_on_the_loops_thread() -> None:
+    finished = asyncio.Event()
+
+    async def later() -> None:
+        finished.set()
+
+    @tool
+    def ring(call: CallContext) -> str:
+        """Ring."""
+        assert threading.get_ident() != loop_thread
+        call.state["rung"] = True
+        call.say("ding")
+        call.progress("half")
+        call.show("bell", Panel(title="Bell", rows=[PanelRow(label="a", value="b")]))
+        call.background(later())
+        return call.session_id
+
+    loop_thread = threading.get_ident()
+    context = Call()
+    assert await ring.call({}, context) == "s1"
+    await finished.wait()
+    assert [what for what, _, _ in context.done] == ["say", "progress", "show", "background"]
+    assert {thread for _, _, thread in context.done} == {loop_thread}
+    assert context.state == {"rung": True}
+
+
+async def test_what_a_tool_raises_reaches_the_caller() -> None:
+    @tool
+    def broken() -> str:
+        """Break."""
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        await broken.call({}, Call())
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (None, "done"),
+        ("ok", "ok"),
+        ({"a": {1, 2}}, '{"a": "{1, 2}"}'),
+        (Address(street="Elm"), '{"street":"Elm","number":1}'),
+        ({(1, 2): 3}, "{(1, 2): 3}"),
+    ],
+)
+def test_results_are_rendered_as_text(result: Any, text: str) -> None:
+    assert render(result) == text
+
+
+def test_a_huge_result_is_cut() -> None:
+    assert render("x" * 100_000) == "x" * MAX_OUTPUT_CHARS + " … (cut)"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+# A busy machine is no failure: no deadline, no health check of the clock.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.dictionaries(
+        st.sampled_from(["day", "colour", "size", "note", "address", "seats", "other"]), json_values
+    )
+    | st.fixed_dictionaries(
+        {"day": st.dates().map(str)},
+        optional={
+            "colour": st.sampled_from(["red", "blue", "green"]),
+            "size": st.sampled_from(["small", "large"]),
+            "address": st.fixed_dictionaries(
+                {"street": st.text(max_size=5), "number": json_values}
+            ),
+            "seats": st.integers() | st.floats(),
+        },
+    )
+)
+def test_any_arguments_validate_or_are_refused_as_such(arguments: dict[str, Any]) -> None:
+    try:
+        book.validate(arguments)
+    except ToolArgumentsError:
+        return
+    assert dt.date.fromisoformat(arguments["day"])
+    assert 1 <= arguments.get("seats", 1) <= 9
