@@ -103,7 +103,7 @@ class UtteranceStarted:
     at: float
     reply_id: str
     utterance: str
-    kind: Literal["answer", "filler", "greeting", "announcement"]
+    kind: Literal["answer", "filler", "greeting", "announcement", "apology"]
 
 
 @dataclass(frozen=True, slots=True)

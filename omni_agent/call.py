@@ -1,0 +1,90 @@
+"""What the parts of one call share: the stages, the line, the conversation, the outfit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from omni_agent.conversation import Conversation, Item, Message
+from omni_agent.ears import Ears
+from omni_agent.events import Event
+from omni_agent.ledger import Ledger
+from omni_agent.persona import Persona
+from omni_agent.talker import Talker, Voice
+from omni_agent.text import TextFilter
+from omni_agent.thinker import Sampling, Thinker, ThinkRequest, ToolSchema
+from omni_agent.tools import Tool
+from omni_agent.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The models of a call. Without ears the agent can only be typed to."""
+
+    thinker: Thinker
+    talker: Talker
+    ears: Ears | None = None
+
+    async def aclose(self) -> None:
+        """Stop the models, whatever some of them raise on the way."""
+        closing = [self.thinker.aclose(), self.talker.aclose()]
+        if self.ears is not None:
+            closing.append(self.ears.aclose())
+        await asyncio.gather(*closing, return_exceptions=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Outfit:
+    """A persona with the tools and filters its names stand for."""
+
+    persona: Persona
+    tools: Mapping[str, Tool]
+    filters: tuple[TextFilter, ...]
+
+    @property
+    def schemas(self) -> tuple[ToolSchema, ...]:
+        return tuple(tool.schema for tool in self.tools.values())
+
+    @property
+    def sampling(self) -> Sampling:
+        options = self.persona.sampling
+        return Sampling(options.temperature, options.top_p, options.max_tokens)
+
+    @property
+    def voice(self) -> Voice:
+        persona = self.persona
+        return Voice(
+            prompt=persona.talker,
+            speaker=persona.voice,
+            language=persona.language,
+            speed=persona.speech.speed,
+            pause_ms=persona.speech.pause_ms,
+        )
+
+
+@dataclass(slots=True)
+class Call:
+    """One call's shared state. ``outfit`` changes between turns only."""
+
+    session_id: str
+    stages: Stages
+    transport: Transport
+    conversation: Conversation
+    ledger: Ledger
+    outfit: Outfit
+    emit: Callable[[Event], None]
+    retrieve: Callable[[str], str] = field(default=lambda user_text: "")
+    """Text that plugins want the Thinker to read beside this turn."""
+
+    def request(self, heard: Message | None = None, *, with_tools: bool = True) -> ThinkRequest:
+        """What the Thinker is asked now; ``heard`` is a user's turn not committed yet."""
+        items: tuple[Item, ...] = self.conversation.items
+        instructions = self.outfit.persona.thinker
+        if heard is not None:
+            if self.conversation.get(heard.id) is None:
+                items = (*items, heard)
+            if extra := self.retrieve(heard.text):
+                instructions = f"{instructions}\n\n{extra}"
+        tools = self.outfit.schemas if with_tools else ()
+        return ThinkRequest(instructions, items, tools, self.outfit.sampling)

@@ -1,0 +1,230 @@
+"""Listening to one caller: audio in, a stream of what was heard out.
+
+The listener decides when a turn begins, pauses and ends, and transcribes on the
+way: at the first pause, while the endpointer still waits, so that the words are
+usually known when the turn is over. It knows nothing of replies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from omni_agent.audio import AudioFrame, Resampler
+from omni_agent.conversation import new_id
+from omni_agent.ears import EAR_RATE, Ears, Transcript
+from omni_agent.errors import EngineError
+from omni_agent.turns import Step, TurnDetector, TurnTiming, is_unfinished
+
+BARGE_IN_MS = 600
+"""Speech this long is meant for the agent, whatever the words."""
+PARTIAL_EVERY_MS = 900
+"""How often a user who goes on speaking is transcribed on the way."""
+UNFINISHED_EXTRA_MS = 700
+"""More patience when the words ask for more ("set a timer for")."""
+
+
+@dataclass(slots=True, eq=False)
+class UserTurn:
+    """One stretch of user speech. Times: ``_ms`` in the incoming audio, else loop seconds."""
+
+    item_id: str
+    began_ms: int
+    ended_ms: int = 0
+    speech_end: float = 0.0
+    end_of_turn: float = 0.0
+    audio: AudioFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBegan:
+    turn: UserTurn
+
+
+@dataclass(frozen=True, slots=True)
+class SpokeLong:
+    """The turn has lasted longer than a listening noise does."""
+
+    turn: UserTurn
+
+
+@dataclass(frozen=True, slots=True)
+class WordsSoFar:
+    turn: UserTurn
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LikelyOver:
+    """The user paused; this is what was said, if nothing follows."""
+
+    turn: UserTurn
+    transcript: Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class WentOn:
+    """… and something follows."""
+
+    turn: UserTurn
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfTurn:
+    """The silence was long enough. TurnOver follows with the words."""
+
+    turn: UserTurn
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOver:
+    turn: UserTurn
+    transcript: Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class HearingFailed:
+    """The ears failed; ``turn`` is lost when there was one."""
+
+    turn: UserTurn | None
+    error: EngineError
+
+
+HeardEvent = (
+    TurnBegan | SpokeLong | WordsSoFar | LikelyOver | WentOn | EndOfTurn | TurnOver | HearingFailed
+)
+
+
+class Listener:
+    """Hears one caller. Its transcriptions run in ``tasks`` and end with it."""
+
+    def __init__(
+        self, ears: Ears, timing: TurnTiming, language: str, tasks: asyncio.TaskGroup
+    ) -> None:
+        self.language = language
+        self._ears, self._tasks = ears, tasks
+        self._detector = TurnDetector(ears.voice_activity(), timing)
+        self._resampler: Resampler | None = None
+        self._heard: asyncio.Queue[HeardEvent] = asyncio.Queue()
+        self._turn: UserTurn | None = None
+        self._work: asyncio.Task[Transcript] | None = None
+        self._partial: asyncio.Task[None] | None = None
+        self._next_partial_ms = 0
+        self._spoke_long = False
+
+    def retime(self, timing: TurnTiming, language: str) -> None:
+        """Another persona's patience and language, from the next turn on."""
+        self._detector.endpointer.timing = timing
+        self.language = language
+
+    async def events(self) -> AsyncIterator[HeardEvent]:
+        """What was heard, in order, for ever."""
+        while True:
+            yield await self._heard.get()
+
+    async def push(self, frame: AudioFrame) -> None:
+        """The next piece of the caller's audio, of any sample rate."""
+        try:
+            steps = await self._detector.push(self._at_ear_rate(frame))
+        except EngineError as error:
+            self._heard.put_nowait(HearingFailed(self._turn, error))
+            return
+        for step in steps:
+            self._take(step)
+        if self._turn is not None:
+            self._check_length(self._turn)
+
+    def _at_ear_rate(self, frame: AudioFrame) -> AudioFrame:
+        if frame.sample_rate == EAR_RATE:
+            return frame
+        if self._resampler is None or self._resampler.source_rate != frame.sample_rate:
+            self._resampler = Resampler(frame.sample_rate, EAR_RATE)
+        return self._resampler.push(frame)
+
+    def _take(self, step: Step) -> None:
+        if step is Step.BEGAN:
+            self._begin()
+        elif (turn := self._turn) is None:
+            return
+        elif step is Step.PAUSED:
+            self._transcribe(turn)
+        elif step is Step.RESUMED:
+            self._forget_work()
+            self._heard.put_nowait(WentOn(turn))
+        else:
+            self._end(turn)
+
+    def _begin(self) -> None:
+        endpointer = self._detector.endpointer
+        began = max(0, round(self._detector.audio_ms) - endpointer.turn_ms)
+        self._turn = turn = UserTurn(new_id("item"), began)
+        self._spoke_long = False
+        self._next_partial_ms = PARTIAL_EVERY_MS
+        self._heard.put_nowait(TurnBegan(turn))
+
+    def _check_length(self, turn: UserTurn) -> None:
+        endpointer = self._detector.endpointer
+        spoken_ms = endpointer.turn_ms - endpointer.silence_ms
+        if spoken_ms >= BARGE_IN_MS and not self._spoke_long:
+            self._spoke_long = True
+            self._heard.put_nowait(SpokeLong(turn))
+        idle = self._partial is None or self._partial.done()
+        if endpointer.silence_ms == 0 and spoken_ms >= self._next_partial_ms and idle:
+            self._next_partial_ms = spoken_ms + PARTIAL_EVERY_MS
+            audio = self._detector.utterance()
+            self._partial = self._tasks.create_task(self._report_words(turn, audio))
+
+    async def _report_words(self, turn: UserTurn, audio: AudioFrame) -> None:
+        try:
+            transcript = await self._ears.transcribe(audio, language=self.language)
+        except EngineError:
+            return  # only a preview: the words of the whole turn are what counts
+        if transcript.text and self._turn is turn:
+            self._heard.put_nowait(WordsSoFar(turn, transcript.text))
+
+    def _transcribe(self, turn: UserTurn) -> None:
+        if self._partial is not None:
+            self._partial.cancel()
+        silence_ms = self._detector.endpointer.silence_ms
+        turn.speech_end = asyncio.get_running_loop().time() - silence_ms / 1000
+        turn.ended_ms = round(self._detector.audio_ms) - silence_ms
+        turn.audio = self._detector.utterance()
+        self._work = self._tasks.create_task(self._words(turn, turn.audio))
+
+    async def _words(self, turn: UserTurn, audio: AudioFrame) -> Transcript:
+        transcript = await self._guess(audio)
+        if self._turn is turn and is_unfinished(transcript.text):
+            endpointer = self._detector.endpointer
+            endpointer.patience_ms = endpointer.timing.patience_ms + UNFINISHED_EXTRA_MS
+        if transcript.text:
+            self._heard.put_nowait(LikelyOver(turn, transcript))
+        return transcript
+
+    async def _guess(self, audio: AudioFrame) -> Transcript:
+        try:
+            return await self._ears.transcribe(audio, language=self.language)
+        except EngineError as error:
+            self._heard.put_nowait(HearingFailed(None, error))
+            return Transcript("")
+
+    def _forget_work(self) -> None:
+        if self._work is not None:
+            self._work.cancel()
+            self._work = None
+
+    def _end(self, turn: UserTurn) -> None:
+        if self._work is None:
+            self._transcribe(turn)
+        assert self._work is not None
+        turn.end_of_turn = asyncio.get_running_loop().time()
+        self._heard.put_nowait(EndOfTurn(turn))
+        self._tasks.create_task(self._conclude(turn, self._work))
+        self._turn = self._work = None
+        self._detector.clear()
+
+    async def _conclude(self, turn: UserTurn, work: asyncio.Task[Transcript]) -> None:
+        self._heard.put_nowait(TurnOver(turn, await work))
+
+    async def aclose(self) -> None:
+        await self._detector.aclose()

@@ -1,0 +1,360 @@
+"""One reply: Thinker → filters → Talker → transport, with tool calls in between.
+
+A reply may start before the user's turn is certainly over. Until ``confirm`` it
+thinks and synthesises, but nothing it does can be seen, heard or undone: events,
+conversation items and tool calls wait in order for the confirmation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Literal
+
+from omni_agent import events
+from omni_agent.call import Call
+from omni_agent.conversation import Message, TextPart, ToolCall, new_id
+from omni_agent.errors import EngineError
+from omni_agent.ledger import Outcome
+from omni_agent.streams import Channel, chain, closing, first_words, one
+from omni_agent.talker import Speech
+from omni_agent.text import compose, words_heard
+from omni_agent.thinker import (
+    MalformedCall,
+    TextDelta,
+    ThinkRequest,
+    ToolCallBegun,
+    ToolCallRequest,
+    Usage,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_ROUNDS = 4
+"""Thinker runs in one reply; the last one may not call tools, so a reply always ends."""
+APOLOGY = "Sorry, something went wrong on my side. Could you say that again?"
+CALL_APOLOGY = "Sorry, I could not do that."
+
+Kind = Literal["answer", "filler", "greeting", "announcement", "apology"]
+ToolStarter = Callable[[str, ToolCallRequest], "asyncio.Task[Outcome] | None"]
+
+
+@dataclass(slots=True)
+class Utterance:
+    """A message on its way to the user's ear, and which audio voices which text."""
+
+    id: str
+    kind: Kind
+    text: str = ""
+    marks: list[tuple[float, int]] = field(default_factory=list)
+    """(ms played, characters voiced by then), ascending."""
+    audible: bool = False
+    played: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: bool = False
+
+    @property
+    def ms(self) -> float:
+        return self.marks[-1][0] if self.marks else 0.0
+
+    def extend(self, speech: Speech) -> None:
+        self.marks.append((self.ms + 1000 * speech.audio.seconds, speech.text_end))
+
+    def heard_text(self, ms: float) -> str:
+        """The whole words voiced within the first ``ms`` milliseconds."""
+        end = 0
+        for until, text_end in self.marks:
+            if until > ms:
+                break
+            end = text_end
+        return words_heard(self.text, end)
+
+
+class Reply:
+    """Answers once. ``start_tool`` runs a call in the session, beyond this reply's life."""
+
+    def __init__(
+        self, call: Call, start_tool: ToolStarter, *, since: float, heard: Message | None = None
+    ) -> None:
+        self.id = new_id("resp")
+        self.utterances: list[Utterance] = []
+        self.heard = heard
+        self._call, self._start_tool = call, start_tool
+        self._since = since
+        self._marks: dict[str, float] = {}
+        self._confirmed = asyncio.Event()
+        self._waiting: list[Callable[[], None]] = []
+        self._voicing = asyncio.Lock()
+        self._tools: list[asyncio.Task[Outcome]] = []
+        self._fillers = itertools.cycle(call.outfit.persona.fillers or ("",))
+        self._answering = False
+
+    # -- what waits for the turn to be certain ---------------------------------
+
+    def confirm(self) -> None:
+        """The turn is over: do all that waited, in order, and go on unhindered."""
+        self._confirmed.set()
+        self._emit(events.ReplyStarted(self._now(), self.id), first=True)
+        for action in self._waiting:
+            action()
+        self._waiting.clear()
+
+    async def confirmation(self) -> None:
+        """Wait until the turn is certainly over."""
+        await self._confirmed.wait()
+
+    @property
+    def confirmed(self) -> bool:
+        return self._confirmed.is_set()
+
+    def _when_confirmed(self, action: Callable[[], None]) -> None:
+        if self.confirmed:
+            action()
+        else:
+            self._waiting.append(action)
+
+    def _emit(self, event: events.Event, *, first: bool = False) -> None:
+        if first:
+            self._call.emit(event)
+        else:
+            self._when_confirmed(lambda: self._call.emit(event))
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def mark(self, name: str, at: float | None = None) -> None:
+        """Note the first time something happened, for the waterfall."""
+        self._marks.setdefault(name, at if at is not None else self._now())
+
+    # -- the run ----------------------------------------------------------------
+
+    async def think(self) -> None:
+        """Think, use tools and speak until nothing is left to say; wait until it was played."""
+        async with asyncio.TaskGroup() as tasks:
+            for turn in range(MAX_ROUNDS):
+                calls = await self._round(tasks, with_tools=turn < MAX_ROUNDS - 1)
+                if not calls:
+                    break
+                await self._confirmed.wait()
+                await asyncio.wait(self._tools) if self._tools else None
+                self._tools.clear()
+                self.mark("tool_done")
+            if not self._answering:
+                await self._say(tasks, APOLOGY, "answer")
+        self._finish()
+
+    async def say(self, text: str, kind: Kind) -> None:
+        """Speak a given text instead of thinking."""
+        async with asyncio.TaskGroup() as tasks:
+            await self._say(tasks, text, kind)
+        self._finish()
+
+    def _finish(self) -> None:
+        self._emit_waterfall()
+        self._emit(events.ReplyFinished(self._now(), self.id, interrupted=False))
+
+    def _emit_waterfall(self) -> None:
+        marks = {name: round(1000 * (at - self._since), 1) for name, at in self._marks.items()}
+        ordered = dict(sorted(marks.items(), key=lambda mark: mark[1]))
+        self._emit(events.Waterfall(self._now(), self.id, ordered))
+
+    async def _round(self, tasks: asyncio.TaskGroup, *, with_tools: bool) -> int:
+        """One Thinker run; returns how many tools it called."""
+        text = Channel()
+        async with asyncio.TaskGroup() as pair:
+            thinking = pair.create_task(
+                self._think(tasks, self._call.request(self.heard, with_tools=with_tools), text)
+            )
+            await self._voice(tasks, aiter(text), "answer")
+        return thinking.result()
+
+    async def _think(self, tasks: asyncio.TaskGroup, request: ThinkRequest, text: Channel) -> int:
+        calls = 0
+        try:
+            async with closing(self._call.stages.thinker.think(request)) as thoughts:
+                async for thought in thoughts:
+                    if not isinstance(thought, Usage):
+                        self.mark("first_thought")
+                    match thought:
+                        case TextDelta():
+                            text.put(thought.text)
+                        case ToolCallBegun():
+                            self._expect_tool(tasks)
+                        case ToolCallRequest():
+                            self._expect_tool(tasks)
+                            calls += self._begin_tool(thought)
+                        case MalformedCall():
+                            log.error("malformed tool call (%s): %r", thought.reason, thought.raw)
+                            text.put(CALL_APOLOGY)
+                        case _:
+                            pass
+        except EngineError as error:
+            self._failed("thinker", error)
+            text.put(APOLOGY)
+        finally:
+            text.close()
+        return calls
+
+    def _begin_tool(self, request: ToolCallRequest) -> int:
+        """Enter a call; 1 when it is new. It starts when the turn is confirmed."""
+        if not self._call.ledger.open(request):
+            return 0
+
+        def start() -> None:
+            self._call.conversation.add(
+                ToolCall(request.call_id, request.name, dict(request.arguments))
+            )
+            task = self._start_tool(self.id, request)
+            if task is not None:
+                self._tools.append(task)
+
+        self._when_confirmed(start)
+        return 1
+
+    def _failed(self, source: str, error: EngineError) -> None:
+        log.error("%s failed", source, exc_info=error)
+        self._emit(events.ErrorOccurred(self._now(), source, str(error)))
+
+    # -- fillers ------------------------------------------------------------------
+
+    def _expect_tool(self, tasks: asyncio.TaskGroup) -> None:
+        """A tool is coming: unless the answer is quick, fill the silence."""
+        if "tool_decided" in self._marks:
+            return
+        self.mark("tool_decided")
+        if self._call.outfit.persona.fillers and not self._answering:
+            tasks.create_task(self._fill(tasks))
+
+    async def _fill(self, tasks: asyncio.TaskGroup) -> None:
+        await self._confirmed.wait()
+        await asyncio.sleep(self._call.outfit.persona.turn.filler_after_ms / 1000)
+        if not self._answering and not self._voicing.locked():
+            await self._speak(tasks, Utterance(new_id("item"), "filler"), one(next(self._fillers)))
+
+    # -- voicing --------------------------------------------------------------------
+
+    async def _say(self, tasks: asyncio.TaskGroup, text: str, kind: Kind) -> None:
+        await self._voice(tasks, one(text), kind)
+
+    async def _voice(self, tasks: asyncio.TaskGroup, text: AsyncIterator[str], kind: Kind) -> None:
+        """Filter and speak one message; nothing at all when no text comes."""
+        async with aclosing(compose(text, self._call.outfit.filters)) as stream:
+            first = await first_words(stream)
+            if not first:
+                return
+            self.mark("first_text")
+            self._answering = True
+            utterance = Utterance(new_id("item"), kind)
+            self._when_confirmed(lambda: self._introduce(utterance))
+            await self._speak(tasks, utterance, chain(first, stream))
+
+    def _introduce(self, utterance: Utterance) -> None:
+        self._call.conversation.add(Message("assistant", (), utterance.id))
+
+    async def _speak(
+        self, tasks: asyncio.TaskGroup, utterance: Utterance, text: AsyncIterator[str]
+    ) -> None:
+        call = self._call
+        self._emit(events.UtteranceStarted(self._now(), self.id, utterance.id, utterance.kind))
+        self.utterances.append(utterance)
+        async with self._voicing:
+            speech = call.stages.talker.speak(self._note(utterance, text), call.outfit.voice)
+            try:
+                async with closing(speech) as pieces:
+                    async for piece in pieces:
+                        self.mark("first_frame")
+                        await self._confirmed.wait()
+                        utterance.extend(piece)
+                        await call.transport.play(utterance.id, piece.audio)
+            except EngineError as error:
+                self._failed("talker", error)
+            await self._confirmed.wait()
+            call.transport.finish(utterance.id)
+            if not utterance.marks:
+                utterance.played.set()  # nothing could be voiced: there is nothing to wait for
+        tasks.create_task(self._settle_when_played(utterance))
+
+    async def _note(self, utterance: Utterance, text: AsyncIterator[str]) -> AsyncIterator[str]:
+        async for piece in text:
+            utterance.text += piece
+            self._emit(events.SpokenText(self._now(), utterance.id, piece))
+            yield piece
+
+    async def _settle_when_played(self, utterance: Utterance) -> None:
+        await utterance.played.wait()
+        self._settle(utterance, utterance.text if utterance.marks else "", interrupted=False)
+
+    def _settle(self, utterance: Utterance, heard: str, *, interrupted: bool) -> None:
+        """Commit what was heard, once."""
+        if utterance.settled:
+            return
+        utterance.settled = True
+        if utterance.kind != "filler":
+            parts = (TextPart(heard),) if heard else ()
+            message = Message("assistant", parts, utterance.id, interrupted=interrupted)
+            self._call.conversation.add(message)
+        ms = utterance.ms
+        if interrupted:
+            ms = min(ms, self._call.transport.heard(utterance.id).ms)
+        self._call.emit(
+            events.UtteranceFinished(
+                self._now(),
+                self.id,
+                utterance.id,
+                utterance.text,
+                heard,
+                round(ms),
+                interrupted,
+            )
+        )
+
+    # -- what the session tells ---------------------------------------------------------
+
+    def playout_started(self, utterance_id: str, at: float) -> None:
+        utterance = self._find(utterance_id)
+        if utterance is None:
+            return
+        utterance.audible = True
+        self.mark("on_the_wire", at)
+        if utterance.kind != "filler":
+            self.mark("answer_on_the_wire", at)
+        self._call.emit(events.PlaybackStarted(at, utterance_id))
+
+    def playout_finished(self, utterance_id: str) -> None:
+        utterance = self._find(utterance_id)
+        if utterance is not None:
+            utterance.played.set()
+
+    def cut(self, dropped_ms: float, *, by_user: bool) -> None:
+        """After the run ended early and the transport was flushed: keep what was heard."""
+        for utterance in self.utterances:
+            if not utterance.settled:
+                heard = self._call.transport.heard(utterance.id)
+                complete = utterance.played.is_set()
+                text = utterance.text if complete else utterance.heard_text(heard.ms)
+                self._settle(utterance, text, interrupted=not complete)
+        if by_user:
+            self._call.emit(events.Interrupted(self._now(), self.id, dropped_ms))
+        self._emit_waterfall()
+        self._call.emit(events.ReplyFinished(self._now(), self.id, interrupted=True))
+
+    @property
+    def audible(self) -> bool:
+        """True while speech of this reply is being played."""
+        return any(u.audible and not u.played.is_set() for u in self.utterances)
+
+    @property
+    def apologised(self) -> bool:
+        """True when this reply was itself the apology for a failed one."""
+        return any(utterance.kind == "apology" for utterance in self.utterances)
+
+    @property
+    def spoken(self) -> str:
+        """All text on its way to the user's ear, fillers included."""
+        return " ".join(utterance.text for utterance in self.utterances)
+
+    def _find(self, utterance_id: str) -> Utterance | None:
+        return next((u for u in self.utterances if u.id == utterance_id), None)

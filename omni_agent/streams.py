@@ -1,0 +1,54 @@
+"""Small pieces for composing async streams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Channel:
+    """A stream of text between two tasks of one loop; ``close`` ends the iteration."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def put(self, text: str) -> None:
+        self._queue.put_nowait(text)
+
+    def close(self) -> None:
+        self._queue.put_nowait(None)
+
+    async def __aiter__(self) -> AsyncGenerator[str, None]:
+        while (text := await self._queue.get()) is not None:
+            yield text
+
+
+def closing(stream: AsyncIterator[T]) -> AbstractAsyncContextManager[AsyncIterator[T]]:
+    """A context that closes the stream when it can be closed (a generator)."""
+    return aclosing(stream) if isinstance(stream, AsyncGenerator) else nullcontext(stream)
+
+
+async def one(text: str) -> AsyncGenerator[str, None]:
+    """A stream of one piece."""
+    yield text
+
+
+async def chain(first: str, rest: AsyncIterator[str]) -> AsyncGenerator[str, None]:
+    """``first``, then the rest; closing the rest stays with whoever opened it."""
+    yield first
+    async for text in rest:
+        yield text
+
+
+async def first_words(stream: AsyncIterator[str]) -> str:
+    """The beginning of a stream up to its first visible character; empty if there is none."""
+    text = ""
+    async for piece in stream:
+        text += piece
+        if text.strip():
+            return text.lstrip()
+    return ""

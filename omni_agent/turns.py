@@ -1,0 +1,190 @@
+"""Turn-taking: when a user began, paused, and finished; what was only a listening noise.
+
+``Endpointer`` is a pure state machine over speech probabilities; ``TurnDetector``
+feeds it from a caller's audio and keeps the utterance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from omni_agent.audio import AudioFrame, concatenate
+from omni_agent.ears import EAR_RATE, VoiceActivity
+
+
+class Step(Enum):
+    """What one window of audio changed."""
+
+    BEGAN = auto()
+    PAUSED = auto()
+    RESUMED = auto()
+    ENDED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTiming:
+    """Times in ms; probabilities in [0, 1].
+
+    onset_ms: voiced audio that makes a beginning. pause_ms: silence after which
+    what was said is worth transcribing already. patience_ms: silence that ends the
+    turn. threshold and release: Silero's usual hysteresis, 0.5 and 0.15 below it.
+    max_turn_ms: a turn is ended by force here (Whisper hears 30 s at most).
+    """
+
+    onset_ms: int = 96
+    pause_ms: int = 128
+    patience_ms: int = 450
+    threshold: float = 0.5
+    release: float = 0.35
+    max_turn_ms: int = 28_000
+
+
+class Endpointer:
+    """Turns speech probabilities of ``window_ms`` windows into steps."""
+
+    def __init__(self, window_ms: int, timing: TurnTiming) -> None:
+        self.window_ms, self.timing = window_ms, timing
+        self.patience_ms = timing.patience_ms
+        self._voiced_ms = 0
+        self._paused = False
+        self.active = False
+        self.silence_ms = 0
+        """Silence since the last voiced window of the turn."""
+        self.turn_ms = 0
+        """Time since the turn began."""
+
+    def step(self, probability: float) -> Step | None:
+        return self._during(probability) if self.active else self._before(probability)
+
+    def _before(self, probability: float) -> Step | None:
+        self._voiced_ms = self._voiced_ms + self.window_ms if self._is_voice(probability) else 0
+        if self._voiced_ms < self.timing.onset_ms:
+            return None
+        self.active, self._paused = True, False
+        self.silence_ms, self.turn_ms = 0, self._voiced_ms
+        self.patience_ms = self.timing.patience_ms
+        return Step.BEGAN
+
+    def _is_voice(self, probability: float) -> bool:
+        timing = self.timing
+        going_on = self.active or self._voiced_ms > 0
+        return probability >= (timing.release if going_on else timing.threshold)
+
+    def _during(self, probability: float) -> Step | None:
+        self.turn_ms += self.window_ms
+        if self._is_voice(probability):
+            self.silence_ms = 0
+            # One window of noise in a pause is not the user going on.
+            self._voiced_ms += self.window_ms
+            if self._paused and self._voiced_ms >= 2 * self.window_ms:
+                self._paused = False
+                self.patience_ms = self.timing.patience_ms
+                return Step.RESUMED
+        else:
+            self._voiced_ms = 0
+            self.silence_ms += self.window_ms
+        if self.silence_ms >= self.patience_ms or self.turn_ms >= self.timing.max_turn_ms:
+            return self._end()
+        if not self._paused and self.silence_ms >= self.timing.pause_ms:
+            self._paused = True
+            return Step.PAUSED
+        return None
+
+    def _end(self) -> Step:
+        self.active, self._voiced_ms = False, 0
+        return Step.ENDED
+
+
+class TurnDetector:
+    """One caller's audio in; steps out, with the utterance so far."""
+
+    PRE_ROLL_MS = 320
+
+    def __init__(self, activity: VoiceActivity, timing: TurnTiming) -> None:
+        self._activity = activity
+        self.endpointer = Endpointer(activity.window_ms, timing)
+        self._frames: deque[AudioFrame] = deque()
+        self._kept = 0
+        self.audio_ms = 0.0
+        """Position in the incoming audio, ms."""
+
+    async def push(self, frame: AudioFrame) -> list[Step]:
+        """Steps that this 16 kHz frame caused, in order."""
+        self._frames.append(frame)
+        self._kept += frame.samples
+        self.audio_ms += 1000 * frame.seconds
+        steps = []
+        for probability in await self._activity.push(frame):
+            step = self.endpointer.step(probability)
+            if step is not None:
+                steps.append(step)
+        if not self.endpointer.active and Step.ENDED not in steps:
+            self._trim()
+        return steps
+
+    def _trim(self) -> None:
+        keep = EAR_RATE * (self.PRE_ROLL_MS + self.endpointer.timing.onset_ms) // 1000
+        while self._frames and self._kept - self._frames[0].samples >= keep:
+            self._kept -= self._frames.popleft().samples
+
+    def utterance(self) -> AudioFrame:
+        """The audio of the turn so far, a little before its beginning included."""
+        return concatenate(list(self._frames), EAR_RATE)
+
+    def clear(self) -> None:
+        """Forget the utterance: the turn is over."""
+        self._frames.clear()
+        self._kept = 0
+
+    async def aclose(self) -> None:
+        await self._activity.aclose()
+
+
+_BACKCHANNEL = re.compile(
+    r"(?:m+[\s-]*h*m+|u+h+[\s-]*huh|h+m+|mhm|ah+|oh+|aha+|yeah|yep|yes|yup|ok|okay|right|sure|i see|"
+    r"got it|wow|cool|nice|great|really|true|exactly|go on|thanks|thank you)"
+)
+_UNFINISHED = re.compile(
+    r"(?:\b(?:and|or|but|because|so|the|a|an|to|of|for|with|in|at|on|my|your|if|that|um|uh|er|"
+    r"is|are|was|from|about|then|like|please set|i want|i need|can you|could you)|,|\.\.\.|…|-)$"
+)
+_FAREWELL = re.compile(
+    r"(?:(?:ok(?:ay)?|well|thanks|thank you|that's all|great)[ ,.!]*)*"
+    r"(?:good\s?bye|bye|bye[\s-]?bye|see you(?: later)?|talk to you later|hang up)"
+    r"(?:[ ,.!]*(?:now|then|for now|thanks|thank you|bye))*"
+)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text.strip().strip(".!?").lower())
+
+
+def is_backchannel(text: str) -> bool:
+    """True for a listening noise such as "mm-hm" or "okay, right": not a turn."""
+    words = [part for part in re.split(r"[,.!?\s]*[,.!?][,.!?\s]*", _plain(text)) if part]
+    return bool(words) and len(words) <= 3 and all(_BACKCHANNEL.fullmatch(w) for w in words)
+
+
+def is_unfinished(text: str) -> bool:
+    """True when the words so far ask for more: "set a timer for"."""
+    plain = text.strip().lower()
+    return bool(_UNFINISHED.search(plain.rstrip(".!?") if not plain.endswith("...") else plain))
+
+
+def is_farewell(text: str) -> bool:
+    """True when the user says goodbye and nothing else."""
+    return bool(_FAREWELL.fullmatch(_plain(text)))
+
+
+def is_echo(text: str, spoken: str) -> bool:
+    """True when what was heard is what the agent itself is saying.
+
+    Three words or more, nine in ten of them in the agent's own last words: a
+    user who really interrupts does not repeat them.
+    """
+    heard = re.findall(r"[a-z']+", text.lower())
+    own = set(re.findall(r"[a-z']+", spoken.lower()))
+    return len(heard) >= 3 and sum(word in own for word in heard) >= 0.9 * len(heard)
