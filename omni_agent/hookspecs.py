@@ -50,7 +50,6 @@ class EngineOptions:
     report: Callable[[str], None] = lambda line: None
 
 
-
 @hookspec
 def register_tools() -> Sequence[Tool]:  # type: ignore[empty-body]  # a spec has no body
     """Tools this plugin brings; a persona's ``tools`` picks plugins or tools by name."""

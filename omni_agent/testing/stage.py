@@ -1,0 +1,136 @@
+"""A whole call on scripted parts: say something, see what the agent says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from omni_agent import events
+from omni_agent.call import Outfit, Stages
+from omni_agent.conversation import Message
+from omni_agent.errors import ConfigError, OmniAgentError
+from omni_agent.persona import Persona
+from omni_agent.session import Session
+from omni_agent.talker import Talker
+from omni_agent.testing.doubles import ScriptedEars, ScriptedTalker, ScriptedThinker
+from omni_agent.testing.line import ScriptedTransport
+from omni_agent.text import TextFilter
+from omni_agent.thinker import Thinker
+from omni_agent.tools import Tool
+from omni_agent.transport import ReplyRequest, UserText
+
+E = TypeVar("E", bound=events.Event)
+
+PATIENCE_S = 120.0
+"""Virtual seconds after which something that was expected is missing."""
+
+
+class FixedWardrobe:
+    """Outfits by name that never change by themselves; assign to ``outfits`` to change one."""
+
+    def __init__(self, *outfits: Outfit) -> None:
+        self.outfits = {outfit.persona.name: outfit for outfit in outfits}
+        self._default = outfits[0].persona.name
+
+    def outfit(self, persona: str | None) -> Outfit:
+        try:
+            return self.outfits[persona or self._default]
+        except KeyError:
+            raise ConfigError(f"there is no persona {persona!r}") from None
+
+    def problems(self) -> Sequence[OmniAgentError]:
+        return ()
+
+    def retrieve(self, session_id: str, user_text: str) -> str:
+        return ""
+
+
+class Stage:
+    """The user's side of a rehearsed call."""
+
+    def __init__(self, session: Session, line: ScriptedTransport, ears: ScriptedEars) -> None:
+        self.session, self.line, self.ears = session, line, ears
+        self._read = 0
+
+    @property
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def user(self, text: str, *, then_silence_ms: int = 800) -> None:
+        """The user says this, aloud, and is silent for a while."""
+        await self.line.speak(self.ears.say(text), then_silence_ms=then_silence_ms)
+
+    def types(self, text: str) -> None:
+        """The user types this and wants a reply."""
+        self.line.put(UserText(text))
+        self.line.put(ReplyRequest())
+
+    async def until(self, kind: type[E], where: Callable[[E], bool] = lambda event: True) -> E:
+        """The next event of this kind that has not been looked at; AssertionError when none comes."""
+        deadline = self.now + PATIENCE_S
+        while True:
+            while self._read < len(self.line.events):
+                event = self.line.events[self._read]
+                self._read += 1
+                if isinstance(event, kind) and where(event):
+                    return event
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self.line.happened()
+            except TimeoutError:
+                seen = [type(event).__name__ for event in self.line.events]
+                raise AssertionError(f"no {kind.__name__} came; events: {seen}") from None
+
+    async def agent(self) -> str:
+        """What of the agent's next message (fillers aside) the user hears."""
+        said = await self.until(events.UtteranceFinished, lambda e: not self._is_filler(e))
+        return said.heard
+
+    def _is_filler(self, finished: events.UtteranceFinished) -> bool:
+        return any(
+            isinstance(event, events.UtteranceStarted)
+            and event.utterance == finished.utterance
+            and event.kind == "filler"
+            for event in self.line.events
+        )
+
+    def seen(self, kind: type[E]) -> list[E]:
+        """All events of a kind so far."""
+        return [event for event in self.line.events if isinstance(event, kind)]
+
+    @property
+    def transcript(self) -> list[tuple[str, str]]:
+        """(role, text) of the conversation's messages."""
+        return [
+            (item.role, item.text)
+            for item in self.session.conversation
+            if isinstance(item, Message)
+        ]
+
+
+@asynccontextmanager
+async def rehearse(
+    thinker: Thinker | None = None,
+    *,
+    talker: Talker | None = None,
+    ears: ScriptedEars | None = None,
+    persona: Persona | None = None,
+    tools: Sequence[Tool] = (),
+    filters: Sequence[TextFilter] = (),
+    wardrobe: FixedWardrobe | None = None,
+    idle_s: float = 900.0,
+) -> AsyncGenerator[Stage, None]:
+    """A call with scripted parts wherever none is given; hung up at the end."""
+    ears = ears or ScriptedEars()
+    line = ScriptedTransport()
+    outfit = Outfit(
+        persona or Persona(name="test", fillers=()), {t.name: t for t in tools}, tuple(filters)
+    )
+    stages = Stages(thinker or ScriptedThinker(), talker or ScriptedTalker(), ears)
+    session = Session(stages, line, wardrobe or FixedWardrobe(outfit), idle_s=idle_s)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(session.run())
+        yield Stage(session, line, ears)
+        line.hang_up()
