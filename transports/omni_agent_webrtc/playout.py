@@ -1,0 +1,246 @@
+"""What is queued to be spoken, what left when, and so how much of it was heard."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from omni_agent.audio import AudioFrame, Pcm, Resampler
+from omni_agent.transport import Heard, PlayoutFinished, PlayoutStarted
+from omni_agent_webrtc.opus import FRAME, LINE_RATE
+
+FADE = LINE_RATE * 8 // 1000
+"""Samples in a fade, 8 ms: short enough to be silence at once, long enough not to click."""
+QUEUE_S = 2.5
+"""Speech queued before ``play`` makes its caller wait."""
+EAR_DELAY_S = 0.06
+"""From the wire to the ear in a browser beyond half a round trip (measured: 60 ms ± 30 ms)."""
+EAR_BOUND_MS = 30.0
+REMEMBERED = 64
+"""Utterances whose playout is kept in the ledger."""
+
+_RAMP = np.linspace(1.0, 0.0, FADE, dtype=np.float32)
+
+
+@dataclass(slots=True)
+class Run:
+    """Audio that left without a break. offset, samples: of the utterance, at 24 kHz.
+
+    pts: slot-grid position of its first sample in the outgoing stream, samples at
+    24 kHz. sent: loop time at which that sample's frame was due, seconds.
+    """
+
+    offset: int
+    samples: int
+    pts: int
+    sent: float
+
+
+@dataclass(slots=True)
+class Spoken:
+    """The ledger's page for one utterance."""
+
+    queued: int = 0
+    sent: int = 0
+    runs: list[Run] = field(default_factory=list)
+    complete: bool = False
+    over: bool = False
+    resampler: Resampler | None = None
+
+
+class Playout:
+    """A queue of speech, read one 20 ms frame at a time. Pure: times are handed in."""
+
+    def __init__(self) -> None:
+        self._queue: deque[tuple[str, Pcm]] = deque()
+        self._ledger: OrderedDict[str, Spoken] = OrderedDict()
+        self._events: list[PlayoutStarted | PlayoutFinished] = []
+        self._finishing: list[str] = []
+        self._held = False
+        self._fade_out = False
+        self._fade_in = False
+        self._tail: tuple[str, Pcm] | None = None
+
+    # -- filling -----------------------------------------------------------------
+
+    @property
+    def queued_s(self) -> float:
+        return sum(len(pcm) for _, pcm in self._queue) / LINE_RATE
+
+    def put(self, utterance: str, frame: AudioFrame) -> None:
+        """Queue speech of any sample rate; what comes after the utterance is over is dropped."""
+        page = self._page(utterance)
+        if page.over or page.complete:
+            return
+        pcm = frame.pcm
+        if frame.sample_rate != LINE_RATE:
+            if page.resampler is None or page.resampler.source_rate != frame.sample_rate:
+                page.resampler = Resampler(frame.sample_rate, LINE_RATE)
+            pcm = page.resampler.push(frame).pcm
+        self._append(utterance, page, pcm)
+
+    def finish(self, utterance: str) -> None:
+        """No more of this utterance comes."""
+        page = self._page(utterance)
+        if page.over or page.complete:
+            return
+        if page.resampler is not None:
+            empty = AudioFrame(np.zeros(0, np.int16), page.resampler.source_rate)
+            self._append(utterance, page, page.resampler.push(empty, last=True).pcm)
+            page.resampler = None
+        page.complete = True
+        self._finishing.append(utterance)
+
+    def _append(self, utterance: str, page: Spoken, pcm: Pcm) -> None:
+        if len(pcm):
+            page.queued += len(pcm)
+            self._queue.append((utterance, pcm))
+
+    def _page(self, utterance: str) -> Spoken:
+        page = self._ledger.get(utterance)
+        if page is None:
+            page = self._ledger[utterance] = Spoken()
+            while len(self._ledger) > REMEMBERED:
+                self._ledger.popitem(last=False)
+        return page
+
+    # -- stopping ----------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Silence from the next frame on (after a fade); the queue stays."""
+        if not self._held:
+            self._held, self._fade_out = True, self._speaking
+            self._fade_in = False
+
+    def resume(self) -> None:
+        if self._held:
+            self._held, self._fade_out = False, False
+            self._fade_in = True
+
+    def flush(self) -> float:
+        """Empty the queue but for a fade; returns the milliseconds that are never played."""
+        if self._speaking and (not self._held or self._fade_out):
+            self._tail = self._cut_tail()
+        self._held = self._fade_out = self._fade_in = False
+        dropped = 1000 * self.queued_s
+        self._queue.clear()
+        self._finishing.clear()
+        for page in self._ledger.values():
+            page.over = True
+            page.resampler = None
+        return dropped
+
+    @property
+    def _speaking(self) -> bool:
+        """Whether the next frame continues audio that the last one began."""
+        if not self._queue:
+            return False
+        page = self._ledger.get(self._queue[0][0])
+        return page is not None and page.sent > 0
+
+    def _cut_tail(self) -> tuple[str, Pcm]:
+        """Take the fade's worth of audio off the queue's head."""
+        utterance, pcm = self._queue[0]
+        self._queue[0] = (utterance, pcm[FADE:])
+        return utterance, pcm[:FADE]
+
+    # -- playing -----------------------------------------------------------------
+
+    def next_frame(self, slot: int, at: float) -> Pcm | None:
+        """The frame of slot ``slot``, due at loop time ``at``: int16 (480,), None for silence."""
+        pcm: Pcm | None = None
+        if self._tail is not None:
+            pcm = self._play_tail(self._tail, slot, at)
+            self._tail = None
+        elif self._held:
+            if self._fade_out and self._queue:
+                pcm = self._play_tail(self._cut_tail(), slot, at)
+            self._fade_out = False
+        elif self._ready():
+            pcm = self._play(slot, at)
+        if not self._held:
+            self._settle(at)
+        return pcm
+
+    def _ready(self) -> bool:
+        """Whether there is a whole frame to send, or the last bit of something complete."""
+        samples = 0
+        for utterance, pcm in self._queue:
+            samples += len(pcm)
+            if samples >= FRAME:
+                return True
+            page = self._ledger.get(utterance)
+            if page is not None and page.complete and page.sent + samples >= page.queued:
+                return True
+        return False
+
+    def _play(self, slot: int, at: float) -> Pcm:
+        out = np.zeros(FRAME, np.int16)
+        filled = 0
+        while filled < FRAME and self._queue:
+            utterance, pcm = self._queue.popleft()
+            piece, rest = pcm[: FRAME - filled], pcm[FRAME - filled :]
+            if len(rest):
+                self._queue.appendleft((utterance, rest))
+            out[filled : filled + len(piece)] = piece
+            self._enter(utterance, len(piece), slot, filled, at)
+            filled += len(piece)
+        if self._fade_in:
+            self._fade_in = False
+            out[:FADE] = (out[:FADE] * _RAMP[::-1]).astype(np.int16)
+        return out
+
+    def _play_tail(self, tail: tuple[str, Pcm], slot: int, at: float) -> Pcm:
+        utterance, pcm = tail
+        out = np.zeros(FRAME, np.int16)
+        out[: len(pcm)] = (pcm * _RAMP[-len(pcm) :] if len(pcm) else pcm).astype(np.int16)
+        if len(pcm):
+            self._enter(utterance, len(pcm), slot, 0, at)
+        return out
+
+    def _enter(self, utterance: str, samples: int, slot: int, within: int, at: float) -> None:
+        """Note in the ledger what has left."""
+        page = self._page(utterance)
+        if not page.sent:
+            self._events.append(PlayoutStarted(utterance, at))
+        pts = slot * FRAME + within
+        last = page.runs[-1] if page.runs else None
+        if last is not None and last.pts + last.samples == pts:
+            last.samples += samples
+        else:
+            page.runs.append(Run(page.sent, samples, pts, at + within / LINE_RATE))
+        page.sent += samples
+
+    def _settle(self, at: float) -> None:
+        done = [
+            name for name in self._finishing if self._page(name).sent >= self._page(name).queued
+        ]
+        for utterance in done:
+            self._finishing.remove(utterance)
+            self._events.append(PlayoutFinished(utterance, at))
+
+    def take_events(self) -> list[PlayoutStarted | PlayoutFinished]:
+        """What began and ended since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    # -- the ledger ----------------------------------------------------------------
+
+    def sent_ms(self, utterance: str) -> float:
+        """How much of an utterance has left."""
+        page = self._ledger.get(utterance)
+        return 0.0 if page is None else 1000 * page.sent / LINE_RATE
+
+    def heard(self, utterance: str, now: float, round_trip_s: float = 0.0) -> Heard:
+        """How much of it is in the user's ear at loop time ``now``, from the ledger alone."""
+        page = self._ledger.get(utterance)
+        if page is None:
+            return Heard(0.0)
+        arrived = now - round_trip_s / 2 - EAR_DELAY_S
+        samples = 0.0
+        for run in page.runs:
+            samples += min(run.samples, max(0.0, (arrived - run.sent) * LINE_RATE))
+        certain = page.complete and samples >= page.queued
+        return Heard(1000 * samples / LINE_RATE, 0.0 if certain else EAR_BOUND_MS)

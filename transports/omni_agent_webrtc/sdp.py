@@ -1,0 +1,69 @@
+"""Checks an SDP offer before aiortc sees it, and keeps it from making us probe other hosts."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from omni_agent.errors import SignallingError
+
+MAX_BYTES = 64 * 1024
+MAX_MEDIA = 4
+MAX_CANDIDATES = 20
+
+
+def reachable(address: str, *, allow_private: bool) -> bool:
+    """Whether we are willing to send to a candidate's address.
+
+    Names (mDNS included) are not: resolving what a stranger names is a probe too.
+    A browser on the same network reaches us, and its address is learned from that.
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    if ip.is_multicast or ip.is_link_local or ip.is_unspecified or ip.is_reserved:
+        return False
+    if ip == ipaddress.ip_address("255.255.255.255"):
+        return False
+    return allow_private or ip.is_global
+
+
+def _keep(line: str, *, allow_private: bool) -> bool:
+    fields = line.removeprefix("a=candidate:").split()
+    if len(fields) < 8 or fields[2].lower() != "udp":
+        return False
+    return reachable(fields[4], allow_private=allow_private)
+
+
+def screen(offer: str, *, allow_private: bool) -> str:
+    """The offer without the candidates we will not talk to.
+
+    Raises SignallingError(400) for what is no SDP or is beyond the limits.
+    """
+    if len(offer.encode("utf-8", "replace")) > MAX_BYTES:
+        raise SignallingError(413, f"the offer is larger than {MAX_BYTES // 1024} KB")
+    # splitlines, as aiortc does: a candidate must not hide behind a rarer line break.
+    lines = offer.splitlines()
+    if not lines or not lines[0].startswith("v=0"):
+        raise SignallingError(400, "not an SDP offer: it must begin with v=0")
+    media = sum(line.startswith("m=") for line in lines)
+    if media > MAX_MEDIA:
+        raise SignallingError(400, f"the offer has {media} media sections, at most {MAX_MEDIA} fit")
+    if not any(line.startswith("m=audio ") for line in lines):
+        raise SignallingError(400, "the offer has no audio section: a call needs m=audio")
+    candidates = [line for line in lines if line.startswith("a=candidate:")]
+    if len(candidates) > MAX_CANDIDATES:
+        raise SignallingError(
+            400, f"the offer has {len(candidates)} candidates, at most {MAX_CANDIDATES} fit"
+        )
+    refused = {line for line in candidates if not _keep(line, allow_private=allow_private)}
+    # With candidates left out, "that was all of them" is no longer true: ICE must
+    # go on waiting for the address it learns when the client's check arrives.
+    kept = [
+        line
+        for line in lines
+        if line not in refused and not (refused and line.startswith("a=end-of-candidates"))
+    ]
+    return "\r\n".join(kept) + "\r\n"
