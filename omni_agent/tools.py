@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, overload
 
 import jsonschema
+from jsonschema.exceptions import best_match
 from pydantic import BaseModel
 
 from omni_agent import signatures
@@ -141,7 +142,7 @@ class Tool:
     def _arguments(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Checked against the schema, then as the types the function declares."""
         given = dict(arguments)
-        error = jsonschema.exceptions.best_match(self._validator.iter_errors(given))
+        error = best_match(self._validator.iter_errors(given))
         if error is not None:
             raise ToolArgumentsError(self.name, _explain(error, self.schema.parameters))
         if self._coerce is None:
