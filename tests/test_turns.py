@@ -1,0 +1,115 @@
+"""Turn-taking: beginnings, pauses, ends, and what is not a turn."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from omni_agent.turns import (
+    Endpointer,
+    Step,
+    TurnTiming,
+    is_backchannel,
+    is_echo,
+    is_farewell,
+    is_unfinished,
+)
+
+WINDOW = 32
+
+
+def steps(pattern: str, timing: TurnTiming | None = None) -> list[tuple[int, Step]]:
+    """Steps for a string of windows: ``x`` is speech, ``.`` is silence, ``~`` is in between."""
+    endpointer = Endpointer(WINDOW, timing or TurnTiming())
+    levels = {"x": 0.95, ".": 0.02, "~": 0.4}
+    found = [(i, endpointer.step(levels[mark])) for i, mark in enumerate(pattern)]
+    return [(i, step) for i, step in found if step is not None]
+
+
+def test_a_click_is_not_a_beginning() -> None:
+    assert steps("..x...x.....") == []
+
+
+def test_speech_then_silence_is_one_turn_with_a_pause_before_its_end() -> None:
+    kinds = [step for _, step in steps("xxxxxxxxxx" + "." * 20)]
+    assert kinds == [Step.BEGAN, Step.PAUSED, Step.ENDED]
+
+
+def test_a_turn_ends_after_the_persona_s_patience() -> None:
+    found = dict((step, i) for i, step in steps("x" * 10 + "." * 40, TurnTiming(patience_ms=640)))
+    assert found[Step.ENDED] - 9 == 640 // WINDOW
+
+
+def test_a_user_who_goes_on_after_a_pause_is_in_the_same_turn() -> None:
+    kinds = [step for _, step in steps("xxxxx" + "." * 6 + "xxxxx" + "." * 20)]
+    assert kinds == [Step.BEGAN, Step.PAUSED, Step.RESUMED, Step.PAUSED, Step.ENDED]
+
+
+def test_quiet_voice_carries_a_turn_on_but_does_not_begin_one() -> None:
+    assert steps("~~~~~~~~") == []
+    assert [step for _, step in steps("xxxx~~~~~~~~~~~~~~~~~~~~")] == [Step.BEGAN]
+
+
+def test_an_endless_turn_is_ended_by_force() -> None:
+    kinds = [step for _, step in steps("x" * 100, TurnTiming(max_turn_ms=2000))]
+    assert kinds[:2] == [Step.BEGAN, Step.ENDED]
+
+
+@given(st.lists(st.floats(0, 1), max_size=400))
+def test_steps_always_come_in_an_order_that_makes_sense(probabilities: list[float]) -> None:
+    endpointer = Endpointer(WINDOW, TurnTiming())
+    allowed = {
+        None: {Step.BEGAN},
+        Step.BEGAN: {Step.PAUSED, Step.ENDED},
+        Step.PAUSED: {Step.RESUMED, Step.ENDED},
+        Step.RESUMED: {Step.PAUSED, Step.ENDED},
+        Step.ENDED: {Step.BEGAN},
+    }
+    last = None
+    for probability in probabilities:
+        step = endpointer.step(probability)
+        if step is not None:
+            assert step in allowed[last]
+            last = step
+
+
+@pytest.mark.parametrize(
+    "text", ["Mm-hm.", "Uh-huh", "Yeah, yeah.", "Okay. Right.", "I see.", "Hmm"]
+)
+def test_listening_noises_are_backchannels(text: str) -> None:
+    assert is_backchannel(text)
+
+
+@pytest.mark.parametrize("text", ["Stop.", "No.", "Wait", "Yes, but not now", "What?", ""])
+def test_words_that_want_the_turn_are_not(text: str) -> None:
+    assert not is_backchannel(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Set a timer for", "I want to go to the", "Well, um", "And then..."]
+)
+def test_a_sentence_that_hangs_is_unfinished(text: str) -> None:
+    assert is_unfinished(text)
+
+
+@pytest.mark.parametrize("text", ["Set a timer for ten minutes.", "What time is it?", "Hello"])
+def test_a_whole_sentence_is_not(text: str) -> None:
+    assert not is_unfinished(text)
+
+
+@pytest.mark.parametrize("text", ["Goodbye!", "Okay, bye.", "Thanks, bye bye.", "Bye for now"])
+def test_goodbyes_are_farewells(text: str) -> None:
+    assert is_farewell(text)
+
+
+@pytest.mark.parametrize("text", ["Say goodbye in French.", "How do I say bye?", "By the way"])
+def test_sentences_about_goodbyes_are_not(text: str) -> None:
+    assert not is_farewell(text)
+
+
+def test_the_agent_s_own_words_are_an_echo() -> None:
+    spoken = "The weather in Oslo is sunny with a light wind from the west."
+    assert is_echo("Oslo is sunny with a light wind", spoken)
+    assert not is_echo("what about Bergen tomorrow", spoken)
+    assert not is_echo("Oslo", spoken)
