@@ -1,0 +1,61 @@
+// The camera: a preview on the page, and the same track on the call.
+
+import { openCamera } from "./devices.js";
+
+const BLIND = "This model has no eyes: it cannot see what you show.";
+
+export class Camera {
+  track = null;
+  #sees = null;
+
+  /**
+   * @param {{button: HTMLButtonElement, figure: HTMLElement, video: HTMLVideoElement, note: HTMLElement,
+   *   onTrack: (track: MediaStreamTrack|null) => void, onProblem: (problem: Error) => void}} parts
+   */
+  constructor(parts) {
+    Object.assign(this, parts);
+    this.button.addEventListener("click", () => this.toggle());
+  }
+
+  /** Does the engine understand pictures? null: not known yet. */
+  set sees(value) {
+    this.#sees = value;
+    this.note.textContent = value === false ? BLIND : "";
+  }
+
+  async toggle() {
+    if (this.track) return this.off();
+    this.button.disabled = true;
+    try {
+      this.#show(await openCamera());
+    } catch (problem) {
+      this.onProblem(problem);
+    } finally {
+      this.button.disabled = false;
+    }
+  }
+
+  off() {
+    if (!this.track) return;
+    this.track.stop();
+    this.track = null;
+    this.video.srcObject = null;
+    this.#reflect();
+    this.onTrack(null);
+  }
+
+  #show(track) {
+    this.track = track;
+    track.addEventListener("ended", () => this.off()); // unplugged
+    this.video.srcObject = new MediaStream([track]);
+    this.sees = this.#sees;
+    this.#reflect();
+    this.onTrack(track);
+  }
+
+  #reflect() {
+    const on = Boolean(this.track);
+    this.figure.hidden = !on;
+    this.button.setAttribute("aria-pressed", String(on));
+  }
+}

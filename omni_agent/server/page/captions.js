@@ -1,0 +1,217 @@
+// What both sides say, as a script: one entry an utterance, changing in place.
+//
+// The server sends the agent's words ahead of the sound. An entry's words stand faint
+// until they are voiced; how far the voice has come is estimated from the clock at the
+// speaking rate learned so far, and corrected by what the server reports as heard.
+
+import { el } from "./dom.js";
+
+const FIRST_RATE = 0.015; // characters a millisecond: about 180 words a minute of English
+const RATE_BOUNDS = [0.004, 0.04];
+const LEARNING = 0.3; // weight of the newest utterance in the rate
+
+export class Captions {
+  #entries = new Map(); // item id → entry
+  #rate = FIRST_RATE;
+  #speaking = new Set(); // entries whose words are being voiced
+
+  /**
+   * @param {import("./timeline.js").Timeline} timeline
+   * @param {{agentName: () => string, announce: (text: string) => void, now?: () => number}} options
+   */
+  constructor(timeline, { agentName, announce, now = () => performance.now() }) {
+    Object.assign(this, { timeline, agentName, announce, now });
+  }
+
+  has(id) {
+    return this.#entries.has(id);
+  }
+
+  /** The user began to speak: a place for the words to come. */
+  userSpeaks(id) {
+    this.dropEmpty();
+    this.#entry(id, "user");
+  }
+
+  /** What the user said so far; `settled` when it is all and final. */
+  userText(id, text, settled) {
+    if (settled && !text.trim()) return this.drop(id); // a cough, a door, an echo
+    const entry = this.#entry(id, "user");
+    entry.text = text;
+    entry.line.textContent = text;
+    entry.root.dataset.state = settled ? "settled" : "partial";
+    if (settled) this.announce(`You: ${text}`);
+    this.timeline.grew();
+  }
+
+  /** One more piece of a partial transcript. */
+  userDelta(id, delta) {
+    const entry = this.#entry(id, "user");
+    if (entry.root.dataset.state !== "settled") this.userText(id, entry.text + delta, false);
+  }
+
+  /** @param {string} kind answer, filler, greeting or announcement */
+  agentStarts(id, responseId, kind = "answer") {
+    const entry = this.#entry(id, "agent");
+    entry.root.dataset.kind = kind;
+    if (responseId) entry.root.dataset.response = responseId;
+  }
+
+  /** The agent is going to say this next. */
+  agentDelta(id, delta) {
+    const entry = this.#entry(id, "agent");
+    if (entry.done) return;
+    // A clause may come without the space that parts it from the last.
+    const glue = entry.text && !/\s$/.test(entry.text) && /^[\p{L}"(]/u.test(delta) && /[.,;:!?…)]$/.test(entry.text) ? " " : "";
+    entry.text += glue + delta;
+    this.#draw(entry);
+  }
+
+  /** The first sound of it left for the user. */
+  agentPlays(id) {
+    const entry = this.#entries.get(id);
+    if (!entry || entry.done || entry.playingSince !== null) return;
+    entry.playingSince = this.now();
+    this.#speaking.add(entry);
+  }
+
+  /** All of the text is known; the voice may still be on its way. */
+  agentText(id, text) {
+    const entry = this.#entry(id, "agent");
+    if (entry.done || !text) return;
+    entry.text = text;
+    this.#draw(entry);
+  }
+
+  /**
+   * The utterance is over. @param {{text: string, heard: string, heardMs: number, interrupted: boolean}} end
+   */
+  agentFinishes(id, { text, heard, heardMs = 0, interrupted }) {
+    const entry = this.#entry(id, "agent");
+    if (entry.done) return;
+    entry.done = true;
+    this.#speaking.delete(entry);
+    entry.text = text || entry.text;
+    if (interrupted) this.#strike(entry, heard);
+    else {
+      this.#learn(entry.text.length, heardMs);
+      entry.spoken.textContent = entry.text;
+      entry.coming.textContent = "";
+      entry.root.dataset.state = "settled";
+    }
+    if (!entry.text) return this.drop(id);
+    this.announce(`${this.agentName()}: ${interrupted ? `${heard} (interrupted)` : entry.text}`);
+    this.timeline.grew();
+  }
+
+  /** Move the estimated voice on; call once a frame. */
+  tick() {
+    for (const entry of this.#speaking) this.#draw(entry);
+  }
+
+  /** The call is over: nothing more will be said. */
+  settle() {
+    this.dropEmpty();
+    for (const [id, entry] of this.#entries) {
+      if (entry.root.dataset.role !== "agent" || entry.done) continue;
+      const heard = entry.playingSince === null ? "" : entry.spoken.textContent;
+      const whole = heard.trim() === entry.text.trim();
+      this.agentFinishes(id, { text: entry.text, heard, interrupted: !whole });
+    }
+  }
+
+  /** The last entry of a response, for what belongs under it. */
+  lastOf(responseId) {
+    const entries = [...this.#entries.values()].filter((entry) => entry.root.dataset.response === responseId);
+    return entries.at(-1)?.root ?? null;
+  }
+
+  drop(id) {
+    this.#entries.get(id)?.root.remove();
+    this.#entries.delete(id);
+  }
+
+  clear() {
+    this.#entries.clear();
+    this.#speaking.clear();
+  }
+
+  #entry(id, role) {
+    const known = this.#entries.get(id);
+    if (known) return known;
+    const spoken = el("span", { class: "spoken" });
+    const coming = el("span", { class: "coming" });
+    const line = el("p", { class: "line", "data-testid": "line" });
+    if (role === "agent") line.append(spoken, coming);
+    else line.append(el("span", { class: "hearing", "aria-label": "speaking" }, el("i"), el("i"), el("i")));
+    const name = role === "agent" ? this.agentName() : "You";
+    const root = el("li", {
+      class: "entry", "data-testid": "entry", "data-role": role, "data-item": id,
+      "data-state": role === "agent" ? "speaking" : "empty",
+    }, el("span", { class: "speaker" }, name), line);
+    const entry = { root, line, spoken, coming, text: "", playingSince: null, done: false };
+    this.#entries.set(id, entry);
+    this.timeline.add(root);
+    return entry;
+  }
+
+  #draw(entry) {
+    const at = entry.playingSince === null ? 0 : this.#reached(entry);
+    if (entry.shown === at && entry.drawn === entry.text) return;
+    entry.shown = at;
+    entry.drawn = entry.text;
+    entry.spoken.textContent = entry.text.slice(0, at);
+    entry.coming.textContent = entry.text.slice(at);
+    this.timeline.grew();
+  }
+
+  /** How many characters have been voiced by now, to the end of a word. */
+  #reached(entry) {
+    const estimate = Math.floor((this.now() - entry.playingSince) * this.#rate) + 1;
+    if (estimate >= entry.text.length) return entry.text.length;
+    const space = entry.text.indexOf(" ", estimate);
+    return space === -1 ? entry.text.length : space;
+  }
+
+  #strike(entry, heard) {
+    const { root, line, text } = entry;
+    root.dataset.state = "interrupted";
+    const cut = text.startsWith(heard) ? heard.length : commonPrefix(text, heard);
+    const rest = text.slice(cut);
+    entry.spoken.textContent = text.slice(0, cut);
+    line.replaceChildren(entry.spoken);
+    if (!rest.trim()) return;
+    line.append(
+      el("span", { class: "sr" }, " (interrupted; not heard:) "),
+      el("s", { class: "unheard", "data-testid": "unheard" }, rest),
+    );
+  }
+
+  #learn(characters, ms) {
+    if (characters < 20 || ms < 800) return;
+    const [low, high] = RATE_BOUNDS;
+    const measured = Math.min(high, Math.max(low, characters / ms));
+    this.#rate += LEARNING * (measured - this.#rate);
+  }
+
+  /** A sound that turned out to be no turn: take its empty entry away. */
+  dropEmpty() {
+    for (const [id, entry] of this.#entries) {
+      if (entry.root.dataset.state === "empty") this.drop(id);
+    }
+  }
+}
+
+/** How far the heard words go into the text when spacing or case differ. */
+function commonPrefix(text, heard) {
+  const fold = (character) => character.toLowerCase();
+  let at = 0;
+  for (const character of heard) {
+    if (/\s/.test(character)) continue;
+    let next = at;
+    while (next < text.length && /\s/.test(text[next])) next += 1;
+    if (next >= text.length || fold(text[next]) !== fold(character)) break;
+    at = next + 1;
+  }
+  return at;
+}

@@ -1,0 +1,27 @@
+// Single keys, for when nobody is typing. They can be switched off (WCAG 2.1.4).
+
+const TYPING = "input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]";
+const PRESSABLE = "button, a[href], summary, input, label";
+
+/**
+ * @param {{enabled: () => boolean, mute: () => void, stop: () => boolean, type: () => void,
+ *   camera: () => void, help: () => void}} actions
+ */
+export function listenToKeys(actions) {
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (document.querySelector("dialog[open]")) return; // Esc and Tab belong to it
+    if (event.key === "Escape") {
+      if (actions.stop()) event.preventDefault();
+      return;
+    }
+    const target = event.target instanceof Element ? event.target : document.body;
+    if (!actions.enabled() || event.repeat || target.closest(TYPING)) return;
+    // Space on a button presses that button; only elsewhere is it a shortcut.
+    if (event.key === " " && target.closest(PRESSABLE)) return;
+    const action = { " ": actions.mute, m: actions.mute, "/": actions.type, v: actions.camera, "?": actions.help }[event.key.toLowerCase()];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+}

@@ -1,0 +1,63 @@
+// What tools keep visible: a titled list of rows each, with state colours.
+
+import { el, plain } from "./dom.js";
+
+const STATES = { on: "on", off: "off", warn: "attention" };
+const MOST_ROWS = 60;
+
+export class Panels {
+  #panels = new Map(); // id → section
+
+  /** @param {HTMLElement} host hidden while there is nothing to show */
+  constructor(host) {
+    this.host = host;
+  }
+
+  /** Show or replace one panel. `data` comes from a plugin: anything may be missing. */
+  show(id, data) {
+    const title = el("h2", { class: "panel-title" }, plain(data?.title) || id);
+    const rows = Array.isArray(data?.rows) ? data.rows.filter((row) => row && typeof row === "object") : [];
+    const body = rows.length
+      ? groups(rows.slice(0, MOST_ROWS))
+      : [el("p", { class: "panel-empty" }, plain(data?.empty) || "Nothing here yet.")];
+    if (rows.length > MOST_ROWS) body.push(el("p", { class: "panel-empty" }, `and ${rows.length - MOST_ROWS} more`));
+    let panel = this.#panels.get(id);
+    if (!panel) {
+      panel = el("section", { class: "panel", "data-testid": "panel", "data-panel": id });
+      this.#panels.set(id, panel);
+      this.host.append(panel);
+    }
+    panel.setAttribute("aria-label", title.textContent);
+    panel.replaceChildren(title, ...body);
+    this.host.hidden = false;
+  }
+
+  clear() {
+    this.#panels.clear();
+    this.host.replaceChildren();
+    this.host.hidden = true;
+  }
+}
+
+function groups(rows) {
+  const byName = new Map();
+  for (const row of rows) {
+    const name = plain(row.group);
+    if (!byName.has(name)) byName.set(name, []);
+    byName.get(name).push(row);
+  }
+  return [...byName].flatMap(([name, members]) => [
+    name ? el("h3", { class: "panel-group" }, name) : null,
+    el("ul", { class: "panel-rows" }, ...members.map(line)),
+  ]).filter(Boolean);
+}
+
+function line(row) {
+  const state = Object.hasOwn(STATES, row.state) ? row.state : "none";
+  return el("li", { class: "panel-row", "data-testid": "panel-row", "data-state": state },
+    el("span", { class: "panel-dot", "aria-hidden": "true" }),
+    el("span", { class: "panel-label" }, plain(row.label)),
+    el("span", { class: "panel-value" }, plain(row.value)),
+    // The colour says it to the eye; this says it to everyone else.
+    STATES[state] ? el("span", { class: "sr" }, ` (${STATES[state]})`) : null);
+}

@@ -1,0 +1,55 @@
+// The list that captions, tool cards and notes join, kept scrolled to the newest entry
+// for as long as the reader is there.
+
+import { el } from "./dom.js";
+
+const NEAR_END_PX = 80;
+
+export class Timeline {
+  #following = true;
+
+  /** @param {{list: HTMLElement, scroll: HTMLElement, latest: HTMLButtonElement, blank: HTMLElement}} parts */
+  constructor({ list, scroll, latest, blank }) {
+    Object.assign(this, { list, scroll, latest, blank });
+    scroll.addEventListener("scroll", () => {
+      this.#following = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END_PX;
+      if (this.#following) latest.hidden = true;
+    }, { passive: true });
+    latest.addEventListener("click", () => {
+      this.#following = true;
+      this.grew();
+      list.focus({ preventScroll: true });
+    });
+    new ResizeObserver(() => this.grew()).observe(scroll);
+  }
+
+  /** @template {HTMLElement} T @param {T} entry @returns {T} */
+  add(entry) {
+    this.blank.hidden = true;
+    this.list.append(entry);
+    this.grew();
+    return entry;
+  }
+
+  /** A line of stage direction: who joined, what changed. */
+  note(text) {
+    return this.add(el("li", { class: "note", "data-testid": "note" }, text));
+  }
+
+  /** Something got longer: stay at the end, or offer the way there. */
+  grew() {
+    if (this.#following) {
+      this.scroll.scrollTop = this.scroll.scrollHeight;
+      this.latest.hidden = true;
+    } else {
+      this.latest.hidden = false;
+    }
+  }
+
+  clear() {
+    this.list.replaceChildren();
+    this.blank.hidden = false;
+    this.#following = true;
+    this.latest.hidden = true;
+  }
+}

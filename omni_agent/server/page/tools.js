@@ -1,0 +1,118 @@
+// Tool calls as cards: name, arguments, a spinner while it runs, then result and duration.
+
+import { duration, el, plain } from "./dom.js";
+
+const LONG = 180; // characters; a longer result is folded
+
+export class ToolCards {
+  #cards = new Map(); // call id → card
+
+  /**
+   * @param {import("./timeline.js").Timeline} timeline
+   * @param {{announce: (text: string) => void}} options
+   */
+  constructor(timeline, { announce }) {
+    Object.assign(this, { timeline, announce });
+  }
+
+  /** A call was decided or has started; may be told more than once. */
+  started(callId, name, args) {
+    const card = this.#card(callId, name);
+    if (name) card.name.textContent = name;
+    if (args !== undefined) drawArguments(card.args, args);
+    this.timeline.grew();
+  }
+
+  progress(callId, text) {
+    const card = this.#cards.get(callId);
+    if (!card || card.root.dataset.state !== "running") return;
+    card.progress.textContent = text;
+    card.progress.hidden = !text;
+  }
+
+  /** @param {{name?: string, output: unknown, ok: boolean, ms?: number}} result */
+  finished(callId, { name, output, ok, ms }) {
+    const card = this.#card(callId, name);
+    if (name) card.name.textContent = name;
+    this.#close(card, ok ? "done" : "failed", Number.isFinite(ms) ? duration(ms) : "");
+    drawOutput(card.output, plain(output), () => this.timeline.grew());
+    this.announce(`${card.name.textContent} ${ok ? "finished" : "failed"}: ${plain(output).slice(0, 200)}`);
+    this.timeline.grew();
+  }
+
+  /** A result seen without our extensions: only the words, and only when nothing better came. */
+  output(callId, output) {
+    const card = this.#cards.get(callId);
+    if (card?.root.dataset.state === "running") this.finished(callId, { output, ok: true });
+  }
+
+  /** The call is over: what still ran has no result here. */
+  settle() {
+    for (const card of this.#cards.values()) {
+      if (card.root.dataset.state === "running") this.#close(card, "gone", "call ended");
+    }
+  }
+
+  clear() {
+    this.#cards.clear();
+  }
+
+  #close(card, state, remark) {
+    card.root.dataset.state = state;
+    card.status.textContent = { done: "Done", failed: "Failed", gone: "No result" }[state];
+    card.time.textContent = remark;
+    card.progress.hidden = true;
+  }
+
+  #card(callId, name = "") {
+    const known = this.#cards.get(callId);
+    if (known) return known;
+    const card = {
+      name: el("code", { class: "tool-name", "data-testid": "tool-name" }, name),
+      status: el("span", { class: "sr", "data-testid": "tool-status" }, "Running"),
+      time: el("span", { class: "tool-time", "data-testid": "tool-time" }),
+      args: el("dl", { class: "tool-arguments", "data-testid": "tool-arguments" }),
+      progress: el("p", { class: "tool-progress", "data-testid": "tool-progress", hidden: true }),
+      output: el("div", { class: "tool-output", "data-testid": "tool-output" }),
+    };
+    card.root = el("li", { class: "tool", "data-testid": "tool-card", "data-call": callId, "data-state": "running" },
+      el("div", { class: "tool-head" }, el("span", { class: "tool-mark", "aria-hidden": "true" }),
+        card.name, card.status, card.time),
+      card.args, card.progress, card.output);
+    this.#cards.set(callId, card);
+    this.timeline.add(card.root);
+    return card;
+  }
+}
+
+function drawArguments(list, args) {
+  let value = args;
+  if (typeof value === "string") {
+    try {
+      value = JSON.parse(value);
+    } catch {
+      // shown as it came
+    }
+  }
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    list.replaceChildren(...(plain(value) ? [el("div", {}, el("dd", {}, plain(value)))] : []));
+    return;
+  }
+  list.replaceChildren(...Object.entries(value).map(([key, one]) =>
+    el("div", {}, el("dt", {}, key.replaceAll("_", " ")), el("dd", {}, plain(one)))));
+}
+
+function drawOutput(box, text, grew) {
+  const words = el("p", { class: "tool-words" }, text);
+  box.replaceChildren(words);
+  if (text.length <= LONG) return;
+  words.classList.add("folded");
+  const more = el("button", { type: "button", class: "link", "aria-expanded": "false" }, "Show all");
+  more.addEventListener("click", () => {
+    const folded = words.classList.toggle("folded");
+    more.textContent = folded ? "Show all" : "Show less";
+    more.setAttribute("aria-expanded", String(!folded));
+    grew();
+  });
+  box.append(more);
+}
