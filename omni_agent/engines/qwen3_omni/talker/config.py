@@ -220,13 +220,19 @@ class OmniConfig(_Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> OmniConfig:
-        talker, wav, text = self.talker_config, self.code2wav_config, self.thinker_config.text_config
+        talker, wav, text = (
+            self.talker_config,
+            self.code2wav_config,
+            self.thinker_config.text_config,
+        )
         if talker.thinker_hidden_size != text.hidden_size:
             raise ValueError("talker_config.thinker_hidden_size differs from the Thinker's")
         if talker.num_code_groups != wav.num_quantizers:
             raise ValueError("talker_config.num_code_groups differs from code2wav's num_quantizers")
         if talker.code_predictor_config.vocab_size != wav.codebook_size:
-            raise ValueError("code_predictor_config.vocab_size differs from code2wav's codebook_size")
+            raise ValueError(
+                "code_predictor_config.vocab_size differs from code2wav's codebook_size"
+            )
         if not wav.codebook_size < talker.text_config.vocab_size:
             raise ValueError("the codec vocabulary has no room for control ids")
         for name in (

@@ -99,7 +99,10 @@ def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> to
     fan_in = math.prod(shape[1:])
     if ".1.conv.weight" in name and "decoder" in name:  # transposed: two taps reach each output
         fan_in = 2 * shape[0]
-    return noise * (1.2 / math.sqrt(fan_in))
+    gain = 0.2 if ".conv2.conv." in name else 1.2  # residual units must not pile up
+    if name.startswith("code2wav.decoder") and shape[0] == 1:
+        gain = 0.15  # the waveform stays within its clamp
+    return noise * (gain / math.sqrt(fan_in))
 
 
 def main() -> None:

@@ -102,7 +102,9 @@ class TalkerWeights:
 def log_progress(done: int, total: int) -> None:
     """Log each tenth of the way: the default progress of ``load``."""
     if total and done * 10 // total != max(0, done - 1) * 10 // total:
-        _log.info("Talker weights: %d %%, %d of %d MB", 100 * done // total, done >> 20, total >> 20)
+        _log.info(
+            "Talker weights: %d %%, %d of %d MB", 100 * done // total, done >> 20, total >> 20
+        )
 
 
 def load(
@@ -209,6 +211,8 @@ def _predictor(config: OmniConfig, reader: Reader) -> PredictorWeights:
     return PredictorWeights(
         layers=tuple(layers),
         norm=reader.one(f"{prefix}.model.norm.weight"),
-        embeddings=reader.stacked([[f"{prefix}.model.codec_embedding.{i}.weight"] for i in residuals]),
+        embeddings=reader.stacked(
+            [[f"{prefix}.model.codec_embedding.{i}.weight"] for i in residuals]
+        ),
         heads=reader.stacked([[f"{prefix}.lm_head.{i}.weight"] for i in residuals]),
     )

@@ -1,0 +1,184 @@
+"""Code2Wav, streamed exactly: codes in, waveform out, all state explicit.
+
+Report section 2.5: a codec decoder "that only attends to the left context".
+What a frame needs of the past is: keys and values of the last ``window - 1``
+frames in each transformer layer, the last (k - 1) * dilation inputs of each
+causal convolution (zeros at the start), and one input sample of each strided
+transposed convolution. A stride-s transposed convolution with kernel 2s makes
+output block j from inputs j and j - 1 and the reference trims its first and last
+block; so the first frame is ``lag_samples`` short (1365 of 1920 samples when
+published) and ``flush`` gives that tail, the trimmed last blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from omni_agent.engines.qwen3_omni.talker.code2wav_weights import Code2WavWeights, WavLayer
+from omni_agent.engines.qwen3_omni.talker.config import Code2WavConfig
+from omni_agent.engines.qwen3_omni.talker.ops import EagerOps, rotate
+from omni_agent.engines.qwen3_omni.talker.rope import RotaryAngles
+from omni_agent.engines.qwen3_omni.talker.wav_convs import Taps, decoder_block, snake, upsample
+
+
+@dataclass(frozen=True, slots=True)
+class WavState:
+    """The state of S streams. Every tensor's first axis is the stream.
+
+    frames (S,) int64: frames decoded so far. keys, values: per layer
+    (S, heads, window - 1, D). taps: the inputs each convolution still needs,
+    (S, C, n), in the order the decoder meets them.
+    """
+
+    frames: Tensor
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+    taps: tuple[Tensor, ...]
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return (self.frames, *self.keys, *self.values, *self.taps)
+
+    def select(self, slots: Tensor) -> WavState:
+        """Copies of the rows ``slots`` (B,)."""
+        return self._map(lambda tensor: tensor.index_select(0, slots))
+
+    def store(self, slots: Tensor, state: WavState) -> None:
+        """Write rows back in place."""
+        for own, new in zip(self.tensors(), state.tensors(), strict=True):
+            own.index_copy_(0, slots, new)
+
+    def reset(self, slot: int) -> None:
+        for tensor in self.tensors():
+            tensor[slot].zero_()
+
+    def nbytes_per_stream(self) -> int:
+        return sum(tensor[0].numel() * tensor.element_size() for tensor in self.tensors())
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> WavState:
+        return WavState(
+            change(self.frames),
+            tuple(change(tensor) for tensor in self.keys),
+            tuple(change(tensor) for tensor in self.values),
+            tuple(change(tensor) for tensor in self.taps),
+        )
+
+
+class Code2Wav:
+    """The codec decoder's maths; state goes in and comes out."""
+
+    def __init__(self, config: Code2WavConfig, weights: Code2WavWeights) -> None:
+        self._config, self._weights, self._ops = config, weights, EagerOps()
+        device = weights.norm.device
+        self._angles = RotaryAngles(config.rope_parameters, config.head_dim, device)
+        self._offsets = torch.arange(config.num_quantizers, device=device) * config.codebook_size
+
+    def empty_state(self, streams: int) -> WavState:
+        """Zeroed state: the start of every stream."""
+        config, norm = self._config, self._weights.norm
+        kv = (streams, config.num_attention_heads, config.sliding_window - 1, config.head_dim)
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(shape, device=norm.device, dtype=norm.dtype)
+
+        layers = range(config.num_hidden_layers)
+        return WavState(
+            frames=torch.zeros(streams, dtype=torch.int64, device=norm.device),
+            keys=tuple(zeros(*kv) for _ in layers),
+            values=tuple(zeros(*kv) for _ in layers),
+            taps=tuple(zeros(streams, *shape) for shape in self._tap_shapes()),
+        )
+
+    def _tap_shapes(self) -> list[tuple[int, int]]:
+        """(channels, samples) kept by each convolution, in decoding order."""
+        weights = self._weights
+        shapes = [(self._config.hidden_size, up.depthwise.weight.shape[-1] - 1)
+                  for up in weights.upsamples]  # fmt: skip
+        shapes.append((weights.conv_in.weight.shape[1], weights.conv_in.weight.shape[-1] - 1))
+        for block in weights.blocks:
+            shapes.append((block.transposed.weight.shape[0], 1))
+            for unit in block.units:
+                kernel = unit.conv1.weight.shape[-1]
+                shapes.append((unit.conv1.weight.shape[1], (kernel - 1) * unit.dilation))
+        shapes.append((weights.conv_out.weight.shape[1], weights.conv_out.weight.shape[-1] - 1))
+        return shapes
+
+    def decode(self, codes: Tensor, state: WavState, *, first: bool) -> tuple[Tensor, WavState]:
+        """T more frames of B streams: codes (B, 16, T) to samples (B, n) and the state after.
+
+        ``first`` means that these frames begin their streams (all of them): n is then
+        1920 T - 555, and 1920 T otherwise. Samples are in [-1, 1].
+        """
+        weights = self._weights
+        hidden = F.embedding(codes + self._offsets[:, None], weights.embedding).mean(1)  # (B, T, H)
+        hidden, keys, values = self._transformer(hidden, state)
+        taps, x = Taps(state.taps), hidden.transpose(1, 2)  # (B, H, T)
+        for stage in weights.upsamples:
+            x = upsample(x, stage, taps)
+        x = F.conv1d(taps.join(x), weights.conv_in.weight, weights.conv_in.bias)
+        for block in weights.blocks:
+            x = decoder_block(x, block, taps, first=first)
+        wave = self._wave(x, taps)
+        return wave, WavState(state.frames + codes.shape[-1], keys, values, tuple(taps.new))
+
+    def flush(self, state: WavState) -> Tensor:
+        """The tail after the last frame, (B, 555) when published: a stream then lasts 1920 N.
+
+        The last block of each transposed convolution, which ``decode`` never makes
+        because it lacks the next input; here that input is zero.
+        """
+        weights = self._weights
+        # The layers before the blocks have no tail; their taps come first.
+        taps = Taps(state.taps[len(weights.upsamples) + 1 :])
+        x = state.taps[len(weights.upsamples) + 1][..., :0]  # (B, C, 0): no new input
+        for block in weights.blocks:
+            x = decoder_block(x, block, taps, tail=True)
+        return self._wave(x, taps)
+
+    def _wave(self, x: Tensor, taps: Taps) -> Tensor:
+        """The last layer's input (B, C, n) to samples (B, n)."""
+        joined = taps.join(snake(x, self._weights.snake_out))
+        out = F.conv1d(joined, self._weights.conv_out.weight, self._weights.conv_out.bias)
+        return out.squeeze(1).clamp(-1, 1)
+
+    def _transformer(
+        self, x: Tensor, state: WavState
+    ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """x (B, T, H) through the sliding-window layers; also the new keys and values."""
+        batch, count, width = x.shape
+        positions = state.frames[:, None] + torch.arange(count, device=x.device)  # (B, T)
+        cos, sin = self._angles.linear(positions.reshape(-1))
+        mask = self._mask(state.frames, count)
+        keys, values = [], []
+        for layer, old_k, old_v in zip(self._weights.layers, state.keys, state.values, strict=True):
+            normed = self._ops.rms_norm(x, layer.norm1, self._config.rms_norm_eps)
+            qkv = F.linear(normed, layer.qkv).view(batch * count, -1, self._config.head_dim)
+            q, k, v = qkv.chunk(3, dim=1)  # each (B T, heads, D)
+            shape = (batch, count, -1, self._config.head_dim)
+            q = rotate(q, cos, sin).view(shape).transpose(1, 2)  # (B, heads, T, D)
+            k = torch.cat((old_k, rotate(k, cos, sin).view(shape).transpose(1, 2)), dim=2)
+            v = torch.cat((old_v, v.reshape(shape).transpose(1, 2)), dim=2)
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            x = x + F.linear(mixed.transpose(1, 2).reshape(batch, count, width), layer.out)
+            x = x + self._feed_forward(x, layer)
+            keys.append(k[:, :, count:])
+            values.append(v[:, :, count:])
+        x = self._ops.rms_norm(x, self._weights.norm, self._config.rms_norm_eps)
+        return x, tuple(keys), tuple(values)
+
+    def _feed_forward(self, x: Tensor, layer: WavLayer) -> Tensor:
+        normed = self._ops.rms_norm(x, layer.norm2, self._config.rms_norm_eps)
+        return F.linear(self._ops.swiglu(F.linear(normed, layer.gate_up)), layer.down)
+
+    def _mask(self, frames: Tensor, count: int) -> Tensor:
+        """(B, 1, T, window - 1 + T): causal, within the window, and not before the start."""
+        kept = self._config.sliding_window - 1
+        query = torch.arange(count, device=frames.device)[:, None]
+        key = torch.arange(kept + count, device=frames.device)[None, :] - kept  # relative frame
+        near = (key <= query) & (key >= query - kept)
+        begun = key[None] + frames[:, None, None] >= 0  # (B, 1, window - 1 + T)
+        return (near[None] & begun).unsqueeze(1)
