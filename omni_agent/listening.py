@@ -8,14 +8,24 @@ usually known when the turn is over. It knows nothing of replies.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from omni_agent.audio import AudioFrame, Resampler
 from omni_agent.conversation import new_id
 from omni_agent.ears import EAR_RATE, Ears, Transcript
 from omni_agent.errors import EngineError
 from omni_agent.turns import Step, TurnDetector, TurnTiming, is_unfinished
+
+T = TypeVar("T")
+
+
+class Spawn(Protocol):
+    """Makes a task that ends with the call."""
+
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> asyncio.Task[T]: ...
+
 
 BARGE_IN_MS = 600
 """Speech this long is meant for the agent, whatever the words."""
@@ -97,13 +107,11 @@ HeardEvent = (
 
 
 class Listener:
-    """Hears one caller. Its transcriptions run in ``tasks`` and end with it."""
+    """Hears one caller. Its transcriptions run in tasks that ``spawn`` makes."""
 
-    def __init__(
-        self, ears: Ears, timing: TurnTiming, language: str, tasks: asyncio.TaskGroup
-    ) -> None:
+    def __init__(self, ears: Ears, timing: TurnTiming, language: str, spawn: Spawn) -> None:
         self.language = language
-        self._ears, self._tasks = ears, tasks
+        self._ears, self._spawn = ears, spawn
         self._detector = TurnDetector(ears.voice_activity(), timing)
         self._resampler: Resampler | None = None
         self._heard: asyncio.Queue[HeardEvent] = asyncio.Queue()
@@ -173,7 +181,7 @@ class Listener:
         if endpointer.silence_ms == 0 and spoken_ms >= self._next_partial_ms and idle:
             self._next_partial_ms = spoken_ms + PARTIAL_EVERY_MS
             audio = self._detector.utterance()
-            self._partial = self._tasks.create_task(self._report_words(turn, audio))
+            self._partial = self._spawn(self._report_words(turn, audio))
 
     async def _report_words(self, turn: UserTurn, audio: AudioFrame) -> None:
         try:
@@ -190,7 +198,7 @@ class Listener:
         turn.speech_end = asyncio.get_running_loop().time() - silence_ms / 1000
         turn.ended_ms = round(self._detector.audio_ms) - silence_ms
         turn.audio = self._detector.utterance()
-        self._work = self._tasks.create_task(self._words(turn, turn.audio))
+        self._work = self._spawn(self._words(turn, turn.audio))
 
     async def _words(self, turn: UserTurn, audio: AudioFrame) -> Transcript:
         transcript = await self._guess(audio)
@@ -219,7 +227,7 @@ class Listener:
         assert self._work is not None
         turn.end_of_turn = asyncio.get_running_loop().time()
         self._heard.put_nowait(EndOfTurn(turn))
-        self._tasks.create_task(self._conclude(turn, self._work))
+        self._spawn(self._conclude(turn, self._work))
         self._turn = self._work = None
         self._detector.clear()
 

@@ -11,7 +11,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from omni_agent import events
 from omni_agent.audio import AudioFrame
@@ -62,6 +63,8 @@ from omni_agent.turns import TurnTiming, is_backchannel, is_echo, is_farewell, i
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+Work = Callable[[], Coroutine[Any, Any, None]]
 Observer = Callable[[str, events.Event], None]
 PICTURE_AGE_S = 5.0
 """An older camera frame is not shown to the Thinker."""
@@ -169,13 +172,13 @@ class Session:
         self.emit(events.SessionStarted(self._now(), self.id, persona.name))
         try:
             async with asyncio.TaskGroup() as self._tasks:
-                self._tasks.create_task(self._receive())
-                self._tasks.create_task(self._watch_idleness())
+                self._spawn(self._receive())
+                self._spawn(self._watch_idleness())
                 if self._call.stages.ears is not None:
                     self._listener = Listener(
-                        self._call.stages.ears, self._timing(), persona.language, self._tasks
+                        self._call.stages.ears, self._timing(), persona.language, self._spawn
                     )
-                    self._tasks.create_task(self._attend(self._listener))
+                    self._spawn(self._attend(self._listener))
                 if persona.greeting:
                     self._announce(persona.greeting, "greeting")
                 await self._over.wait()
@@ -184,6 +187,14 @@ class Session:
             pass
         finally:
             await self._close()
+
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """A task of this call; when the call is ending already, whoever asks ends with it."""
+        try:
+            return self._tasks.create_task(work)
+        except RuntimeError:
+            work.close()
+            raise asyncio.CancelledError from None
 
     async def _close(self) -> None:
         await self._interrupt()
@@ -204,14 +215,16 @@ class Session:
         words = self._call.outfit.persona.goodbye
         if words:
             reply = self._new_reply(self._now())
-            spoken = self._launch(reply, reply.say(words, "announcement"))
+            spoken = self._launch(reply, partial(reply.say, words, "announcement"))
             await asyncio.wait([spoken], timeout=GOODBYE_S)
         self.end(reason)
 
     async def _watch_idleness(self) -> None:
-        while (left := self._last_sign_of_life + self._idle_s - self._now()) > 0:
+        while True:
+            left = self._last_sign_of_life + self._idle_s - self._now()
+            if left <= 0:
+                return await self.say_goodbye("idle")
             await asyncio.sleep(left)
-        await self.say_goodbye("idle")
 
     def _alive(self) -> None:
         self._last_sign_of_life = self._now()
@@ -318,7 +331,7 @@ class Session:
                     await self._yield_to(turn)
             case WordsSoFar(turn, text):
                 self.emit(events.UserTranscript(self._now(), turn.item_id, text, final=False))
-                self._tasks.create_task(self._prepare(self._message(turn, Transcript(text))))
+                self._spawn(self._prepare(self._message(turn, Transcript(text))))
             case LikelyOver(turn, transcript):
                 await self._likely_over(turn, transcript)
             case WentOn(turn):
@@ -370,7 +383,7 @@ class Session:
         self._dress()
         reply = self._new_reply(turn.speech_end, message)
         reply.mark("transcript")
-        return _Draft(turn, reply, self._tasks.create_task(self._run(reply, reply.think())))
+        return _Draft(turn, reply, self._spawn(self._run(reply, reply.think)))
 
     async def _discard_draft(self) -> None:
         draft, self._draft = self._draft, None
@@ -406,7 +419,7 @@ class Session:
             if draft is not None:
                 await draft.discard()
         elif self._is_farewell(transcript.text):
-            self._tasks.create_task(self.say_goodbye("goodbye"))
+            self._spawn(self.say_goodbye("goodbye"))
         else:
             draft = draft if draft is not None else self._draft_reply(turn, message)
             draft.reply.mark("end_of_turn", turn.end_of_turn)
@@ -426,7 +439,7 @@ class Session:
         self._alive()
         self._dress()
         reply = self._new_reply(self._now())
-        self._launch(reply, reply.think())
+        self._launch(reply, reply.think)
 
     def _announce(self, text: str, kind: Kind = "announcement") -> None:
         """Say this as soon as nobody is speaking."""
@@ -435,20 +448,22 @@ class Session:
 
     def _rest(self) -> None:
         """If nothing is going on, do what waited for that."""
-        busy = self._reply is not None or self._turn is not None or self._over.is_set()
-        if not busy and self._owes_reply:
-            self._answer()
-        elif not busy and self._announcements:
-            reply = self._new_reply(self._now())
-            self._launch(reply, reply.say(*self._announcements.popleft()))
+        if self._reply is None and self._turn is None and not self._over.is_set():
+            if self._dress():
+                self._spawn(self._prepare())
+            if self._owes_reply:
+                self._answer()
+            elif self._announcements:
+                reply = self._new_reply(self._now())
+                self._launch(reply, partial(reply.say, *self._announcements.popleft()))
         self._refresh_activity()
 
     def _new_reply(self, since: float, heard: Message | None = None) -> Reply:
         return Reply(self._call, self._start_tool, since=since, heard=heard)
 
-    def _launch(self, reply: Reply, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _launch(self, reply: Reply, work: Work) -> asyncio.Task[None]:
         self._reply = reply
-        self._reply_task = task = self._tasks.create_task(self._run(reply, work))
+        self._reply_task = task = self._spawn(self._run(reply, work))
         self._confirm(reply)
         return task
 
@@ -458,9 +473,9 @@ class Session:
         reply.confirm()
         self._refresh_activity()
 
-    async def _run(self, reply: Reply, work: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, reply: Reply, work: Work) -> None:
         try:
-            await work
+            await work()
         except Exception as error:  # a filter, a model or a bug of ours: the call goes on
             log.exception("a reply failed")
             await reply.confirmation()
@@ -494,7 +509,7 @@ class Session:
     def _start_tool(self, reply_id: str, request: ToolCallRequest) -> asyncio.Task[Outcome]:
         call_id, arguments = request.call_id, dict(request.arguments)
         self.emit(events.ToolStarted(self._now(), reply_id, call_id, request.name, arguments))
-        task = self._tasks.create_task(self._run_tool(reply_id, request))
+        task = self._spawn(self._run_tool(reply_id, request))
         self._tool_tasks[call_id] = task
         return task
 
@@ -519,7 +534,7 @@ class Session:
 
     def _context(self, request: ToolCallRequest) -> LiveContext:
         return LiveContext(
-            self.id, request.call_id, self._tool_state, self._tasks, self.emit, self._announce
+            self.id, request.call_id, self._tool_state, self._spawn, self.emit, self._announce
         )
 
     # -- persona -----------------------------------------------------------------------------------
@@ -534,8 +549,7 @@ class Session:
             self._report("persona", error)
             return
         self._persona = name
-        if self._reply is None and self._dress():
-            self._tasks.create_task(self._prepare())
+        self._rest()
 
     def _dress(self) -> bool:
         """Take up the persona as its file is now, between turns; True when it changed."""

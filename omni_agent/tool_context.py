@@ -21,7 +21,7 @@ class LiveContext:
     session_id: str
     call_id: str
     state: dict[str, Any]
-    tasks: asyncio.TaskGroup
+    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     emit: Callable[[events.Event], None]
     announce: Callable[[str], None]
 
@@ -35,7 +35,13 @@ class LiveContext:
         self.emit(events.ToolProgress(self._now(), self.call_id, text))
 
     def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self.tasks.create_task(self._guarded(work))
+        try:
+            task = self.spawn(self._guarded(work))
+        except asyncio.CancelledError:  # the call is ending
+            work.close()
+            raise
+        task.add_done_callback(lambda _: work.close())
+        return task
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:

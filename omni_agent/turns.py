@@ -144,8 +144,8 @@ class TurnDetector:
 
 
 _BACKCHANNEL = re.compile(
-    r"(?:m+[\s-]*h*m+|u+h+[\s-]*huh|h+m+|mhm|ah+|oh+|aha+|yeah|yep|yes|yup|ok|okay|right|sure|i see|"
-    r"got it|wow|cool|nice|great|really|true|exactly|go on|thanks|thank you)"
+    r"(?:m+[\s-]*h*m+|u+h+[\s-]*huh|h+m+|mhm|ah+|oh+|aha+|yeah|yep|yes|yup|ok|okay|right|sure|"
+    r"i see|got it|wow|cool|nice|great|really|true|exactly|go on|thanks|thank you)"
 )
 _UNFINISHED = re.compile(
     r"(?:\b(?:and|or|but|because|so|the|a|an|to|of|for|with|in|at|on|my|your|if|that|um|uh|er|"

@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
-from omni_agent import events, tool
-from omni_agent.testing import Pause, ScriptedThinker, call, rehearse, virtual_time
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omni_agent import CallContext, Persona, Session, events, tool
+from omni_agent.call import Outfit, Stages
+from omni_agent.conversation import ImagePart, Message, ToolCall, ToolResult
+from omni_agent.errors import EngineError
+from omni_agent.in_process import InProcessTransport
+from omni_agent.testing import (
+    FixedWardrobe,
+    Pause,
+    ScriptedEars,
+    ScriptedTalker,
+    ScriptedThinker,
+    Stage,
+    call,
+    rehearse,
+    virtual_time,
+)
+from omni_agent.thinker import MalformedCall
+from omni_agent.transport import ChoosePersona, Interrupt, Truncate, VideoFrame
 
 
 @virtual_time
@@ -46,7 +66,7 @@ async def test_a_barge_in_stops_speech_and_keeps_only_what_was_heard() -> None:
         await stage.user("Stop it please, that is quite enough.")
         cut = await stage.until(events.UtteranceFinished)
         assert cut.interrupted
-        assert "word " * 100 != cut.heard
+        assert cut.heard != "word " * 100
         assert cut.heard == ("word " * 100)[: len(cut.heard)]
         assert 10 <= len(cut.heard.split()) <= 16  # 20 characters a second for a little over 3 s
         assert await stage.agent() == "Sorry."
@@ -86,3 +106,325 @@ async def test_a_user_who_goes_on_is_answered_once() -> None:
         assert await stage.agent() == "Ten minutes it is."
         assert stage.transcript[0] == ("user", "Set a timer for ten minutes please.")
         assert len(stage.seen(events.ReplyStarted)) == 1
+
+
+@virtual_time
+async def test_the_greeting_is_spoken_first_and_joins_the_conversation() -> None:
+    persona = Persona(name="test", greeting="Hello, front desk.", fillers=())
+    async with rehearse(persona=persona) as stage:
+        assert await stage.agent() == "Hello, front desk."
+        assert stage.transcript == [("assistant", "Hello, front desk.")]
+
+
+@virtual_time
+async def test_a_goodbye_is_answered_and_ends_the_call() -> None:
+    persona = Persona(name="test", goodbye="Sleep well.", fillers=())
+    async with rehearse(persona=persona) as stage:
+        await stage.user("Thanks, goodbye!")
+        assert await stage.agent() == "Sleep well."
+        assert (await stage.until(events.SessionEnded)).reason == "goodbye"
+
+
+@virtual_time
+async def test_a_silent_user_is_let_go_after_a_while() -> None:
+    async with rehearse(idle_s=60) as stage:
+        ended = await stage.until(events.SessionEnded)
+        assert ended.reason == "idle"
+        assert 60 <= ended.at < 62
+
+
+@virtual_time
+async def test_a_failing_thinker_is_apologised_for_and_the_call_goes_on() -> None:
+    thinker = ScriptedThinker([EngineError("out of memory")], ["I am back."])
+    async with rehearse(thinker) as stage:
+        await stage.user("Hello there, how are you?")
+        assert "went wrong" in await stage.agent()
+        assert [e.message for e in stage.seen(events.ErrorOccurred)] == ["out of memory"]
+        await stage.user("Are you still there, my friend?")
+        assert await stage.agent() == "I am back."
+
+
+@virtual_time
+async def test_a_failing_filter_voices_nothing_of_what_it_should_have_filtered() -> None:
+    async def broken(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+        async for piece in pieces:
+            if "secret" in piece:
+                raise RuntimeError("filter bug")
+            yield piece
+
+    thinker = ScriptedThinker(["The secret is 42."])
+    async with rehearse(thinker, filters=[broken]) as stage:
+        await stage.user("Tell me the secret, please.")
+        failed = await stage.until(events.ErrorOccurred)
+        assert "filter bug" in failed.message
+        await stage.until(events.UtteranceFinished)
+        assert all("42" not in spoken.text for spoken in stage.seen(events.SpokenText))
+
+
+@virtual_time
+async def test_a_failing_talker_is_reported_and_the_answer_counts_as_unheard() -> None:
+    talker = ScriptedTalker(error=EngineError("voice lost"))
+    async with rehearse(ScriptedThinker(["Hello."]), talker=talker) as stage:
+        await stage.user("Good morning to you.")
+        finished = await stage.until(events.UtteranceFinished)
+        assert finished.heard == ""
+        assert stage.seen(events.ErrorOccurred)[0].source == "talker"
+
+
+@virtual_time
+async def test_failing_ears_are_reported_and_the_call_goes_on() -> None:
+    async with rehearse(ScriptedThinker(["Yes, I am."])) as stage:
+        stage.ears.error = EngineError("ears lost")
+        await stage.user("Can anybody hear me?")
+        assert "ears lost" in (await stage.until(events.ErrorOccurred)).message
+        stage.ears.error = None
+        await stage.user("Can anybody hear me now?")
+        assert await stage.agent() == "Yes, I am."
+
+
+@virtual_time
+async def test_noise_without_words_is_not_answered() -> None:
+    async with rehearse() as stage:
+        await stage.user("")
+        assert (await stage.until(events.UserTranscript)).text == ""
+        await asyncio.sleep(5)
+        assert not stage.seen(events.ReplyStarted)
+
+
+@tool(timeout_s=30)
+async def slow_lookup(name: str) -> str:
+    """Look somebody up. name: who."""
+    await asyncio.sleep(8)
+    return f"{name} is in room 12"
+
+
+@virtual_time
+async def test_a_slow_tool_is_bridged_by_a_filler_that_is_not_history() -> None:
+    persona = Persona(name="test", fillers=("One moment.",))
+    thinker = ScriptedThinker([call("slow_lookup", name="Ann")], ["Room twelve."])
+    async with rehearse(thinker, persona=persona, tools=[slow_lookup]) as stage:
+        await stage.user("Where is Ann?")
+        assert await stage.agent() == "Room twelve."
+        kinds = [e.kind for e in stage.seen(events.UtteranceStarted)]
+        assert kinds == ["filler", "answer"]
+        assert [role for role, _ in stage.transcript] == ["user", "assistant"]
+
+
+@virtual_time
+async def test_interrupting_does_not_kill_a_tool_and_its_result_is_told_once() -> None:
+    thinker = ScriptedThinker(
+        [call("slow_lookup", name="Ann")], ["It is noon."], ["Ann is in room twelve."]
+    )
+    async with rehearse(thinker, tools=[slow_lookup]) as stage:
+        await stage.user("Where is Ann?")
+        await stage.until(events.ToolStarted)
+        await stage.user("And what time is it, by the way?")
+        assert await stage.agent() == "It is noon."
+        assert await stage.agent() == "Ann is in room twelve."
+        assert len(stage.seen(events.ToolFinished)) == 1
+        results = [i for i in stage.session.conversation if isinstance(i, ToolResult)]
+        assert [r.output for r in results] == ["Ann is in room 12"]
+    thinker.assert_complete()
+
+
+@virtual_time
+async def test_an_interruptible_tool_is_cancelled_by_a_barge_in() -> None:
+    @tool(interruptible=True)
+    async def play_music() -> str:
+        """Play music."""
+        await asyncio.sleep(1000)
+        return "played"
+
+    thinker = ScriptedThinker([call("play_music")], ["Stopped."])
+    async with rehearse(thinker, tools=[play_music]) as stage:
+        await stage.user("Play some music for me.")
+        await stage.until(events.ToolStarted)
+        await stage.user("Stop the music right now please.")
+        assert await stage.agent() == "Stopped."
+        (finished,) = stage.seen(events.ToolFinished)
+        assert (finished.output, finished.ok) == ("Cancelled.", False)
+
+
+@virtual_time
+async def test_several_tools_run_at_the_same_time() -> None:
+    thinker = ScriptedThinker(
+        [call("slow_lookup", name="Ann"), call("slow_lookup", name="Bob")], ["Both found."]
+    )
+    async with rehearse(thinker, tools=[slow_lookup]) as stage:
+        await stage.user("Where are Ann and Bob?")
+        started = await stage.until(events.ToolStarted)
+        await stage.agent()
+        finished = stage.seen(events.ToolFinished)
+        assert len(finished) == 2
+        assert all(e.at - started.at < 9 for e in finished)
+
+
+@virtual_time
+async def test_a_thinker_that_only_calls_tools_is_made_to_speak_in_the_end() -> None:
+    forever = [[call("order_status", order_id="A")] for _ in range(3)]
+    thinker = ScriptedThinker(*forever, ["Enough."])
+    async with rehearse(thinker, tools=[order_status]) as stage:
+        await stage.user("Where is my order?")
+        assert await stage.agent() == "Enough."
+        assert thinker.requests[-1].tools == ()
+
+
+@virtual_time
+async def test_a_malformed_call_fails_closed_with_an_apology() -> None:
+    thinker = ScriptedThinker([MalformedCall("set_timer(", "unfinished")])
+    async with rehearse(thinker) as stage:
+        await stage.user("Set a timer for one minute.")
+        assert await stage.agent() == "Sorry, I could not do that."
+        assert not stage.seen(events.ToolStarted)
+
+
+@virtual_time
+async def test_a_tool_can_speak_up_later_when_nobody_else_does() -> None:
+    @tool
+    async def set_alarm(call: CallContext) -> str:
+        """Ring in five seconds."""
+
+        async def ring() -> None:
+            await asyncio.sleep(5)
+            call.say("Ring ring.")
+
+        call.background(ring())
+        return "set"
+
+    thinker = ScriptedThinker([call("set_alarm")], ["word " * 40])
+    async with rehearse(thinker, tools=[set_alarm]) as stage:
+        await stage.user("Wake me in five seconds.")
+        assert (await stage.agent()).startswith("word")
+        assert await stage.agent() == "Ring ring."
+        assert stage.transcript[-1] == ("assistant", "Ring ring.")
+
+
+@virtual_time
+async def test_typing_is_answered_and_stops_the_agent() -> None:
+    thinker = ScriptedThinker(["word " * 100], ["Typed answer."])
+    async with rehearse(thinker) as stage:
+        stage.types("Tell me a story")
+        await stage.until(events.PlaybackStarted)
+        await asyncio.sleep(1)
+        stage.types("Something else")
+        assert (await stage.until(events.UtteranceFinished)).interrupted
+        assert await stage.agent() == "Typed answer."
+
+
+@virtual_time
+async def test_the_client_s_word_on_what_was_heard_counts() -> None:
+    async with rehearse(ScriptedThinker(["one two three four five"])) as stage:
+        await stage.user("Count to five for me.")
+        finished = await stage.until(events.UtteranceFinished)
+        stage.line.put(Truncate(finished.utterance, 450))
+        await stage.until(events.ItemAdded)
+        assert stage.transcript[-1] == ("assistant", "one two")
+
+
+@virtual_time
+async def test_another_persona_takes_over_between_turns() -> None:
+    first = Outfit(Persona(name="a", thinker="You are A.", fillers=()), {}, ())
+    second = Outfit(Persona(name="b", thinker="You are B.", voice="chelsie", fillers=()), {}, ())
+    talker, thinker = ScriptedTalker(), ScriptedThinker(["I am A."], ["I am B."])
+    wardrobe = FixedWardrobe(first, second)
+    async with rehearse(thinker, talker=talker, wardrobe=wardrobe) as stage:
+        await stage.user("Who are you, actually?")
+        await stage.agent()
+        stage.line.put(ChoosePersona("b"))
+        assert (await stage.until(events.PersonaChanged)).persona == "b"
+        await stage.user("And who are you now?")
+        assert await stage.agent() == "I am B."
+        assert [r.instructions for r in thinker.requests] == ["You are A.", "You are B."]
+        assert [v.speaker for v in talker.voices] == [None, "chelsie"]
+        stage.line.put(ChoosePersona("nobody"))
+        assert "nobody" in (await stage.until(events.ErrorOccurred)).message
+
+
+@virtual_time
+async def test_hanging_up_in_the_middle_releases_everything_and_keeps_what_was_heard() -> None:
+    talker, thinker = ScriptedTalker(), ScriptedThinker(["word " * 200])
+    async with rehearse(thinker, talker=talker) as stage:
+        await stage.user("Tell me a story.")
+        await stage.until(events.PlaybackStarted)
+        await asyncio.sleep(2)
+        stage.line.hang_up()
+        ended = await stage.until(events.SessionEnded)
+        assert ended.reason == "hangup"
+        role, text = stage.transcript[-1]
+        assert role == "assistant"
+        assert 5 <= len(text.split()) <= 12
+    assert talker.open_streams == 0
+    assert stage.line.closed
+
+
+@virtual_time
+async def test_a_camera_picture_reaches_a_thinker_that_sees() -> None:
+    thinker = ScriptedThinker(["A cat."])
+    thinker.sees = True
+    async with rehearse(thinker) as stage:
+        stage.line.put(VideoFrame(b"jpeg", 640, 480, stage.now))
+        await stage.user("What do you see?")
+        await stage.agent()
+        message = thinker.requests[-1].items[-1]
+        assert isinstance(message, Message)
+        assert ImagePart(b"jpeg", "image/jpeg") in message.parts
+
+
+@virtual_time
+async def test_words_so_far_are_shown_and_prepare_the_thinker() -> None:
+    thinker = ScriptedThinker(["Noted."])
+    async with rehearse(thinker) as stage:
+        await stage.user("one two three four five six seven eight nine ten eleven twelve")
+        await stage.agent()
+        shown = [e.text for e in stage.seen(events.UserTranscript) if not e.final]
+        assert len(shown) >= 2
+        assert shown == sorted(shown, key=len)
+        assert thinker.prepared
+
+
+@virtual_time
+async def test_an_observer_that_fails_disturbs_nobody() -> None:
+    line, ears = InProcessTransport(), ScriptedEars()
+    outfit = Outfit(Persona(name="t", greeting="Hi.", fillers=()), {}, ())
+
+    def fails(session_id: str, event: events.Event) -> None:
+        raise RuntimeError("observer bug")
+
+    stages = Stages(ScriptedThinker(), ScriptedTalker(), ears)
+    session = Session(stages, line, FixedWardrobe(outfit), observers=[fails])
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(session.run())
+        stage = Stage(session, line, ears)
+        assert await stage.agent() == "Hi."
+        line.hang_up()
+
+
+@given(st.lists(st.tuples(st.sampled_from("stiph"), st.integers(20, 2500)), max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_whatever_the_user_does_the_call_ends_cleanly(doings: list[tuple[str, int]]) -> None:
+    @virtual_time
+    async def scenario() -> None:
+        scripts = [["word " * 30, call("slow_lookup", name="X")] for _ in range(12)]
+        talker = ScriptedTalker()
+        persona = Persona(name="t", greeting="Hello.", fillers=("Wait.",))
+        thinker = ScriptedThinker(*scripts)
+        async with rehearse(thinker, talker=talker, persona=persona, tools=[slow_lookup]) as stage:
+            for doing, ms in doings:
+                match doing:
+                    case "s":
+                        await stage.user("Do tell me something else.", then_silence_ms=ms)
+                    case "t":
+                        stage.types("typed words")
+                    case "i":
+                        stage.line.put(Interrupt())
+                    case "p":
+                        await stage.user("mm-hm", then_silence_ms=ms)
+                    case _:
+                        await asyncio.sleep(ms / 1000)
+        calls = [i.call_id for i in stage.session.conversation if isinstance(i, ToolCall)]
+        results = [i.call_id for i in stage.session.conversation if isinstance(i, ToolResult)]
+        assert len(set(results)) == len(results)
+        assert set(results) <= set(calls)
+        assert talker.open_streams == 0
+
+    scenario()

@@ -14,6 +14,7 @@ Nothing here uses threads or models, and no test waits: an hour of conversation
 takes milliseconds.
 """
 
+from omni_agent.in_process import InProcessTransport
 from omni_agent.testing.doubles import (
     Pause,
     ScriptedEars,
@@ -21,16 +22,16 @@ from omni_agent.testing.doubles import (
     ScriptedThinker,
     call,
 )
-from omni_agent.testing.line import ScriptedTransport
-from omni_agent.testing.stage import Stage, rehearse
+from omni_agent.testing.stage import FixedWardrobe, Stage, rehearse
 from omni_agent.testing.virtual import VirtualTimeLoop, virtual_time
 
 __all__ = [
+    "FixedWardrobe",
+    "InProcessTransport",
     "Pause",
     "ScriptedEars",
     "ScriptedTalker",
     "ScriptedThinker",
-    "ScriptedTransport",
     "Stage",
     "VirtualTimeLoop",
     "call",

@@ -25,7 +25,7 @@ class Pause:
     seconds: float
 
 
-def call(name: str, **arguments: Any) -> ToolCallRequest:
+def call(name: str, /, **arguments: Any) -> ToolCallRequest:
     """A script line: the Thinker calls a tool."""
     return ToolCallRequest(f"call_{next(_ids)}", name, arguments)
 

@@ -11,11 +11,11 @@ from omni_agent import events
 from omni_agent.call import Outfit, Stages
 from omni_agent.conversation import Message
 from omni_agent.errors import ConfigError, OmniAgentError
+from omni_agent.in_process import InProcessTransport
 from omni_agent.persona import Persona
 from omni_agent.session import Session
 from omni_agent.talker import Talker
 from omni_agent.testing.doubles import ScriptedEars, ScriptedTalker, ScriptedThinker
-from omni_agent.testing.line import ScriptedTransport
 from omni_agent.text import TextFilter
 from omni_agent.thinker import Thinker
 from omni_agent.tools import Tool
@@ -50,7 +50,7 @@ class FixedWardrobe:
 class Stage:
     """The user's side of a rehearsed call."""
 
-    def __init__(self, session: Session, line: ScriptedTransport, ears: ScriptedEars) -> None:
+    def __init__(self, session: Session, line: InProcessTransport, ears: ScriptedEars) -> None:
         self.session, self.line, self.ears = session, line, ears
         self._read = 0
 
@@ -68,7 +68,7 @@ class Stage:
         self.line.put(ReplyRequest())
 
     async def until(self, kind: type[E], where: Callable[[E], bool] = lambda event: True) -> E:
-        """The next event of this kind that has not been looked at; AssertionError when none comes."""
+        """The next event of this kind not looked at yet; AssertionError when none comes."""
         deadline = self.now + PATIENCE_S
         while True:
             while self._read < len(self.line.events):
@@ -124,7 +124,7 @@ async def rehearse(
 ) -> AsyncGenerator[Stage, None]:
     """A call with scripted parts wherever none is given; hung up at the end."""
     ears = ears or ScriptedEars()
-    line = ScriptedTransport()
+    line = InProcessTransport()
     outfit = Outfit(
         persona or Persona(name="test", fillers=()), {t.name: t for t in tools}, tuple(filters)
     )

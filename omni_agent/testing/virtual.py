@@ -55,7 +55,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def advance(self, seconds: float) -> None:
         self._virtual_now += seconds
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
+    # The stub types the arguments with a TypeVarTuple; this passes them through.
+    def run_in_executor(  # type: ignore[override]  # see above
+        self, executor: Any, func: Any, *args: Any
+    ) -> Any:
         self.threads += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._thread_ended)

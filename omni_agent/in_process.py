@@ -1,4 +1,4 @@
-"""A transport without a network: plays in the loop's time and remembers everything."""
+"""A transport inside the process: no network, plays in the loop's time, remembers everything."""
 
 from __future__ import annotations
 
@@ -31,8 +31,12 @@ class _Playback:
     frames: list[AudioFrame] = field(default_factory=list)
 
 
-class ScriptedTransport:
-    """The user's end of the line, for tests. ``speak`` and ``put`` are the user's side."""
+class InProcessTransport:
+    """A line whose user is a program: a demonstration, a chat in a terminal, a test.
+
+    ``speak``, ``put`` and ``hang_up`` are the user's side; ``events`` and
+    ``recording`` are what the user saw and heard.
+    """
 
     def __init__(self, *, queue_ms: int = 2000) -> None:
         self._incoming: asyncio.Queue[Incoming | None] = asyncio.Queue()
@@ -62,6 +66,10 @@ class ScriptedTransport:
         for at in range(0, len(samples), size):
             self.put(AudioFrame(samples[at : at + size], EAR_RATE, at))
             await asyncio.sleep(TICK_MS / 1000)
+
+    def recording(self) -> list[AudioFrame]:
+        """The audio that was queued, in order, whatever of it was played."""
+        return [frame for playback in self._playback.values() for frame in playback.frames]
 
     async def happened(self) -> None:
         """Wait for the next event."""
