@@ -37,7 +37,7 @@ def test_speech_then_silence_is_one_turn_with_a_pause_before_its_end() -> None:
 
 
 def test_a_turn_ends_after_the_persona_s_patience() -> None:
-    found = dict((step, i) for i, step in steps("x" * 10 + "." * 40, TurnTiming(patience_ms=640)))
+    found = {step: i for i, step in steps("x" * 10 + "." * 40, TurnTiming(patience_ms=640))}
     assert found[Step.ENDED] - 9 == 640 // WINDOW
 
 

@@ -1,0 +1,68 @@
+"""Audio frames, streaming resampling and WAV files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omni_agent.audio import AudioFrame, Resampler, concatenate, read_wav, resample, write_wav
+
+
+def tone(rate: int, seconds: float = 0.5) -> AudioFrame:
+    time = np.arange(int(rate * seconds)) / rate
+    return AudioFrame.from_float(0.5 * np.sin(2 * np.pi * 440 * time), rate)
+
+
+@given(sizes=st.lists(st.integers(1, 4000), min_size=1, max_size=30))
+@settings(max_examples=25, deadline=None)
+def test_resampling_in_pieces_equals_resampling_the_whole(sizes: list[int]) -> None:
+    whole = tone(48_000)
+    pieces, at, stream = [], 0, Resampler(48_000, 16_000)
+    for size in [*sizes, 10**6]:
+        piece = whole.pcm[at : at + size]
+        at += size
+        pieces.append(stream.push(AudioFrame(piece, 48_000), last=at >= whole.samples))
+        if at >= whole.samples:
+            break
+    streamed = np.concatenate([piece.pcm for piece in pieces])
+    once = Resampler(48_000, 16_000).push(whole, last=True).pcm
+    assert len(streamed) == len(once)
+    assert np.abs(streamed.astype(int) - once).max() <= 1  # the last bit of rounding
+    assert [p.position for p in pieces] == [
+        sum(q.samples for q in pieces[:i]) for i in range(len(pieces))
+    ]
+
+
+def test_a_resampler_refuses_another_rate() -> None:
+    with pytest.raises(ValueError, match="expected 48000 Hz, got 16000 Hz"):
+        Resampler(48_000, 16_000).push(AudioFrame.silence(0.1, 16_000))
+
+
+def test_a_wav_file_keeps_the_samples(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", tone(24_000))
+    read = read_wav(tmp_path / "a.wav")
+    assert read.sample_rate == 24_000
+    assert np.array_equal(read.pcm, tone(24_000).pcm)
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"not audio at all" * 10])
+def test_a_file_that_is_no_wav_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.wav").write_bytes(content)
+    with pytest.raises(ValueError, match=r"bad\.wav"):
+        read_wav(tmp_path / "bad.wav")
+
+
+def test_floats_beyond_full_scale_are_clipped_not_wrapped() -> None:
+    frame = AudioFrame.from_float(np.array([-2.0, 2.0]), 16_000)
+    assert frame.pcm.tolist() == [-32768, 32767]
+
+
+def test_frames_join_and_change_rate() -> None:
+    joined = concatenate([tone(16_000), tone(16_000)], 16_000)
+    assert joined.seconds == pytest.approx(1.0)
+    assert resample(joined, 8_000).samples == 8_000
+    assert concatenate([], 16_000).samples == 0
