@@ -5,9 +5,12 @@ part is what unmodified Realtime clients speak. A client that opts in with ::
 
     {"type": "session.update", "session": {"omni": {"extensions": true}}}
 
-also gets the events below (strict clients raise on names they do not know, so
-nobody else does). ``session.created`` and ``session.updated`` always carry
-``session.omni``::
+(or in the ``session`` part of its ``POST /v1/realtime/calls``, which loses
+nothing) also gets the events below; strict clients raise on names they do not
+know, so nobody else does. Who opts in late is told the present activity, the
+panels and the utterance in progress at once.
+
+``session.created`` and ``session.updated`` always carry ``session.omni``::
 
     {"persona": str, "personas": [str], "sees": bool, "engine": {"thinker": str, …},
      "extensions": bool, "ignored": [str]}
@@ -71,3 +74,38 @@ Typing is the standard ``conversation.item.create`` with ``input_text``, the sto
 button ``response.cancel``. A typed message is a turn: no ``response.create`` is
 needed after it, and one that follows changes nothing.
 """
+
+from __future__ import annotations
+
+from omni_agent import events
+from omni_agent.conversation import new_id
+from omni_agent.server.client_commands import ClientCommands, Received
+from omni_agent.server.client_messages import SessionConfig
+from omni_agent.server.server_events import ServerEvents
+from omni_agent.server.view import ClientView
+from omni_agent.server.wire import Facts, Json, SessionState
+
+
+class Realtime:
+    """One client's side of one call. Pure: nothing is sent, nothing is awaited."""
+
+    def __init__(self, facts: Facts, *, session_id: str | None = None) -> None:
+        self._view = ClientView(SessionState(session_id or new_id("sess"), facts))
+        self._events = ServerEvents(self._view)
+        self._commands = ClientCommands(self._view, self._events)
+
+    def configure(self, config: SessionConfig) -> None:
+        """Take over the session that came with the offer."""
+        self._view.session.merge(config)
+
+    def opening(self) -> list[Json]:
+        """The first event of every call."""
+        return [self._view.event("session.created", session=self._view.session.json())]
+
+    def on_event(self, event: events.Event) -> list[Json]:
+        """What the client is told of an event."""
+        return self._events.render(event)
+
+    def on_message(self, text: str) -> Received:
+        """What a client's message means; anything wrong with it becomes an ``error`` reply."""
+        return self._commands.receive(text)

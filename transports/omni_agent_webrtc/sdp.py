@@ -6,7 +6,6 @@ import ipaddress
 
 from omni_agent.errors import SignallingError
 
-MAX_BYTES = 64 * 1024
 MAX_MEDIA = 4
 MAX_CANDIDATES = 20
 
@@ -37,26 +36,30 @@ def _keep(line: str, *, allow_private: bool) -> bool:
     return reachable(fields[4], allow_private=allow_private)
 
 
-def screen(offer: str, *, allow_private: bool) -> str:
+def screen(
+    offer: str,
+    *,
+    allow_private: bool,
+    max_media: int = MAX_MEDIA,
+    max_candidates: int = MAX_CANDIDATES,
+) -> str:
     """The offer without the candidates we will not talk to.
 
     Raises SignallingError(400) for what is no SDP or is beyond the limits.
     """
-    if len(offer.encode("utf-8", "replace")) > MAX_BYTES:
-        raise SignallingError(413, f"the offer is larger than {MAX_BYTES // 1024} KB")
     # splitlines, as aiortc does: a candidate must not hide behind a rarer line break.
     lines = offer.splitlines()
     if not lines or not lines[0].startswith("v=0"):
         raise SignallingError(400, "not an SDP offer: it must begin with v=0")
     media = sum(line.startswith("m=") for line in lines)
-    if media > MAX_MEDIA:
-        raise SignallingError(400, f"the offer has {media} media sections, at most {MAX_MEDIA} fit")
+    if media > max_media:
+        raise SignallingError(400, f"the offer has {media} media sections, at most {max_media} fit")
     if not any(line.startswith("m=audio ") for line in lines):
         raise SignallingError(400, "the offer has no audio section: a call needs m=audio")
     candidates = [line for line in lines if line.startswith("a=candidate:")]
-    if len(candidates) > MAX_CANDIDATES:
+    if len(candidates) > max_candidates:
         raise SignallingError(
-            400, f"the offer has {len(candidates)} candidates, at most {MAX_CANDIDATES} fit"
+            400, f"the offer has {len(candidates)} candidates, at most {max_candidates} fit"
         )
     refused = {line for line in candidates if not _keep(line, allow_private=allow_private)}
     # With candidates left out, "that was all of them" is no longer true: ICE must

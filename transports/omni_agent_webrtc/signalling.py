@@ -11,8 +11,8 @@ from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 
 from omni_agent.errors import SignallingError
 from omni_agent_webrtc.ice import configuration, configure_aioice
-from omni_agent_webrtc.sdp import screen
-from omni_agent_webrtc.transport import WebRTCTransport, close_peer
+from omni_agent_webrtc.sdp import MAX_CANDIDATES, MAX_MEDIA, screen
+from omni_agent_webrtc.transport import CONNECT_S, WebRTCTransport, close_peer
 
 log = logging.getLogger(__name__)
 
@@ -27,21 +27,29 @@ async def answer(
     allow_private: bool = False,
     on_late: Callable[[float], None] = lambda seconds: None,
     inline: bool = True,
+    connect_s: float = CONNECT_S,
+    max_media: int = MAX_MEDIA,
+    max_candidates: int = MAX_CANDIDATES,
 ) -> tuple[WebRTCTransport, str]:
     """Answer an offer: the line, and the SDP answer with all its candidates.
 
     ice_servers: as browsers take them. allow_private: talk to loopback and private
     addresses that the offer names. on_late: told of each outgoing frame's lateness,
     seconds. inline: False takes aiortc's own jitter buffer (slower, for comparison).
+    connect_s: a line that is not connected by then ends. max_media, max_candidates:
+    larger offers are refused.
 
     Raises SignallingError with an HTTP status; then nothing is left behind.
     """
     configure_aioice()
-    screened = screen(offer, allow_private=allow_private)
+    screened = screen(
+        offer, allow_private=allow_private, max_media=max_media, max_candidates=max_candidates
+    )
     peer = RTCPeerConnection(configuration(ice_servers))
     try:
         async with asyncio.timeout(ANSWER_S):
-            return await _negotiate(peer, screened, on_late, inline)
+            line = WebRTCTransport(peer, on_late=on_late, inline=inline, connect_s=connect_s)
+            return line, await _negotiate(peer, line, screened)
     except SignallingError:
         await close_peer(peer)
         raise
@@ -55,10 +63,7 @@ async def answer(
         raise
 
 
-async def _negotiate(
-    peer: RTCPeerConnection, offer: str, on_late: Callable[[float], None], inline: bool
-) -> tuple[WebRTCTransport, str]:
-    line = WebRTCTransport(peer, on_late=on_late, inline=inline)
+async def _negotiate(peer: RTCPeerConnection, line: WebRTCTransport, offer: str) -> str:
     voice = peer.addTransceiver(line.track, direction="sendrecv")
     opus = [
         codec
@@ -70,4 +75,5 @@ async def _negotiate(
     if voice.mid is None:
         raise SignallingError(400, "the offer has no audio section that could be used")
     await peer.setLocalDescription(await peer.createAnswer())
-    return line, peer.localDescription.sdp
+    sdp: str = peer.localDescription.sdp
+    return sdp

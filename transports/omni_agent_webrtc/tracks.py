@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import av
+import numpy as np
 from aiortc import RTCRtpReceiver
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
@@ -38,7 +39,7 @@ class SpeechTrack(MediaStreamTrack):
         self._playout, self._clock, self._sent = playout, clock, sent
         self._encoder = OpusEncoder()
 
-    async def recv(self) -> av.Packet:
+    async def recv(self) -> av.Packet[av.AudioStream]:
         if self.readyState != "live":
             raise MediaStreamError
         slot, at = await self._clock.tick()
@@ -100,6 +101,6 @@ async def read_stock(track: MediaStreamTrack, deliver: Callable[[AudioFrame], No
             return
         if isinstance(frame, av.AudioFrame):
             channels = len(frame.layout.channels)
-            pcm = frame.to_ndarray().reshape(-1, channels)[:, 0]
+            pcm = frame.to_ndarray().reshape(-1, channels)[:, 0].astype(np.int16)
             for piece in listener.hear_pcm(pcm):
                 deliver(piece)

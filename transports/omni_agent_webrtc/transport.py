@@ -51,8 +51,9 @@ class WebRTCTransport:
         *,
         on_late: Callable[[float], None] = lambda seconds: None,
         inline: bool = True,
+        connect_s: float = CONNECT_S,
     ) -> None:
-        self._peer, self._inline = peer, inline
+        self._peer, self._inline, self._connect_s = peer, inline, connect_s
         self._loop = asyncio.get_running_loop()
         self._inbox = Inbox()
         self._playout = Playout()
@@ -179,10 +180,10 @@ class WebRTCTransport:
 
     async def _watch(self) -> None:
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(self._connect_s):
                 await self._connected.wait()
         except TimeoutError:
-            log.info("no connection within %.0f s", CONNECT_S)
+            log.info("no connection within %.0f s", self._connect_s)
             self._hang_up()
             return
         received, since = -1, self._loop.time()

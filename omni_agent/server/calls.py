@@ -1,0 +1,175 @@
+"""The calls in progress: each one a line, a session, and a task that ends both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from omni_agent.conversation import new_id
+from omni_agent.errors import SignallingError
+from omni_agent.server.client_messages import SessionConfig
+from omni_agent.server.host import Host
+from omni_agent.server.limits import Limits
+from omni_agent.server.line import AnswerOffer, MediaLine, load_transport
+from omni_agent.server.metrics import Metrics
+from omni_agent.server.realtime import Realtime
+from omni_agent.server.realtime_transport import RealtimeTransport
+from omni_agent.server.wire import Facts, Json, SessionState
+
+log = logging.getLogger(__name__)
+
+
+class Calls:
+    """Answers offers and runs the sessions they begin.
+
+    ``running`` is the scope that all sessions live in; leaving it hangs up. Where
+    nobody entered it (an app mounted in another, whose lifespan does not reach
+    here), the first call opens a scope that lives as long as the event loop.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        limits: Limits,
+        *,
+        answer: AnswerOffer | None = None,
+        ice_servers: Sequence[Mapping[str, Any]] = (),
+        allow_private: bool = False,
+    ) -> None:
+        self._host, self._limits, self._answer = host, limits, answer
+        self._ice_servers, self._allow_private = tuple(ice_servers), allow_private
+        self._lines: dict[str, MediaLine] = {}
+        self._pending = 0
+        self._tasks: asyncio.TaskGroup | None = None
+        self._scope: asyncio.Task[None] | None = None
+        self.metrics = Metrics()
+
+    @property
+    def active(self) -> int:
+        return len(self._lines)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The scope of all calls."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
+                yield
+            finally:
+                self._tasks = None
+                for call_id in list(self._lines):
+                    await self.hang_up(call_id)
+
+    async def _own_scope(self) -> asyncio.TaskGroup:
+        if self._tasks is None:
+            opened = asyncio.Event()
+
+            async def hold() -> None:
+                async with self.running():
+                    opened.set()
+                    await asyncio.Event().wait()
+
+            self._scope = asyncio.get_running_loop().create_task(hold())
+            await opened.wait()
+        assert self._tasks is not None
+        return self._tasks
+
+    async def start(
+        self, offer: str, *, persona: str | None = None, session: SessionConfig | None = None
+    ) -> tuple[str, str]:
+        """Answer an offer: the call's id and the SDP answer; the session runs from now on.
+
+        Raises SignallingError: 503 while the agent starts or all lines are busy,
+        400 for a persona that does not exist or an offer that cannot be answered.
+        """
+        chosen = self._check(persona, session)
+        self._pending += 1
+        try:
+            tasks = await self._own_scope()
+            if self._answer is None:
+                self._answer = load_transport()
+            line, answer = await self._answer(
+                offer,
+                ice_servers=self._ice_servers,
+                allow_private=self._allow_private,
+                on_late=self.metrics.lateness.observe,
+                connect_s=self._limits.connect_s,
+                max_media=self._limits.media,
+                max_candidates=self._limits.candidates,
+            )
+        finally:
+            self._pending -= 1
+        call_id = new_id("rtc")
+        self._lines[call_id] = line
+        self.metrics.started += 1
+        tasks.create_task(self._serve(call_id, line, chosen, session), name=call_id)
+        return call_id, answer
+
+    def _check(self, persona: str | None, session: SessionConfig | None) -> str | None:
+        readiness = self._host.readiness
+        if not readiness.ready:
+            what = "cannot start" if readiness.failed else "is starting"
+            raise SignallingError(503, f"the agent {what}: {readiness.progress or 'no details'}")
+        if self.active + self._pending >= self._limits.calls:
+            raise SignallingError(503, "all lines are busy, try again in a moment")
+        if persona is None and session is not None and session.omni is not None:
+            persona = session.omni.persona
+        names = [card.name for card in self._host.personas]
+        if persona is not None and persona not in names:
+            known = ", ".join(names) or "none"
+            raise SignallingError(400, f"no persona is called {persona[:80]!r}; there are {known}")
+        return persona
+
+    async def hang_up(self, call_id: str) -> bool:
+        """End a call; False when there is none of this id."""
+        line = self._lines.get(call_id)
+        if line is None:
+            return False
+        await line.aclose()
+        return True
+
+    def _facts(self, persona: str | None) -> Facts:
+        host = self._host
+        return Facts(
+            persona=persona or host.default_persona,
+            personas=tuple(card.name for card in host.personas),
+            sees=host.sees,
+            engine=host.engine,
+        )
+
+    def session_json(self, session: SessionConfig | None) -> Json:
+        """The session a call with this configuration would begin with."""
+        omni = session.omni if session is not None else None
+        state = SessionState(new_id("sess"), self._facts(omni.persona if omni else None))
+        if session is not None:
+            state.merge(session)
+        return state.json()
+
+    async def _serve(
+        self, call_id: str, line: MediaLine, persona: str | None, session: SessionConfig | None
+    ) -> None:
+        """One call, from the answer to the end of its session and its line."""
+        try:
+            protocol = Realtime(self._facts(persona), session_id=call_id)
+            if session is not None:
+                protocol.configure(session)
+            async with asyncio.TaskGroup() as pair:
+                talking = pair.create_task(self._talk(line, protocol, persona))
+                await line.run()
+                await asyncio.wait([talking], timeout=self._limits.hang_up_s)
+                talking.cancel()
+        except Exception:  # one call's failure is its own; the others go on
+            self.metrics.failed += 1
+            log.exception("call %s failed", call_id)
+        finally:
+            await line.aclose()
+            self._lines.pop(call_id, None)
+
+    async def _talk(self, line: MediaLine, protocol: Realtime, persona: str | None) -> None:
+        try:
+            await self._host.serve_call(RealtimeTransport(line, protocol), persona)
+        finally:
+            await line.aclose()

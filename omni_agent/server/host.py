@@ -1,0 +1,57 @@
+"""What the server needs of an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from omni_agent.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaCard:
+    """A persona as the page's picker shows it. language: BCP 47 tag."""
+
+    name: str
+    description: str = ""
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """progress: one line on what is going on, or why it failed; fit for the user's eyes."""
+
+    ready: bool
+    progress: str = ""
+    failed: bool = False
+
+
+class Host(Protocol):
+    """An agent that can hold calls. Properties are read on the event loop and must be quick."""
+
+    @property
+    def readiness(self) -> Readiness: ...
+
+    @property
+    def personas(self) -> Sequence[PersonaCard]: ...
+
+    @property
+    def default_persona(self) -> str: ...
+
+    @property
+    def sees(self) -> bool:
+        """Whether pictures from the user's camera are understood."""
+        ...
+
+    @property
+    def engine(self) -> Mapping[str, str]:
+        """Model names by stage: ``thinker``, ``talker``, ``ears``."""
+        ...
+
+    async def serve_call(self, transport: Transport, persona: str | None) -> None:
+        """Run one whole session; returns when the user has hung up or the agent said goodbye.
+
+        persona: None is the default. When it returns, the server closes the line.
+        """
+        ...
