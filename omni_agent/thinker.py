@@ -11,11 +11,16 @@ from omni_agent.conversation import Item
 
 @dataclass(frozen=True, slots=True)
 class ToolSchema:
-    """What a Thinker is told of a tool. ``parameters`` is a JSON schema of type object."""
+    """What a Thinker is told of a tool. ``parameters`` is a JSON schema of type object.
+
+    examples: (what a user says, the arguments to call with): demonstrations for
+    small models; others ignore them.
+    """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
+    examples: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

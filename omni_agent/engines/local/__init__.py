@@ -1,1 +1,89 @@
-"""."""
+"""The embedded engine: ears, mind and voice on any laptop's processor.
+
+Importing this costs nothing; models are loaded in processes of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omni_agent.errors import EngineUnavailable
+from omni_agent.hookspecs import EngineOptions, hookimpl
+
+if TYPE_CHECKING:
+    from omni_agent.ears import Ears
+    from omni_agent.talker import Talker
+    from omni_agent.thinker import Thinker
+
+NAME = "local"
+WHISPER, LIGHT_WHISPER = "whisper-base", "whisper-tiny.en"
+LANGUAGE_MODEL, LIGHT_LANGUAGE_MODEL = "qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"
+
+
+@hookimpl
+def register_thinkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Thinker]]]:
+    return {NAME: start_thinker}
+
+
+@hookimpl
+def register_talkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Talker]]]:
+    return {NAME: start_talker}
+
+
+@hookimpl
+def register_ears() -> Mapping[str, Callable[[EngineOptions], Awaitable[Ears]]]:
+    return {NAME: start_ears}
+
+
+async def start_thinker(options: EngineOptions) -> Thinker:
+    """``options.model``: a language model of the model store, or a GGUF file.
+
+    Raises EngineUnavailable, or ModelStoreError for a model that cannot be had.
+    """
+    _need("xllamacpp")
+    from omni_agent.engines.local.thinker import LocalThinker
+
+    default = LIGHT_LANGUAGE_MODEL if options.light else LANGUAGE_MODEL
+    path = await _model(options.model or default, options)
+    return await LocalThinker.start(path, report=options.report)
+
+
+async def start_talker(options: EngineOptions) -> Talker:
+    """Raises EngineUnavailable."""
+    _need("hibari")
+    from omni_agent.engines.local.talker import LocalTalker
+
+    return await LocalTalker.start()
+
+
+async def start_ears(options: EngineOptions) -> Ears:
+    """Raises EngineUnavailable, or ModelStoreError for a model that cannot be had."""
+    _need("ctranslate2", "tokenizers", "onnxruntime", "faster_whisper")
+    from omni_agent.engines.local.ears import LocalEars
+
+    path = await _model(LIGHT_WHISPER if options.light else WHISPER, options)
+    return await LocalEars.start(path)
+
+
+def _need(*packages: str) -> None:
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise EngineUnavailable(
+            f"the local engine needs {', '.join(missing)}: pip install 'omni_agent[local]'"
+        )
+
+
+async def _model(name: str, options: EngineOptions) -> Path:
+    """A model's path: a file of the user's, or from the store, fetched when it is not there."""
+    if name.endswith(".gguf") or "/" in name:
+        path = Path(name)
+        if not await asyncio.to_thread(path.is_file):
+            raise EngineUnavailable(f"there is no model file {path}")
+        return path
+    from omni_agent.models import ModelStore, as_lines
+
+    return await asyncio.to_thread(ModelStore().fetch, name, as_lines(options.report))

@@ -1,0 +1,102 @@
+"""Cutting a stream of text into clauses that can be voiced one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_FIRST_WORDS = 4
+_FIRST_LONGEST = 8
+_LATER_WORDS = 6
+_LATER_LONGEST = 30
+_OPENERS = """and but or so because since although while if when where which who that is are was
+were will would can could should has have for from in into on at to with about by of than as until
+before after"""
+_BREAK_BEFORE = frozenset(_OPENERS.split())
+"""English words that usually open a new phrase: a short breath before them sounds natural."""
+_ABBREVIATIONS = "mr mrs ms dr prof st jr sr vs etc approx dept no e.g i.e a.m p.m u.s"
+_NO_STOP = frozenset(_ABBREVIATIONS.split())
+_CLOSERS = "\"'”’)]"
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """start, end: characters in the whole text. final: it ends a sentence.
+
+    soft: cut where the text has no punctuation, so the voice must not pause.
+    """
+
+    text: str
+    start: int
+    end: int
+    final: bool = False
+    soft: bool = False
+
+
+class ClauseSplitter:
+    """Feeds on pieces of text and gives clauses as soon as each is certain.
+
+    The first clause is short, so that the voice starts early; later ones are
+    longer, so that it keeps its melody. Clauses join up to the whole text, and
+    each has something to say in it. Cutting the input differently changes nothing:
+    every decision is taken at one character, from those before it.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._start = 0
+        self._first = True
+
+    def push(self, piece: str) -> list[Clause]:
+        return [clause for character in piece if (clause := self._take(character))]
+
+    def flush(self) -> Clause | None:
+        """The rest, whatever it is; None when there is nothing left to say in it."""
+        if not _sayable(self._held):
+            return None
+        return self._cut(len(self._held), final=True)
+
+    @property
+    def length(self) -> int:
+        """Characters pushed so far."""
+        return self._start + len(self._held)
+
+    def _take(self, character: str) -> Clause | None:
+        before = self._held
+        self._held += character
+        if not character.isspace() or not before or before[-1].isspace():
+            return None
+        if not _sayable(before):
+            return None
+        words = len(before.split())
+        mark = before.rstrip(_CLOSERS)[-1:]
+        if character == "\n" or (mark in "!?…。" or (mark == "." and not _abbreviated(before))):
+            return self._cut(len(self._held), final=True)
+        if mark in ",;:—–" and words >= (1 if self._first else _LATER_WORDS):
+            return self._cut(len(self._held))
+        return self._between_words(before, words)
+
+    def _between_words(self, before: str, words: int) -> Clause | None:
+        """Cut where there is no punctuation: before a word that opens a phrase, or at the limit."""
+        longest = _FIRST_LONGEST if self._first else _LATER_LONGEST
+        last_at = len(before) - len(before.split()[-1])
+        if self._first and words > _FIRST_WORDS and before[last_at:].lower() in _BREAK_BEFORE:
+            return self._cut(last_at, soft=True)
+        if words >= longest:
+            return self._cut(len(self._held), soft=True)
+        return None
+
+    def _cut(self, at: int, *, final: bool = False, soft: bool = False) -> Clause:
+        end = self._start + at
+        clause = Clause(self._held[:at], self._start, end, final, soft)
+        self._held, self._start, self._first = self._held[at:], end, False
+        return clause
+
+
+def _sayable(text: str) -> bool:
+    return any(character.isalnum() for character in text)
+
+
+def _abbreviated(text: str) -> bool:
+    """True when the full stop at the end belongs to an abbreviation or an initial."""
+    word = text.split()[-1].rstrip(_CLOSERS).removesuffix(".").lstrip("\"'“‘([")
+    return word.lower() in _NO_STOP or (len(word) == 1 and word.isalpha() and word != "I")

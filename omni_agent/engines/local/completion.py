@@ -1,0 +1,121 @@
+"""A client of llama.cpp's server: completions that stop when they are closed, slot states."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from omni_agent.errors import EngineError
+from omni_agent.thinker import Sampling, Usage
+
+_MIN_P = 0.3
+"""Tokens less than 0.3 times as likely as the best are never drawn: where the model is
+sure (a call's arguments) it is greedy, where it is not (speech) the temperature works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of text; the last one carries the usage."""
+
+    text: str
+    usage: Usage | None = None
+
+
+class Llama:
+    """One incarnation of the server."""
+
+    def __init__(self, address: str, key: str) -> None:
+        self.address = address
+        self._http = httpx.AsyncClient(
+            base_url=address,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=httpx.Timeout(120.0, connect=5.0),
+            trust_env=False,  # a proxy has no business with the loopback
+            # The server drops idle connections after 5 s, in the middle of the next request.
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+
+    async def complete(
+        self, prompt: str, grammar: str, sampling: Sampling
+    ) -> AsyncGenerator[Piece, None]:
+        """Continue ``prompt``. Closing stops the model. Raises EngineError."""
+        body = {
+            "prompt": prompt,
+            "grammar": grammar,
+            "n_predict": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "min_p": _MIN_P,
+            "seed": sampling.seed if sampling.seed is not None else -1,
+            "cache_prompt": True,
+            "stream": True,
+            "id_slot": 0,
+        }
+        try:
+            async with self._http.stream("POST", "/completion", json=body) as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    raise EngineError(f"mind: {_reason(response)}")
+                async for line in response.aiter_lines():
+                    if line.startswith("data: "):
+                        yield _piece(json.loads(line[6:]))
+                    elif line.startswith("error: "):
+                        raise EngineError(f"mind: {line[7:]}")
+        except (httpx.HTTPError, ValueError) as error:
+            raise EngineError(
+                f"mind: the model process failed ({error or type(error).__name__})"
+            ) from error
+
+    async def prefill(self, prompt: str) -> None:
+        """Compute the KV state of ``prompt`` as far as it is not there yet. Raises EngineError."""
+        await self._post(
+            "/completion", {"prompt": prompt, "n_predict": 0, "cache_prompt": True, "id_slot": 0}
+        )
+
+    async def save(self, name: str) -> None:
+        """Write the slot's state to the file ``name`` in the states folder. Raises EngineError."""
+        await self._post("/slots/0?action=save", {"filename": name})
+
+    async def restore(self, name: str) -> None:
+        """Read the slot's state from a file. Raises EngineError."""
+        await self._post("/slots/0?action=restore", {"filename": name})
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _post(self, path: str, body: Mapping[str, Any]) -> None:
+        try:
+            response = await self._http.post(path, json=body)
+        except httpx.HTTPError as error:
+            raise EngineError(
+                f"mind: the model process failed ({error or type(error).__name__})"
+            ) from error
+        if response.status_code != 200:
+            raise EngineError(f"mind: {_reason(response)}")
+
+
+def _broken(error: Exception) -> EngineError:
+    return EngineError(f"mind: the model process failed ({error or type(error).__name__})")
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {response.status_code}"
+
+
+def _piece(body: Mapping[str, Any]) -> Piece:
+    if "error" in body:
+        raise EngineError(f"mind: {body['error']}")
+    usage = None
+    if body.get("stop"):
+        timings = body.get("timings") or {}
+        new = int(timings.get("prompt_n", 0))
+        total = int(body.get("tokens_evaluated", new))
+        usage = Usage(total, max(0, total - new), int(timings.get("predicted_n", 0)))
+    return Piece(str(body.get("content", "")), usage)

@@ -1,0 +1,89 @@
+"""Ears in a process of their own: Silero VAD and Whisper."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from omni_agent.audio import AudioFrame
+from omni_agent.ears import EAR_RATE, Transcript
+from omni_agent.engines.local.worker import Job, Worker
+from omni_agent.errors import EngineError
+
+_WINDOW = 512
+_SHORTEST_S = 0.1
+
+
+class LocalVoiceActivity:
+    """One caller's detector; its recurrent state lives in the ears' process."""
+
+    window_ms = _WINDOW * 1000 // EAR_RATE
+
+    def __init__(self, worker: Worker, caller: int) -> None:
+        self._worker, self._caller = worker, caller
+        self._rest = np.zeros(0, np.int16)
+
+    async def push(self, frame: AudioFrame) -> Sequence[float]:
+        _check_rate(frame)
+        samples = np.concatenate([self._rest, frame.pcm])
+        whole = len(samples) // _WINDOW * _WINDOW
+        self._rest = samples[whole:]
+        if not whole:
+            return ()
+        pcm = samples[:whole].astype("<i2").tobytes()
+        reply = await self._worker.call("vad", {"caller": self._caller}, pcm)
+        return tuple(float(p) for p in reply.body["probabilities"])
+
+    async def aclose(self) -> None:
+        if self._worker.pid is not None:
+            with suppress(EngineError):
+                await self._worker.call("forget", {"caller": self._caller})
+
+
+class LocalEars:
+    """See :class:`omni_agent.ears.Ears`. Start with :meth:`start`."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self._callers = itertools.count(1)
+
+    @staticmethod
+    async def start(whisper: Path, vad: Path | None = None) -> LocalEars:
+        """whisper: folder of a CTranslate2 Whisper. vad: a Silero ONNX file of version 6.
+
+        Raises EngineUnavailable when the models cannot be loaded.
+        """
+        options: dict[str, Any] = {"whisper": str(whisper), "vad": str(vad) if vad else None}
+        job = Job(
+            "ears",
+            "omni_agent.engines.local.hearing:Hearing",
+            options,
+            environment={"OMP_NUM_THREADS": "1"},
+        )
+        worker = Worker(job)
+        await worker.start()
+        return LocalEars(worker)
+
+    def voice_activity(self) -> LocalVoiceActivity:
+        return LocalVoiceActivity(self.worker, next(self._callers))
+
+    async def transcribe(self, audio: AudioFrame, *, language: str = "en") -> Transcript:
+        _check_rate(audio)
+        if audio.seconds < _SHORTEST_S:
+            return Transcript("", 0.0, language)
+        pcm = audio.pcm.astype("<i2").tobytes()
+        reply = await self.worker.call("transcribe", {"language": language}, pcm)
+        return Transcript(str(reply.body["text"]), float(reply.body["confidence"]), language)
+
+    async def aclose(self) -> None:
+        await self.worker.aclose()
+
+
+def _check_rate(frame: AudioFrame) -> None:
+    if frame.sample_rate != EAR_RATE:
+        raise ValueError(f"ears listen at {EAR_RATE} Hz, got {frame.sample_rate} Hz")

@@ -1,0 +1,240 @@
+"""From a ThinkRequest to the text a small model continues: ChatML, demonstrations, a window.
+
+Every token past the cached prefix costs about 17 ms on two cores, so a turn adds
+nothing but its words and two marks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omni_agent.conversation import Item, Message, ToolCall, ToolResult
+from omni_agent.engines.local.calls import call_text, written
+from omni_agent.thinker import ThinkRequest, ToolSchema
+
+MAX_RESULT_CHARS = 700
+"""Of one tool's result: about three seconds of prefill."""
+_MAX_DEMONSTRATIONS = 2
+_STYLE = (
+    "Your words are spoken aloud on a phone call. Answer in one or two short sentences, "
+    "in plain words, without lists or symbols."
+)
+_TOOLS = (
+    "When the user asks for something a function below does, answer with the call alone. "
+    "Use only values the user said; when one is missing, ask for it. "
+    "After a result, tell it to the user in a short sentence. Never make up a result."
+)
+
+
+def turn(role: str, text: str) -> str:
+    """One ChatML turn. Marks inside ``text`` are defused: a user cannot open a turn."""
+    return f"{opening(role)}{defused(text)}<|im_end|>\n"
+
+
+def opening(role: str) -> str:
+    return f"<|im_start|>{role}\n"
+
+
+def defused(text: str) -> str:
+    return text.replace("<|", "< |")
+
+
+def prefix(instructions: str, tools: Sequence[ToolSchema]) -> str:
+    """What every prompt of a persona begins with; its KV state is kept on disk."""
+    parts = [instructions.strip(), _STYLE]
+    if tools:
+        parts.append(_TOOLS + "\n" + "\n".join(map(signature, tools)))
+    text = turn("system", "\n\n".join(part for part in parts if part))
+    return text + "".join(turn(role, words) for role, words in demonstrations(tools))
+
+
+def signature(tool: ToolSchema) -> str:
+    """A tool as a line of Python: ``set_timer(amount: int, unit: "s" | "min") - …``."""
+    properties: Mapping[str, Any] = tool.parameters.get("properties") or {}
+    required = set(tool.parameters.get("required") or ())
+    described: list[str] = []
+    arguments: list[str] = []
+    for name, schema in properties.items():
+        arguments.append(f"{name}: {_kind(schema)}" + ("" if name in required else " = None"))
+        if isinstance(schema, Mapping) and schema.get("description"):
+            described.append(f"{name}: {schema['description']}")
+    words = ". ".join(part.strip().rstrip(".") for part in [tool.description, *described] if part)
+    return f"{tool.name}({', '.join(arguments)}) - {' '.join(words.split())}"
+
+
+def _kind(schema: Any) -> str:
+    if not isinstance(schema, Mapping):
+        return "any"
+    if schema.get("enum"):
+        return " | ".join(written(value) for value in schema["enum"])
+    kinds = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
+    kinds |= {"array": "list", "object": "dict"}
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if options:
+        return " | ".join(_kind(option) for option in options if option.get("type") != "null")
+    return kinds.get(str(schema.get("type")), "any")
+
+
+# -- demonstrations ---------------------------------------------------------------------------
+
+
+def demonstrations(tools: Sequence[ToolSchema]) -> Iterator[tuple[str, str]]:
+    """(role, words) turns that show how to call, to ask back, to report and just to talk."""
+    if not tools:
+        return
+    yield "user", "Hello, how are you?"
+    yield "assistant", "I am fine, thank you. What can I do for you?"
+    for number, tool in enumerate(tools):
+        for say, arguments in (tool.examples or (_imagined(tool),))[:_MAX_DEMONSTRATIONS]:
+            yield "user", say
+            yield "assistant", call_text(tool.name, arguments)
+        if number == 0:
+            yield "tool", "done"
+            yield "assistant", "All right, that is done."
+    yield "user", "What is the largest ocean?"
+    yield "assistant", "That is the Pacific Ocean."
+    if vague := next(filter(_required, tools), None):
+        missing = _required(vague)[0].replace("_", " ")
+        yield "user", f"{re.sub(r'[_.-]+', ' ', vague.name).capitalize()}, please."
+        yield "assistant", f"Sure. Which {missing} should it be?"
+    yield "user", "Thanks, that was all."
+    yield "assistant", "You are welcome."
+
+
+def _required(tool: ToolSchema) -> list[str]:
+    required = set(tool.parameters.get("required") or ())
+    return [name for name in tool.parameters.get("properties") or {} if name in required]
+
+
+def _request(tool: ToolSchema) -> str:
+    """The tool's description as a request: its first sentence, or its name."""
+    sentence = re.split(r"[.\n:;(]", tool.description.strip(), maxsplit=1)[0].strip()
+    words = sentence or re.sub(r"[_.-]+", " ", tool.name)
+    return f"Please {words[0].lower()}{words[1:]}."
+
+
+def _imagined(tool: ToolSchema) -> tuple[str, Mapping[str, Any]]:
+    """A request made of the schema alone: its description and a value for each argument."""
+    properties: Mapping[str, Any] = tool.parameters.get("properties") or {}
+    names = _required(tool) or list(properties)[:1]
+    arguments = {name: _sample(name, properties[name]) for name in names}
+    values = ", ".join(
+        f"{name.replace('_', ' ')} {value if isinstance(value, str) else written(value)}"
+        for name, value in arguments.items()
+    )
+    request = _request(tool)
+    return (f"{request[:-1]}: {values}." if values else request), arguments
+
+
+def _sample(name: str, schema: Any) -> Any:
+    """A plausible value of a schema."""
+    if not isinstance(schema, Mapping):
+        return 1
+    for key in ("const", "default"):
+        if schema.get(key) is not None:
+            return schema[key]
+    for key in ("examples", "enum"):
+        if schema.get(key):
+            return schema[key][0]
+    for key in ("anyOf", "oneOf"):
+        if schema.get(key):
+            return _sample(name, schema[key][0])
+    match schema.get("type"):
+        case "integer":
+            return max(int(schema.get("minimum", 0)), 7)
+        case "number":
+            return max(float(schema.get("minimum", 0)), 2.5)
+        case "boolean":
+            return True
+        case "array":
+            return [_sample(name, schema.get("items", {}))]
+        case "object":
+            inner = schema.get("properties") or {}
+            return {key: _sample(key, value) for key, value in inner.items()}
+        case _:
+            return f"blue {name.replace('_', ' ').split()[-1]}"
+
+
+# -- the conversation -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A user's turn and everything up to the next one; dropped as a whole or not at all."""
+
+    turns: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(self.turns)
+
+
+def exchanges(items: Sequence[Item]) -> list[Exchange]:
+    """The conversation in turns; several calls (or results) in a row share one turn."""
+    results = {item.call_id for item in items if isinstance(item, ToolResult)}
+    groups: list[list[tuple[str, list[str]]]] = [[]]
+    for item in items:
+        role, text = _rendered(item)
+        if not text:
+            continue
+        if role == "user" and groups[-1]:
+            groups.append([])
+        rows = groups[-1]
+        joins = isinstance(item, ToolCall | ToolResult) and rows and rows[-1][0] == role
+        if joins and role == "tool":
+            rows[-1][1].append(text)
+        else:
+            rows.append((role, [text]))
+        if isinstance(item, ToolCall) and item.call_id not in results:
+            rows.append(("tool", ["still running"]))
+    return [
+        Exchange(tuple(turn(role, "\n".join(texts)) for role, texts in rows))
+        for rows in groups
+        if rows
+    ]
+
+
+def _rendered(item: Item) -> tuple[str, str]:
+    match item:
+        case Message(role=role):
+            text = item.text.strip()
+            return role, f"{text} …" if item.interrupted and text else text
+        case ToolCall():
+            return "assistant", call_text(item.name, item.arguments)
+        case ToolResult():
+            output = " ".join(item.output.split()) or "done"
+            if len(output) > MAX_RESULT_CHARS:
+                output = output[:MAX_RESULT_CHARS] + " …"
+            return "tool", output if item.ok else f"failed: {output}"
+
+
+def tokens_at_most(text: str) -> int:
+    """An upper estimate: a digit is a token, other text has three bytes to one or more."""
+    digits = sum(character.isdigit() for character in text)
+    return digits + (len(text.encode()) - digits) // 3 + 4 * text.count("<|")
+
+
+def window(groups: Sequence[Exchange], budget: int) -> Sequence[Exchange]:
+    """The latest exchanges that fit ``budget`` tokens; the last one always stays.
+
+    When they no longer fit, the older half goes at once: what is left then keeps
+    its place in the KV cache for many turns instead of moving with each. The
+    outcome depends on the conversation alone, so it is the same on every turn.
+    """
+    start, size = 0, 0
+    sizes = [tokens_at_most(group.text) for group in groups]
+    for at, cost in enumerate(sizes):
+        size += cost
+        if size > budget:
+            while start < at and size > budget // 2:
+                size -= sizes[start]
+                start += 1
+    return groups[start:]
+
+
+def conversation(request: ThinkRequest, budget: int) -> str:
+    """The turns after the prefix, within ``budget`` tokens."""
+    return "".join(group.text for group in window(exchanges(request.items), budget))

@@ -1,0 +1,108 @@
+"""A Talker in a process of its own: hibari, streamed by clause."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+
+import numpy as np
+
+from omni_agent.audio import AudioFrame
+from omni_agent.engines.local.clauses import Clause, ClauseSplitter
+from omni_agent.engines.local.manner import Manner, manner, spoken
+from omni_agent.engines.local.worker import Job, Worker
+from omni_agent.talker import Speech, Voice
+
+log = logging.getLogger(__name__)
+
+_PIECE_S = 0.04
+_PAUSE_SENTENCE_S, _PAUSE_CLAUSE_S = 0.22, 0.07
+"""The voice's own pauses, put back after its silence was trimmed: about what people
+leave between sentences and at a comma when they read aloud."""
+
+
+class LocalTalker:
+    """See :class:`omni_agent.talker.Talker`. Start with :meth:`start`."""
+
+    def __init__(self, worker: Worker, sample_rate: int) -> None:
+        self.worker = worker
+        self.sample_rate = sample_rate
+        self._missing: set[str] = set()
+
+    @staticmethod
+    async def start() -> LocalTalker:
+        """Raises EngineUnavailable when the voice cannot be loaded."""
+        job = Job(
+            "voice",
+            "omni_agent.engines.local.voicing:Voicing",
+            {},
+            environment={"OMP_NUM_THREADS": "1"},
+        )
+        worker = Worker(job)
+        info = await worker.start()
+        return LocalTalker(worker, int(info["sample_rate"]))
+
+    async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncIterator[Speech]:
+        how = manner(voice)
+        clauses = ClauseSplitter()
+        track = _Track(self.sample_rate)
+        async for piece in text:
+            for clause in clauses.push(piece):
+                for speech in track.voiced(await self._say(clause, how), clause, how):
+                    yield speech
+        if rest := clauses.flush():
+            for speech in track.voiced(await self._say(rest, how), rest, how):
+                yield speech
+        if track.text_end < clauses.length:
+            # What is left is silent (white space, a dash): it counts as voiced, too.
+            yield Speech(
+                AudioFrame.silence(_PIECE_S, self.sample_rate, track.position), clauses.length
+            )
+
+    async def aclose(self) -> None:
+        await self.worker.aclose()
+
+    async def _say(self, clause: Clause, how: Manner) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+        body = {"text": spoken(clause.text), "voice": how.speaker, "speed": how.speed}
+        reply = await self.worker.call("say", body)
+        if reply.body["voice"] != how.speaker and how.speaker not in self._missing:
+            self._missing.add(how.speaker)
+            log.warning(
+                "voice %r is not installed: speaking as %r", how.speaker, reply.body["voice"]
+            )
+        return np.frombuffer(reply.blob, "<i2").astype(np.int16)
+
+
+class _Track:
+    """Lays clauses end to end and says how far into the text each piece reaches."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._rate = sample_rate
+        self._gap_s = 0.0
+        self.position = 0
+        self.text_end = 0
+
+    def voiced(
+        self, pcm: np.ndarray[tuple[int], np.dtype[np.int16]], clause: Clause, how: Manner
+    ) -> Iterator[Speech]:
+        """The pause left over from the clause before, then this clause in small pieces."""
+        if not len(pcm):
+            return
+        gap = np.zeros(round(self._gap_s * self._rate), np.int16)
+        sound = np.concatenate([gap, pcm])
+        size = round(_PIECE_S * self._rate)
+        for at in range(0, len(sound), size):
+            piece = sound[at : at + size]
+            # Linear in the sound without the gap: nothing is said during a pause.
+            done = max(0, at + len(piece) - len(gap)) / len(pcm)
+            self.text_end = clause.start + round(done * (clause.end - clause.start))
+            yield Speech(AudioFrame(piece, self._rate, self.position), self.text_end)
+            self.position += len(piece)
+        self._gap_s = _pause_s(clause, how)
+
+
+def _pause_s(clause: Clause, how: Manner) -> float:
+    if clause.soft:
+        return 0.0
+    own = _PAUSE_SENTENCE_S if clause.final else _PAUSE_CLAUSE_S
+    return own / how.speed + (how.pause_ms / 1000 if clause.final else 0.0)

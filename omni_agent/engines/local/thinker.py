@@ -1,0 +1,261 @@
+"""A Thinker in a process of its own: llama.cpp, with calls in Python's syntax."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import logging
+import os
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from omni_agent.conversation import Message
+from omni_agent.engines.local import guards
+from omni_agent.engines.local.calls import CallParser
+from omni_agent.engines.local.completion import Llama
+from omni_agent.engines.local.grammar import SPEAK, grammar
+from omni_agent.engines.local.prompt import conversation, opening, prefix, tokens_at_most
+from omni_agent.engines.local.states import SavedStates, states_folder
+from omni_agent.engines.local.worker import Job, Worker
+from omni_agent.errors import EngineError
+from omni_agent.thinker import (
+    ThinkRequest,
+    Thought,
+    ToolCallRequest,
+    ToolSchema,
+    Usage,
+)
+
+log = logging.getLogger(__name__)
+
+CONTEXT = 4096
+_NICENESS = 5
+_PREPARE_CHARS = 48
+"""Characters prefilled at a time while the user speaks: about 200 ms, after which a
+reply that begins meanwhile gets the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Persona:
+    """Instructions and tools as last seen together, and the prompt they make."""
+
+    instructions: str
+    tools: tuple[ToolSchema, ...]
+    prefix: str
+    grammar: str
+
+
+class LocalThinker:
+    """See :class:`omni_agent.thinker.Thinker`. Start with :meth:`start`.
+
+    There is one KV slot, so replies are made one after the other. It always holds
+    a persona's prefix, computed once, kept on disk, and what follows it in the
+    conversation that was last thought about.
+    """
+
+    hears = False
+    sees = False
+
+    def __init__(
+        self,
+        worker: Worker,
+        key: str,
+        states: SavedStates,
+        context: int,
+        report: Callable[[str], None],
+    ) -> None:
+        self.worker = worker
+        self._key, self._states, self._context, self._report = key, states, context, report
+        self._llama: Llama | None = None
+        self._slot = asyncio.Lock()
+        self._thinking = 0  # replies that hold or wait for the slot
+        self._loaded = ""  # the prefix in the slot
+        self._persona: _Persona | None = None
+
+    @staticmethod
+    async def start(
+        model: Path,
+        *,
+        threads: int | None = None,
+        context: int = CONTEXT,
+        states: Path | None = None,
+        report: Callable[[str], None] = lambda line: None,
+    ) -> LocalThinker:
+        """model: a GGUF file. states: where prefix states are kept.
+
+        Raises EngineUnavailable when llama.cpp cannot load the model.
+        """
+        version = importlib.metadata.version("xllamacpp")
+        saved = SavedStates(states or states_folder(), model, f"{version}/{context}")
+        key = secrets.token_hex(16)
+        job = Job(
+            "mind",
+            "omni_agent.engines.local.minding:Minding",
+            {
+                "model": str(model),
+                "context": context,
+                "threads": threads or min(2, os.cpu_count() or 1),
+                "key": key,
+                "states": str(saved.folder),
+            },
+            niceness=_NICENESS,
+        )
+        worker = Worker(job, report)
+        await worker.start()
+        return LocalThinker(worker, key, saved, context, report)
+
+    async def think(self, request: ThinkRequest) -> AsyncIterator[Thought]:
+        persona = self._dress(request)
+        async with self._slot_for_reply():
+            llama = await self._ready(persona)
+            prompt = persona.prefix + self._turns(request, persona) + opening("assistant")
+            rules = persona.grammar if request.tools else SPEAK
+            async with aclosing(_attempt(llama, prompt, rules, request)) as thoughts:
+                async for thought in thoughts:
+                    if isinstance(thought, _Refused):
+                        break
+                    yield thought
+                else:
+                    return
+            log.info("a tool call was refused (%s); speaking instead", thought.reason)
+            async with aclosing(_attempt(llama, prompt, SPEAK, request)) as thoughts:
+                async for thought in thoughts:
+                    if not isinstance(thought, _Refused):
+                        yield thought
+
+    async def prepare(self, request: ThinkRequest) -> None:
+        persona = self._dress(request)
+        if self._slot.locked() and self._loaded == persona.prefix:
+            return  # somebody is using the model: a prefill would only be in their way
+        async with self._slot:
+            llama = await self._ready(persona)
+            turns = self._turns(request, persona)
+        if request.items and isinstance(request.items[-1], Message):
+            await self._prefill(llama, persona, turns)
+
+    async def _prefill(self, llama: Llama, persona: _Persona, turns: str) -> None:
+        """In small steps, giving way to any reply."""
+        words = turns.removesuffix("<|im_end|>\n")
+        steps = [*range(_PREPARE_CHARS, len(words), _PREPARE_CHARS), len(words)]
+        texts = [words[:step] for step in steps[max(0, len(steps) - 40) :]]
+        for text in [*texts, turns + opening("assistant")]:
+            if self._thinking:
+                return
+            async with self._slot:
+                if self._loaded != persona.prefix or llama is not self._llama:
+                    return
+                await llama.prefill(persona.prefix + text)
+
+    async def aclose(self) -> None:
+        if self._llama is not None:
+            await self._llama.aclose()
+        await self.worker.aclose()
+
+    @asynccontextmanager
+    async def _slot_for_reply(self) -> AsyncIterator[None]:
+        self._thinking += 1
+        try:
+            async with self._slot:
+                yield
+        finally:
+            self._thinking -= 1
+
+    def _dress(self, request: ThinkRequest) -> _Persona:
+        """The prompt of this persona. Without tools it stays as it is, under a stricter
+        grammar: another prefix would throw away the KV state for a single reply."""
+        known = self._persona
+        same = known is not None and known.instructions == request.instructions
+        if known and same and request.tools in (known.tools, ()):
+            return known
+        made = _Persona(
+            request.instructions,
+            request.tools,
+            prefix(request.instructions, request.tools),
+            grammar(request.tools),
+        )
+        self._persona = made
+        return made
+
+    def _turns(self, request: ThinkRequest, persona: _Persona) -> str:
+        room = self._context - request.sampling.max_tokens - tokens_at_most(persona.prefix) - 16
+        return conversation(request, max(256, room))
+
+    async def _ready(self, persona: _Persona) -> Llama:
+        """The server of now, with the persona's prefix in its slot. Holds the slot."""
+        info = await self.worker.info()
+        address = str(info["address"])
+        if self._llama is None or self._llama.address != address:
+            if self._llama is not None:
+                await self._llama.aclose()
+            self._llama, self._loaded = Llama(address, self._key), ""
+        if self._loaded != persona.prefix:
+            self._loaded = ""
+            await self._load(self._llama, persona.prefix)
+            self._loaded = persona.prefix
+        return self._llama
+
+    async def _load(self, llama: Llama, text: str) -> None:
+        name = self._states.name(text)
+        if self._states.has(name):
+            try:
+                await llama.restore(name)
+            except EngineError as error:
+                log.warning("a saved state cannot be used, computing it again: %s", error)
+                self._states.forget(name)
+            else:
+                self._states.touch(name)
+                return
+        self._report("reading the persona and its tools (once)")
+        await llama.prefill(text)
+        # A full disk must not cost more than the next start's seconds.
+        with suppress(EngineError, OSError):
+            temporary = f"{secrets.token_hex(8)}.tmp"
+            await llama.save(temporary)
+            self._states.keep(temporary, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A guard stopped this attempt."""
+
+    reason: str
+
+
+async def _attempt(
+    llama: Llama, prompt: str, rules: str, request: ThinkRequest
+) -> AsyncGenerator[Thought | _Refused, None]:
+    """One generation; ends with _Refused when its first call fails a guard."""
+    parser = CallParser(request.tools)
+    accepted: list[ToolCallRequest] = []
+    usage: Usage | None = None
+    async with aclosing(llama.complete(prompt, rules, request.sampling)) as pieces:
+        async for piece in pieces:
+            usage = piece.usage or usage
+            last = parser.finish() if piece.usage else []
+            for thought in [*parser.feed(piece.text), *last]:
+                if isinstance(thought, ToolCallRequest):
+                    if reason := _objection(thought, request, accepted):
+                        if not accepted:
+                            yield _Refused(reason)
+                        return
+                    accepted.append(thought)
+                yield thought
+    if usage:
+        yield usage
+
+
+def _objection(
+    call: ToolCallRequest, request: ThinkRequest, accepted: Sequence[ToolCallRequest]
+) -> str | None:
+    """Why a call must not be made; None when it may."""
+    if guards.repeats(call, request.items) or any(
+        call.name == other.name and call.arguments == other.arguments for other in accepted
+    ):
+        return f"{call.name}: made already"
+    tool = next(tool for tool in request.tools if tool.name == call.name)
+    if argument := guards.invented(call, tool, request.items):
+        return f"{call.name}: nobody said {argument} {call.arguments[argument]!r}"
+    return None
