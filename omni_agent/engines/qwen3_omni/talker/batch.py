@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -68,7 +69,7 @@ class BatchRunner:
                 self._inputs[rows] = inputs
                 staging = StepInputs.empty(rows, width, groups, torch.device("cpu"), norm.dtype)
                 self._staging[rows] = staging
-                self._code_programs[rows] = Program(_bind(stepper.codes, inputs), graph=graph)
+                self._code_programs[rows] = Program(partial(stepper.codes, inputs), graph=graph)
                 for first in (False, True) if rows == 1 else (False,):
                     self._add_wave(rows, groups, first=first, graph=graph)
 
@@ -76,11 +77,7 @@ class BatchRunner:
         slots = torch.full((rows,), self._stepper.scratch, device=self._device)
         codes = torch.zeros(rows, groups, dtype=torch.int64, device=self._device)
         self._wave_inputs[rows, first] = (slots, codes)
-        stepper = self._stepper
-
-        def render() -> torch.Tensor:
-            return stepper.samples(slots, codes, first=first)
-
+        render = partial(self._stepper.samples, slots, codes, first=first)
         self._wave_programs[rows, first] = Program(render, graph=graph)
 
     def codes(self, jobs: Sequence[CodesJob]) -> list[Codes | Exception]:
@@ -142,10 +139,6 @@ class BatchRunner:
         codes[: len(jobs)] = torch.from_numpy(np.stack([job.codes for job in jobs]))
         out = self._wave_programs[width, first].run().float().cpu().numpy()
         return [out[row].copy() for row in range(len(jobs))]
-
-
-def _bind(function: Callable[[StepInputs], torch.Tensor], inputs: StepInputs) -> Callable[[], torch.Tensor]:
-    return lambda: function(inputs)
 
 
 def _guarded(

@@ -166,12 +166,12 @@ def _place(file: Path, name: str, header: Mapping[str, Any], shape: Shape) -> _P
     if dtype is None:
         raise CheckpointError(file, name, f"dtype {entry.get('dtype')!r} is not a float type")
     offsets = entry.get("data_offsets")
-    valid = (
-        isinstance(offsets, list)
-        and len(offsets) == 2
-        and all(type(offset) is int and offset >= 0 for offset in offsets)
-    )
-    if not valid or offsets[1] - offsets[0] != math.prod(shape) * dtype.itemsize:
+    if (
+        not isinstance(offsets, list)
+        or len(offsets) != 2
+        or not all(type(offset) is int and offset >= 0 for offset in offsets)
+        or offsets[1] - offsets[0] != math.prod(shape) * dtype.itemsize
+    ):
         raise CheckpointError(file, name, f"data_offsets {offsets} do not fit its shape and dtype")
     begin, end = header["__data__"] + offsets[0], header["__data__"] + offsets[1]
     if end > header["__size__"]:

@@ -29,7 +29,7 @@ CONV_KERNEL = 7
 def runtime_layout(config: OmniConfig) -> dict[str, Shape]:
     """Every tensor the runtime loads: Talker, Code2Wav, and the Thinker's embedding table."""
     text = config.thinker_config.text_config
-    entries = {TEXT_EMBEDDING: (text.vocab_size, text.hidden_size)}
+    entries: dict[str, Shape] = {TEXT_EMBEDDING: (text.vocab_size, text.hidden_size)}
     entries.update(talker_layout(config.talker_config))
     entries.update(code2wav_layout(config.code2wav_config))
     return entries

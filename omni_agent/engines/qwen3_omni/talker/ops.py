@@ -125,7 +125,7 @@ class EagerOps:
     ) -> Tensor:
         """``experts`` with rows grouped by expert: for rows of one stream (a prefill)."""
         out = torch.zeros_like(x)
-        for expert in chosen.unique().tolist():
+        for expert in sorted(set(chosen.flatten().tolist())):
             rows, place = torch.where(chosen == expert)
             inner = self.swiglu(F.linear(x[rows], gate_up[expert]))
             result = F.linear(inner, down[expert]) * scales[rows, place].unsqueeze(-1)

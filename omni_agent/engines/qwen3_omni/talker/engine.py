@@ -1,0 +1,148 @@
+"""The engine Talker: a stream of text to a stream of speech, over one ``TalkerService``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, suppress
+from pathlib import Path
+
+import torch
+
+from omni_agent.audio import AudioFrame
+from omni_agent.engines.qwen3_omni.talker.pace import Pace
+from omni_agent.engines.qwen3_omni.talker.prompt import TalkerContext, system_segment
+from omni_agent.engines.qwen3_omni.talker.runtime import SAMPLE_RATE, Runtime, RuntimeOptions
+from omni_agent.engines.qwen3_omni.talker.sampling import TalkerSampling
+from omni_agent.engines.qwen3_omni.talker.service import ServiceOptions, TalkerService, Utterance
+from omni_agent.engines.qwen3_omni.talker.tokens import TextFeed, TextToken, TextTokenizer
+from omni_agent.engines.qwen3_omni.talker.weights import load
+from omni_agent.errors import ConfigError, EngineError, EngineUnavailable, ModelStoreError
+from omni_agent.talker import Speech, Voice
+
+_log = logging.getLogger(__name__)
+
+
+class QwenTalker:
+    """Speaks with Qwen3-Omni's Talker; any Thinker may stand before it.
+
+    ``Voice.prompt`` becomes a Talker system segment, ``Voice.features`` (a
+    TalkerContext, or None) the conversation it has heard. Tempo and pauses are the
+    model's own: ``speed`` and ``pause_ms`` have no effect; ask for them in the prompt.
+    """
+
+    def __init__(
+        self,
+        service: TalkerService,
+        tokenizer: TextTokenizer,
+        sampling: TalkerSampling | None = None,
+    ) -> None:
+        self._service, self._tokenizer, self._sampling = service, tokenizer, sampling
+
+    @property
+    def sample_rate(self) -> int:
+        return SAMPLE_RATE
+
+    async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncIterator[Speech]:
+        """Speech as the text comes: 80 ms a piece, the first a little shorter.
+
+        ``text_end`` is an estimate until the last piece (see ``pace``). Raises
+        EngineError when this utterance cannot go on; others are not affected.
+        """
+        utterance = await self._service.open(voice.speaker, self._sampling)
+        # A TaskGroup cannot span a yield (PEP 789): this generator owns one task, the
+        # pump, and has awaited its end before it returns.
+        reader = _Reader(utterance, TextFeed(self._tokenizer))
+        pump: asyncio.Task[None] | None = None
+        try:
+            self._read_prompt(utterance, voice)
+            pump = asyncio.create_task(reader.pump(text))
+            position = 0
+            async with aclosing(utterance.frames()) as frames:
+                async for frame in frames:
+                    audio = AudioFrame.from_float(frame.samples, SAMPLE_RATE, position)
+                    position += audio.samples
+                    yield Speech(audio, reader.voiced(position, frame.token, last=frame.last))
+        finally:
+            if pump is not None:
+                pump.cancel()
+                with suppress(asyncio.CancelledError):
+                    await pump
+            await utterance.aclose()
+
+    def _read_prompt(self, utterance: Utterance, voice: Voice) -> None:
+        if voice.prompt:
+            tokens = [token.id for token in self._tokenizer.encode(voice.prompt)]
+            utterance.prefill(system_segment(self._service.runtime.config, tokens))
+        if isinstance(voice.features, TalkerContext):
+            for segment in voice.features.segments:
+                utterance.prefill(segment)
+        elif voice.features is not None:
+            raise EngineError(
+                f"this Talker reads a TalkerContext, not {type(voice.features).__name__}"
+            )
+        utterance.begin()
+
+    async def aclose(self) -> None:
+        await self._service.aclose()
+
+
+class _Reader:
+    """Feeds text to an utterance and remembers which token ends where."""
+
+    def __init__(self, utterance: Utterance, feed: TextFeed) -> None:
+        self._utterance, self._feed = utterance, feed
+        self._ends: list[int] = []  # characters up to and with each token
+        self._pace = Pace()
+
+    async def pump(self, text: AsyncIterator[str]) -> None:
+        """Push all of ``text``; an error of its own ends the utterance with it."""
+        try:
+            async for piece in text:
+                self._pace.push(piece)
+                self._push(self._feed.push(piece))
+            self._push(self._feed.finish())
+            self._utterance.end()
+        except Exception as error:  # raised again where the frames are read
+            self._utterance.fail(error)
+
+    def _push(self, tokens: Sequence[TextToken]) -> None:
+        self._ends.extend(token.end for token in tokens)
+        if tokens:
+            self._utterance.push([token.id for token in tokens])
+
+    def voiced(self, samples: int, token: int, *, last: bool) -> int:
+        """Characters voiced once ``samples`` have played and the Talker has read ``token``."""
+        if last:
+            return self._pace.characters
+        read = self._ends[min(token, len(self._ends) - 1)] if self._ends else 0
+        return self._pace.voiced(samples / SAMPLE_RATE, read)
+
+
+async def start_talker(
+    directory: Path | str,
+    *,
+    device: str | None = None,
+    sampling: TalkerSampling | None = None,
+    runtime: RuntimeOptions | None = None,
+    service: ServiceOptions | None = None,
+) -> QwenTalker:
+    """Load a checkpoint directory and start its model thread.
+
+    device: ``cuda`` (bfloat16) when there is one, else ``cpu`` (float32). Raises
+    EngineUnavailable, saying which file or tensor is at fault.
+    """
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = torch.bfloat16 if place.type == "cuda" else torch.float32
+
+    def build() -> Runtime:
+        return Runtime(load(directory, device=place, dtype=dtype), runtime)
+
+    running = TalkerService(build, service)
+    try:
+        tokenizer = TextTokenizer.open(directory)
+        await running.start()
+    except (ConfigError, ModelStoreError) as error:
+        raise EngineUnavailable(f"the Talker cannot start: {error}") from error
+    return QwenTalker(running, tokenizer, sampling)

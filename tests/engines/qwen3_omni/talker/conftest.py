@@ -1,0 +1,35 @@
+"""A tiny random checkpoint, loaded once; the whole folder needs torch."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+if find_spec("torch") is None:
+    collect_ignore_glob = ["test_*.py"]
+else:
+    import torch
+
+    from omni_agent.engines.qwen3_omni.talker.tiny import make_tiny
+    from omni_agent.engines.qwen3_omni.talker.weights import TalkerWeights, load
+
+    # One core, and products whose order of summation does not depend on the machine's count.
+    torch.set_num_threads(1)
+
+    @pytest.fixture(scope="session")
+    def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return make_tiny(tmp_path_factory.mktemp("tiny"))
+
+    @pytest.fixture(scope="session")
+    def weights(checkpoint: Path) -> TalkerWeights:
+        """As stored. Read only."""
+        return load(checkpoint)
+
+    @pytest.fixture(scope="session")
+    def endless(checkpoint: Path) -> TalkerWeights:
+        """The same, but the codec's eos is never likely: speech lasts to its frame limit."""
+        endless = load(checkpoint)
+        endless.backbone.codec_head[endless.config.talker_config.codec_eos_token_id] = 0
+        return endless

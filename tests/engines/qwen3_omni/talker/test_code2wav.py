@@ -1,0 +1,130 @@
+"""Streaming equals offline, and offline equals the reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from omni_agent.engines.qwen3_omni.talker.code2wav import Code2Wav
+from omni_agent.engines.qwen3_omni.talker.weights import TalkerWeights
+
+FRAMES = 350  # past the reference's 300-frame chunk, and five times the attention window
+RAGGED = [3, 1, 2, 7, 50, 1, 1, 130, 5, 80, 70]
+
+
+@pytest.fixture(scope="module")
+def decoder(weights: TalkerWeights) -> Code2Wav:
+    return Code2Wav(weights.config.code2wav_config, weights.code2wav)
+
+
+@pytest.fixture(scope="module")
+def codes() -> torch.Tensor:
+    return torch.randint(0, 64, (1, 16, FRAMES), generator=torch.Generator().manual_seed(5))
+
+
+@pytest.fixture(scope="module")
+def whole(decoder: Code2Wav, codes: torch.Tensor) -> np.ndarray:
+    wave, _ = decoder.decode(codes, decoder.empty_state(1), first=True)
+    return wave[0].numpy()
+
+
+def stream(decoder: Code2Wav, codes: torch.Tensor, sizes: list[int]) -> list[np.ndarray]:
+    state, out, done = decoder.empty_state(1), [], 0
+    for size in sizes:
+        wave, state = decoder.decode(codes[..., done : done + size], state, first=done == 0)
+        out.append(wave[0].numpy())
+        done += size
+    return out
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 50, "ragged"])
+def test_streaming_equals_offline(
+    size: int | str, decoder: Code2Wav, codes: torch.Tensor, whole: np.ndarray
+) -> None:
+    if isinstance(size, int):
+        sizes = [size] * (FRAMES // size) + ([FRAMES % size] if FRAMES % size else [])
+    else:
+        sizes = RAGGED
+    assert sum(sizes) == FRAMES
+    pieces = stream(decoder, codes, sizes)
+    assert [len(piece) for piece in pieces] == [
+        1920 * count - (555 if index == 0 else 0) for index, count in enumerate(sizes)
+    ]
+    assert np.abs(np.concatenate(pieces) - whole).max() < 1e-4
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_offline_equals_one_forward_of_the_reference(
+    checkpoint: Path, codes: torch.Tensor, whole: np.ndarray
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    model = transformers.Qwen3OmniMoeForConditionalGeneration.from_pretrained(checkpoint).eval()
+    with torch.no_grad():
+        reference = model.code2wav(codes)[0, 0].numpy()
+    assert reference.shape == whole.shape == (1920 * FRAMES - 555,)
+    assert (np.abs(reference) < 1).mean() > 0.999, "a clamped waveform would hide differences"
+    assert np.abs(whole - reference).max() < 1e-4
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_tail_is_what_the_reference_trims(
+    checkpoint: Path, decoder: Code2Wav, codes: torch.Tensor
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    model = transformers.Qwen3OmniMoeForConditionalGeneration.from_pretrained(checkpoint).eval()
+    for block in model.code2wav.decoder[1:5]:
+        block.block[1].right_pad = 0
+    with torch.no_grad():
+        reference = model.code2wav(codes[..., :9])[0, 0].numpy()
+    state = decoder.empty_state(1)
+    wave, state = decoder.decode(codes[..., :9], state, first=True)
+    tail = decoder.flush(state)
+    assert tail.shape == (1, 555)
+    both = torch.cat((wave, tail), dim=1)[0].numpy()
+    assert both.shape == reference.shape == (1920 * 9,)
+    assert np.abs(both - reference).max() < 1e-4
+
+
+def test_streams_of_different_ages_share_a_batch(decoder: Code2Wav, codes: torch.Tensor) -> None:
+    alone = np.concatenate(stream(decoder, codes[..., :30], [1] * 30))
+    state = decoder.empty_state(3)
+    slots = torch.tensor([2, 0])
+    late = codes[..., 100:120]
+    for index in range(30):
+        if index < 12:  # the second stream is 12 frames younger
+            rows, batch = slots[:1], codes[..., index : index + 1]
+        else:
+            rows, batch = slots, torch.cat((codes[..., index : index + 1], late[..., index - 12 : index - 11]))
+        if index in {0, 12}:  # a first frame goes alone
+            for row, one in zip(rows.tolist(), batch, strict=True):
+                at = torch.tensor([row])
+                first = index == 0 or row == 0
+                _, after = decoder.decode(one.unsqueeze(0), state.select(at), first=first)
+                state.store(at, after)
+            continue
+        wave, after = decoder.decode(batch, state.select(rows), first=False)
+        state.store(rows, after)
+    assert state.frames.tolist() == [18, 0, 30]
+    assert np.abs(wave[0].numpy() - alone[-1920:]).max() < 1e-4
+    young = np.concatenate(stream(decoder, late[..., :18], [1] * 18))
+    assert np.abs(wave[1].numpy() - young[-1920:]).max() < 1e-4
+
+
+def test_the_published_state_is_2_59_megabytes_a_stream_in_bfloat16() -> None:
+    import json
+
+    from omni_agent.engines.qwen3_omni.talker.code2wav_weights import read_code2wav
+    from omni_agent.engines.qwen3_omni.talker.config import parse_config
+    from omni_agent.engines.qwen3_omni.talker.layout import runtime_layout
+    from omni_agent.engines.qwen3_omni.talker.reading import MetaSource, Reader
+
+    raw = json.loads((Path(__file__).parent / "published_config.json").read_text())
+    config = parse_config(raw, "published")
+    reader = Reader(MetaSource(runtime_layout(config)), torch.device("meta"), torch.bfloat16)
+    wav = config.code2wav_config
+    with torch.device("meta"):
+        state = Code2Wav(wav, read_code2wav(wav, reader)).empty_state(1)
+    assert state.nbytes_per_stream() == pytest.approx(2.59e6, rel=0.01)
