@@ -235,17 +235,19 @@ def _tool_from(
     if not timeout_s > 0:
         raise ConfigError(f"tool {called!r}: timeout_s must be more than 0, not {timeout_s}")
     signature = signatures.read(function, injected=CallContext)
+    demonstrations = tuple((say, dict(arguments)) for say, arguments in (examples or {}).items())
     made = Tool(
         schema=ToolSchema(
             name=called,
             description=description or signature.description or called.replace("_", " "),
             parameters=signature.schema,
+            examples=demonstrations,
         ),
         run=function,
         timeout_s=timeout_s,
         interruptible=interruptible,
         context_parameter=signature.injected,
-        examples=tuple((say, dict(arguments)) for say, arguments in (examples or {}).items()),
+        examples=demonstrations,
         _coerce=signature.coerce,
     )
     for say, arguments in made.examples:
