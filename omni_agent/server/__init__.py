@@ -1,1 +1,1 @@
-"""."""
+"""The server: HTTP, signalling, the Realtime protocol and the call page."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
@@ -105,9 +105,15 @@ class Desk:
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         return value.strip() if scheme.lower() == "bearer" else ""
 
+    @staticmethod
+    def _is_page(request: Request) -> bool:
+        """Whether a browser asks for a page that ``_admit`` let in."""
+        return request.headers.get("origin") is not None
+
     def _is_key(self, value: str) -> bool:
+        """Whether this is the API key; without one, any program may come in."""
         key = self._options.api_key
-        return key is not None and hmac.compare_digest(value.encode(), key.encode())
+        return key is None or hmac.compare_digest(value.encode(), key.encode())
 
     # -- calls -----------------------------------------------------------------------
 
@@ -115,7 +121,7 @@ class Desk:
         """``POST /v1/realtime/calls``: SDP in, 201 and SDP out."""
         bearer = self._bearer(request)
         token = self._tokens.spend(bearer) if bearer.startswith(PREFIX) else None
-        if token is None and not self._is_key(bearer):
+        if token is None and (self._is_page(request) or not self._is_key(bearer)):
             raise _Refused(
                 401,
                 "a call needs a session token, good for one call, from "
@@ -137,7 +143,7 @@ class Desk:
         if kind != "multipart/form-data":
             raise _Refused(415, "send the offer as application/sdp, or as multipart sdp + session")
 
-        async def whole() -> AsyncIterator[bytes]:
+        async def whole() -> AsyncGenerator[bytes, None]:
             yield body
 
         try:
@@ -173,10 +179,8 @@ class Desk:
 
     async def _mint(self, request: Request) -> Response:
         """``POST /v1/realtime/client_secrets``: for our own pages, and for who has the key."""
-        origin = request.headers.get("origin")
-        if origin is None and self._options.api_key is not None:
-            if not self._is_key(self._bearer(request)):
-                raise _Refused(401, "this server's API key is needed (Authorization: Bearer …)")
+        if not self._is_page(request) and not self._is_key(self._bearer(request)):
+            raise _Refused(401, "this server's API key is needed (Authorization: Bearer …)")
         session = _wrapped_session(await self._body(request))
         token = self._tokens.mint(session)
         ice_servers = [dict(server) for server in self._options.ice_servers]

@@ -59,7 +59,7 @@ class AnswerOffer(Protocol):
 
 
 def load_transport(name: str = "webrtc") -> AnswerOffer:
-    """The ``answer`` of an installed transport package. Raises TransportError if it cannot be had."""
+    """An installed transport package's ``answer``. Raises TransportError if it cannot be had."""
     found = entry_points(group=GROUP, name=name)
     if not found:
         raise TransportError(f"no transport is called {name!r}; is omni_agent installed?")

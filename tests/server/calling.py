@@ -1,0 +1,151 @@
+"""A scripted agent behind the real server, and a real aiortc client on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import httpx
+import numpy as np
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack
+
+from omni_agent.audio import AudioFrame
+from omni_agent.server.app import create_app
+from omni_agent.server.host import PersonaCard, Readiness
+from omni_agent.server.options import ServerOptions
+from omni_agent.transport import Incoming, Transport
+
+Script = Callable[[Transport, "ScriptedHost"], Any]
+
+
+class ScriptedHost:
+    """An agent whose session is a function of the test."""
+
+    def __init__(self, script: Script | None = None) -> None:
+        self.script = script
+        self.readiness = Readiness(True)
+        self.personas: Sequence[PersonaCard] = (PersonaCard("concierge"), PersonaCard("tutor"))
+        self.default_persona = "concierge"
+        self.sees = False
+        self.engine: Mapping[str, str] = {"thinker": "scripted"}
+        self.arrived: list[Incoming] = []
+        self.chosen: list[str | None] = []
+        self.ended = asyncio.Event()
+        self.news = asyncio.Event()
+
+    async def serve_call(self, transport: Transport, persona: str | None) -> None:
+        self.chosen.append(persona)
+        try:
+            if self.script is not None:
+                await self.script(transport, self)
+            async for arrival in transport.frames():
+                self.arrived.append(arrival)
+                self.news.set()
+        finally:
+            self.ended.set()
+
+    async def until(self, wanted: Callable[[Incoming], bool]) -> Incoming:
+        """The first arrival that is wanted, now or later."""
+        async with asyncio.timeout(20):
+            while True:
+                self.news.clear()
+                for arrival in self.arrived:
+                    if wanted(arrival):
+                        return arrival
+                await self.news.wait()
+
+
+class Caller:
+    """A client of the server: an aiortc peer with a microphone and the data channel."""
+
+    def __init__(self) -> None:
+        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.peer.addTrack(AudioStreamTrack())
+        self.channel: RTCDataChannel = self.peer.createDataChannel("oai-events")
+        self.messages: list[dict[str, Any]] = []
+        self.news = asyncio.Event()
+        self.opened = asyncio.Event()
+        self.track: MediaStreamTrack | None = None
+        self.channel.on("message", self._message)
+        self.channel.on("open", self.opened.set)
+        self.peer.on("track", self._track)
+
+    def _message(self, text: str) -> None:
+        self.messages.append(json.loads(text))
+        self.news.set()
+
+    def _track(self, track: MediaStreamTrack) -> None:
+        self.track = track
+
+    async def offer(self) -> str:
+        await self.peer.setLocalDescription(await self.peer.createOffer())
+        return str(self.peer.localDescription.sdp)
+
+    async def accept(self, answer: str) -> None:
+        await self.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+
+    async def say(self, **message: Any) -> None:
+        async with asyncio.timeout(20):
+            await self.opened.wait()
+        self.channel.send(json.dumps(message))
+
+    async def until(self, kind: str) -> dict[str, Any]:
+        """The first message of a kind, now or later."""
+        async with asyncio.timeout(20):
+            while True:
+                self.news.clear()
+                for message in self.messages:
+                    if message["type"] == kind:
+                        return message
+                await self.news.wait()
+
+    async def hear(self, loud: int = 500) -> None:
+        """Wait for sound that is not silence."""
+        assert self.track is not None
+        async with asyncio.timeout(20):
+            while True:
+                frame = await self.track.recv()
+                if np.abs(frame.to_ndarray()).max() > loud:  # type: ignore[union-attr]  # audio
+                    return
+
+
+def tone(seconds: float = 0.5, rate: int = 24_000) -> AudioFrame:
+    wave = 8000 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)
+    return AudioFrame(wave.astype(np.int16), rate)
+
+
+class Server:
+    """The app in this process, with an HTTP client that needs no socket."""
+
+    def __init__(self, host: ScriptedHost, options: ServerOptions | None = None, **more: Any):
+        self.host = host
+        self.app = create_app(host, options, **more)
+        self.http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app), base_url="http://localhost"
+        )
+
+    async def token(self) -> str:
+        reply = await self.http.post(
+            "/v1/realtime/client_secrets", headers={"origin": "http://localhost"}
+        )
+        assert reply.status_code == 200, reply.text
+        return str(reply.json()["value"])
+
+    async def post(self, offer: str, *, path: str = "/v1/realtime/calls") -> httpx.Response:
+        headers = {
+            "authorization": f"Bearer {await self.token()}",
+            "content-type": "application/sdp",
+        }
+        return await self.http.post(path, content=offer, headers=headers)
+
+    async def __aenter__(self) -> Server:
+        self._scope = self.app.state.calls.running()
+        await self._scope.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._scope.__aexit__(*error)
+        await self.http.aclose()
