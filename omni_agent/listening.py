@@ -118,6 +118,7 @@ class Listener:
         self._turn: UserTurn | None = None
         self._work: asyncio.Task[Transcript] | None = None
         self._partial: asyncio.Task[None] | None = None
+        self._pending: set[asyncio.Task[None]] = set()
         self._next_partial_ms = 0
         self._spoke_long = False
 
@@ -130,6 +131,13 @@ class Listener:
         """What was heard, in order, for ever."""
         while True:
             yield await self._heard.get()
+
+    async def heard_so_far(self) -> AsyncIterator[HeardEvent]:
+        """What was heard of the audio pushed so far, once every word of it is known."""
+        while self._pending:
+            await asyncio.wait(self._pending)
+        while not self._heard.empty():
+            yield self._heard.get_nowait()
 
     async def push(self, frame: AudioFrame) -> None:
         """The next piece of the caller's audio, of any sample rate."""
@@ -227,7 +235,9 @@ class Listener:
         assert self._work is not None
         turn.end_of_turn = asyncio.get_running_loop().time()
         self._heard.put_nowait(EndOfTurn(turn))
-        self._spawn(self._conclude(turn, self._work))
+        concluding = self._spawn(self._conclude(turn, self._work))
+        self._pending.add(concluding)
+        concluding.add_done_callback(self._pending.discard)
         self._turn = self._work = None
         self._detector.clear()
 

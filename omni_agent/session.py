@@ -163,6 +163,11 @@ class Session:
     def conversation(self) -> Conversation:
         return self._call.conversation
 
+    @property
+    def greets(self) -> bool:
+        """True when the agent speaks first."""
+        return bool(self._call.outfit.persona.greeting)
+
     # -- life ------------------------------------------------------------------------
 
     async def run(self) -> None:

@@ -56,3 +56,18 @@ class Talker(Protocol):
     def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncIterator[Speech]: ...
 
     async def aclose(self) -> None: ...
+
+
+class MuteTalker:
+    """For conversations that are read: each piece of text is a moment of no length."""
+
+    sample_rate = 24_000
+
+    async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncIterator[Speech]:
+        end = 0
+        async for piece in text:
+            end += len(piece)
+            yield Speech(AudioFrame.silence(0.0, self.sample_rate), end)
+
+    async def aclose(self) -> None:
+        pass

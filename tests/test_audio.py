@@ -31,7 +31,7 @@ def test_resampling_in_pieces_equals_resampling_the_whole(sizes: list[int]) -> N
     streamed = np.concatenate([piece.pcm for piece in pieces])
     once = Resampler(48_000, 16_000).push(whole, last=True).pcm
     assert len(streamed) == len(once)
-    assert np.abs(streamed.astype(int) - once).max() <= 1  # the last bit of rounding
+    assert np.abs(streamed.astype(int) - once).max() <= 2  # soxr dithers the last bit
     assert [p.position for p in pieces] == [
         sum(q.samples for q in pieces[:i]) for i in range(len(pieces))
     ]

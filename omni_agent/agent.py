@@ -1,0 +1,202 @@
+"""The agent: a persona, tools and engines, ready to take calls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omni_agent.call import Stages
+from omni_agent.errors import EngineError
+from omni_agent.hookspecs import EngineOptions
+from omni_agent.persona import Persona
+from omni_agent.registry import Registry
+from omni_agent.session import Observer, Session
+from omni_agent.store import TranscriptStore
+from omni_agent.talker import MuteTalker
+from omni_agent.thinker import ThinkRequest
+from omni_agent.tools import Tool
+from omni_agent.transport import Transport
+from omni_agent.wardrobe import PersonaWardrobe
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from omni_agent.server.options import ServerOptions
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PERSONA = "concierge"
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """Which engine provides which stage, by name; None does without voice or ears."""
+
+    thinker: str = "local"
+    talker: str | None = "local"
+    ears: str | None = "local"
+
+
+class Agent:
+    """Takes calls as one persona (callers may choose another).
+
+    ::
+
+        Agent(persona="personas/concierge.md", tools=[order_status]).serve()
+
+    persona: a name, a path or a Persona. tools: there for every persona.
+    plugins: objects with hooks, beside the installed ones. engine: a name for
+    all stages, or an Engines. With ``base_url`` an OpenAI-compatible server does
+    the thinking. stages: ready-made models instead of engines (the agent does
+    not close them). transcripts: where calls are kept; None keeps nothing.
+
+    Raises OmniAgentError subclasses that say what is wrong with the persona,
+    the plugins or the options.
+    """
+
+    def __init__(
+        self,
+        persona: str | Path | Persona = DEFAULT_PERSONA,
+        *,
+        tools: Sequence[Tool] = (),
+        plugins: Iterable[Any] = (),
+        engine: str | Engines = "local",
+        model: str | None = None,
+        light: bool = False,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        stages: Stages | None = None,
+        transcripts: TranscriptStore | None = None,
+    ) -> None:
+        self.registry = Registry(plugins)
+        self.wardrobe = PersonaWardrobe(self.registry, persona, tools)
+        self.transcripts = transcripts
+        engines = engine if isinstance(engine, Engines) else Engines(engine, engine, engine)
+        self.engines = replace(engines, thinker="remote") if base_url else engines
+        self.options = EngineOptions(
+            model=model, light=light, base_url=base_url, api_key=api_key, report=self._report
+        )
+        self._stages, self._owns_stages = stages, stages is None
+        self._listeners: list[Callable[[str], None]] = []
+        self.progress = ""
+        """What is being started, in words for the user; empty when nothing is."""
+
+    # -- life ---------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        return self._stages is not None and not self.progress
+
+    @property
+    def stages(self) -> Stages:
+        """The running models. Raises EngineError before ``start`` is done."""
+        if self._stages is None:
+            raise EngineError("the agent has not been started")
+        return self._stages
+
+    def on_progress(self, listener: Callable[[str], None]) -> None:
+        """``listener(line)`` is told what is being started; an empty line is the end."""
+        self._listeners.append(listener)
+
+    def _report(self, line: str) -> None:
+        self.progress = line
+        for listener in self._listeners:
+            listener(line)
+
+    async def start(self) -> None:
+        """Start the engines, all at once. Raises what an engine raises; then nothing runs."""
+        if self._stages is None:
+            self._report("starting the models")
+            self._stages = await self._start_stages()
+            self._report("reading the persona")
+            await self._stages.thinker.prepare(self._opening())
+        self._report("")
+
+    async def _start_stages(self) -> Stages:
+        engines = self.engines
+        starts: list[Awaitable[Any]] = [self.registry.thinker(engines.thinker)(self.options)]
+        if engines.talker is not None:
+            starts.append(self.registry.talker(engines.talker)(self.options))
+        if engines.ears is not None:
+            starts.append(self.registry.ears(engines.ears)(self.options))
+        started: list[Any] = await asyncio.gather(*starts, return_exceptions=True)
+        failures = [stage for stage in started if isinstance(stage, BaseException)]
+        if failures:
+            running = [stage for stage in started if not isinstance(stage, BaseException)]
+            await asyncio.gather(*(stage.aclose() for stage in running), return_exceptions=True)
+            raise failures[0]
+        thinker = started.pop(0)
+        talker = started.pop(0) if engines.talker is not None else MuteTalker()
+        return Stages(thinker, talker, started.pop(0) if started else None)
+
+    def _opening(self) -> ThinkRequest:
+        outfit = self.wardrobe.outfit(None)
+        return ThinkRequest(outfit.persona.thinker, (), outfit.schemas, outfit.sampling)
+
+    async def aclose(self) -> None:
+        """Stop the engines."""
+        if self._stages is not None and self._owns_stages:
+            await self._stages.aclose()
+            self._stages = None
+
+    async def __aenter__(self) -> Agent:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+    # -- calls ----------------------------------------------------------------------
+
+    def session(
+        self,
+        transport: Transport,
+        *,
+        persona: str | None = None,
+        observers: Sequence[Observer] = (),
+        idle_s: float = 900.0,
+    ) -> Session:
+        """A call over this line; ``await session.run()`` holds it."""
+        watching: list[Observer] = [self.registry.observe, *observers]
+        if self.transcripts is not None:
+            watching.append(self.transcripts.record)
+        return Session(
+            self.stages,
+            transport,
+            self.wardrobe,
+            persona=persona,
+            observers=watching,
+            idle_s=idle_s,
+        )
+
+    def app(self, options: ServerOptions | None = None) -> Starlette:
+        """An ASGI app with the call page and the Realtime endpoints.
+
+        Run it by itself, or mount it: then the outer app's lifespan must enter
+        this one's, ``app.router.lifespan_context(app)`` (examples/mounted.py).
+        """
+        from omni_agent.serving import create_agent_app
+
+        return create_agent_app(self, options)
+
+    def serve(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 7860,
+        *,
+        options: ServerOptions | None = None,
+        announce: Callable[[str], None] = print,
+    ) -> None:
+        """Serve the call page until Ctrl-C; ``announce`` is told its URL.
+
+        Raises ConfigError when the port cannot be had.
+        """
+        from omni_agent.server.options import ServerOptions
+        from omni_agent.serving import serve
+
+        local = host in {"127.0.0.1", "::1", "localhost"}
+        serve(self, host, port, options or ServerOptions(allow_private=local), announce)

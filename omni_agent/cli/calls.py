@@ -1,0 +1,280 @@
+"""Commands that hold a conversation, or a part of one, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from omni_agent import events
+from omni_agent.agent import Agent
+from omni_agent.audio import AudioFrame, concatenate, read_wav, resample, write_wav
+from omni_agent.cli.options import (
+    ApiKey,
+    BaseUrl,
+    EngineName,
+    Light,
+    Model,
+    PersonaName,
+    make_agent,
+)
+from omni_agent.ears import EAR_RATE
+from omni_agent.errors import ConfigError
+from omni_agent.hookspecs import EngineOptions
+from omni_agent.in_process import InProcessTransport
+from omni_agent.registry import Registry
+from omni_agent.session import Session
+from omni_agent.streams import closing, one
+from omni_agent.talker import Voice
+from omni_agent.transport import ReplyRequest, UserText
+
+calls = typer.Typer()
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def _say_progress(line: str) -> None:
+    if line:
+        err.print(f"[dim]▸ {line}[/]")
+
+
+def _wav(path: Path | str) -> AudioFrame:
+    try:
+        return read_wav(path)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+
+
+# -- demo --------------------------------------------------------------------------
+
+
+@calls.command()
+def demo(
+    question: Annotated[
+        list[Path] | None, typer.Argument(help="WAV files to ask with; two are shipped.")
+    ] = None,
+    persona: PersonaName = "concierge",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the answers go.")] = Path(
+        "reply.wav"
+    ),
+    engine: EngineName = "local",
+    model: Model = None,
+    light: Light = False,
+    base_url: BaseUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Hold a call with itself: spoken questions in, spoken answers to reply.wav."""
+    shipped = sorted(str(path) for path in (files("omni_agent") / "_demo").iterdir())
+    questions = [_wav(path) for path in (question or shipped)]
+    agent = make_agent(persona, engine, model, light, base_url, api_key)
+    agent.on_progress(_say_progress)
+    asyncio.run(_demo(agent, questions, output))
+
+
+async def _demo(agent: Agent, questions: list[AudioFrame], output: Path) -> None:
+    began = time.monotonic()
+    async with agent:
+        err.print(f"[dim]▸ ready after {time.monotonic() - began:.1f} s[/]")
+        line = InProcessTransport()
+        session = agent.session(line, observers=[_Narrator()])
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(session.run())
+            await _ask(line, session, questions)
+            line.hang_up()
+    answer = concatenate(line.recording(), line.recording()[0].sample_rate)
+    write_wav(output, answer)
+    out.print(f"\n[dim]the agent's side of the call, {answer.seconds:.1f} s: {output}[/]")
+
+
+async def _ask(line: InProcessTransport, session: Session, questions: list[AudioFrame]) -> None:
+    done = 0
+    if session.greets:
+        done = await _reply_after(line, done)
+    for audio in questions:
+        await line.speak(resample(audio, EAR_RATE), then_silence_ms=1200)
+        done = await _reply_after(line, done)
+
+
+async def _reply_after(line: InProcessTransport, done: int) -> int:
+    """Wait until one more reply is finished; silence goes on meanwhile."""
+    while (finished := line.count(events.ReplyFinished)) <= done:
+        await line.happened()
+    return finished
+
+
+class _Narrator:
+    """Prints a call as it happens."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, str] = {}
+
+    def __call__(self, session_id: str, event: events.Event) -> None:
+        match event:
+            case events.UserTranscript(final=True) if event.text:
+                out.print(f"\n[bold cyan]you[/]    {event.text}")
+            case events.ToolStarted():
+                arguments = ", ".join(f"{k}={v!r}" for k, v in event.arguments.items())
+                out.print(f"[yellow]tool[/]   {event.name}({arguments})")
+            case events.ToolFinished():
+                mark = "→" if event.ok else "[red]✗[/]"
+                out.print(f"       {mark} {event.output} [dim]{event.ms:.0f} ms[/]")
+            case events.UtteranceStarted():
+                self._kinds[event.utterance] = event.kind
+            case events.UtteranceFinished() if event.text:
+                filler = self._kinds.get(event.utterance) == "filler"
+                style = "dim" if filler else "bold green"
+                out.print(f"[{style}]agent[/]  {event.text}{' [dim](filler)[/]' if filler else ''}")
+            case events.Waterfall() if event.marks:
+                _draw(event)
+            case events.ErrorOccurred():
+                err.print(f"[red]{event.source}:[/] {event.message}")
+            case _:
+                pass
+
+
+def _draw(waterfall: events.Waterfall, width: int = 40) -> None:
+    """Each mark as a bar from the end of the user's speech."""
+    longest = max(1.0, *waterfall.marks.values())
+    for name, ms in waterfall.marks.items():
+        bar = "━" * max(1, round(width * max(ms, 0) / longest))
+        out.print(Text(f"       {name.replace('_', ' '):<20}{ms:7.0f} ms  {bar}", style="dim"))
+
+
+# -- chat --------------------------------------------------------------------------
+
+
+@calls.command()
+def chat(
+    persona: PersonaName = "concierge",
+    engine: EngineName = "local",
+    model: Model = None,
+    light: Light = False,
+    base_url: BaseUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Type instead of speaking. An empty line or Ctrl-D ends it."""
+    agent = make_agent(persona, engine, model, light, base_url, api_key, silent=True)
+    agent.on_progress(_say_progress)
+    asyncio.run(_chat(agent))
+
+
+class _Typist:
+    """Prints the agent's words as they come."""
+
+    def __call__(self, session_id: str, event: events.Event) -> None:
+        match event:
+            case events.SpokenText():
+                out.print(event.text, end="", soft_wrap=True, markup=False)
+            case events.UtteranceFinished():
+                out.print()
+            case events.ToolFinished():
+                out.print(f"[yellow]{event.name}[/] [dim]{event.output}[/]")
+            case events.ErrorOccurred():
+                err.print(f"[red]{event.source}:[/] {event.message}")
+            case _:
+                pass
+
+
+async def _chat(agent: Agent) -> None:
+    async with agent:
+        line = InProcessTransport()
+        session = agent.session(line, observers=[_Typist()])
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(session.run())
+            done = await _reply_after(line, 0) if session.greets else 0
+            while text := await asyncio.to_thread(_prompt):
+                line.put(UserText(text))
+                line.put(ReplyRequest())
+                done = await _reply_after(line, done)
+            line.hang_up()
+
+
+def _prompt() -> str:
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""
+
+
+# -- say and listen ------------------------------------------------------------------
+
+
+@calls.command()
+def say(
+    text: Annotated[str, typer.Argument(help="What to say.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The WAV file to write.")] = Path(
+        "said.wav"
+    ),
+    voice: Annotated[str | None, typer.Option(help="A voice of the engine.")] = None,
+    prompt: Annotated[str, typer.Option(help="How to say it, as a persona's Talker prompt.")] = "",
+    speed: Annotated[float | None, typer.Option(min=0.5, max=2.0)] = None,
+    engine: EngineName = "local",
+) -> None:
+    """Speak a text into a WAV file."""
+    spoken = asyncio.run(_say(text, Voice(prompt=prompt, speaker=voice, speed=speed), engine))
+    write_wav(output, spoken)
+    out.print(f"{output}: {spoken.seconds:.1f} s")
+
+
+async def _say(text: str, voice: Voice, engine: str) -> AudioFrame:
+    talker = await Registry().talker(engine)(EngineOptions(report=_say_progress))
+    try:
+        async with closing(talker.speak(one(text), voice)) as speech:
+            frames = [piece.audio async for piece in speech]
+    finally:
+        await talker.aclose()
+    return concatenate(frames, talker.sample_rate)
+
+
+@calls.command()
+def listen(
+    file: Annotated[Path, typer.Argument(help="A 16-bit PCM WAV file.")],
+    language: Annotated[str, typer.Option(help="BCP 47 tag.")] = "en",
+    engine: EngineName = "local",
+    light: Light = False,
+) -> None:
+    """Transcribe a WAV file, a line for each turn."""
+    audio = resample(_wav(file), EAR_RATE)
+    asyncio.run(_listen(audio, language, engine, light))
+
+
+async def _listen(audio: AudioFrame, language: str, engine: str, light: bool) -> None:
+    from omni_agent.listening import HearingFailed, Listener, TurnOver
+    from omni_agent.turns import TurnTiming
+
+    ears = await Registry().ears(engine)(EngineOptions(light=light, report=_say_progress))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            listener = Listener(ears, TurnTiming(), language, tasks.create_task)
+            for frame in _frames(audio):
+                await listener.push(frame)
+            async for heard in listener.heard_so_far():
+                match heard:
+                    case TurnOver(turn, transcript) if transcript.text:
+                        began, ended = turn.began_ms / 1000, turn.ended_ms / 1000
+                        out.print(f"[dim]{began:6.2f}–{ended:6.2f}[/]  {transcript.text}")
+                    case HearingFailed(_, error):
+                        raise error
+                    case _:
+                        pass
+            await listener.aclose()
+    finally:
+        await ears.aclose()
+
+
+def _frames(audio: AudioFrame, ms: int = 20) -> list[AudioFrame]:
+    """The audio in pieces, with enough silence after it to end a turn."""
+    whole = concatenate([audio, AudioFrame.silence(2.0, audio.sample_rate)], audio.sample_rate)
+    size = audio.sample_rate * ms // 1000
+    return [
+        AudioFrame(whole.pcm[at : at + size], audio.sample_rate, at)
+        for at in range(0, whole.samples, size)
+    ]

@@ -1,0 +1,52 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from omni_agent.agent import Agent, Engines
+from omni_agent.store import TranscriptStore
+
+PersonaName = Annotated[
+    str, typer.Option("--persona", "-p", help="A persona's name, or a path to its file.")
+]
+EngineName = Annotated[str, typer.Option(help="Engine of all stages; see `omni-agent plugins`.")]
+Model = Annotated[
+    str | None, typer.Option(help="The engine's model: a name from `omni-agent models`, or a path.")
+]
+Light = Annotated[
+    bool, typer.Option("--light", help="Smaller models: less memory and download, weaker at tools.")
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(help="Think on an OpenAI-compatible server, e.g. http://localhost:8000/v1."),
+]
+ApiKey = Annotated[
+    str | None, typer.Option(envvar="OPENAI_API_KEY", help="The key for --base-url.")
+]
+
+
+def make_agent(
+    persona: str,
+    engine: str,
+    model: str | None,
+    light: bool,
+    base_url: str | None,
+    api_key: str | None,
+    *,
+    silent: bool = False,
+    transcripts: TranscriptStore | None = None,
+) -> Agent:
+    """An agent from the command line's options; ``silent`` has neither ears nor voice."""
+    engines = Engines(engine, None, None) if silent else Engines(engine, engine, engine)
+    return Agent(
+        persona,
+        engine=engines,
+        model=model,
+        light=light,
+        base_url=base_url,
+        api_key=api_key if base_url else None,
+        transcripts=transcripts,
+    )
