@@ -41,7 +41,7 @@ def list_models() -> None:
         table.add_column(column, justify="right" if column == "size" else "left")
     for status in ModelStore().status():
         model = status.model
-        here = "[green]yes[/]" if status.fetched else "–"
+        here = "[green]yes[/]" if status.state == "ready" else status.state
         table.add_row(model.name, model.purpose, f"{model.size / 1e6:.0f} MB", model.licence, here)
     out.print(table)
 
@@ -69,7 +69,7 @@ def verify(names: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     failed = False
     for status in store.status():
         name = status.model.name
-        if (names and name not in names) or not (names or status.fetched):
+        if (names and name not in names) or not (names or status.state == "ready"):
             continue
         try:
             store.verify(name)
