@@ -25,7 +25,7 @@ import pytest_asyncio
 import uvicorn
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -53,6 +53,10 @@ PERSONAS = [
     {"name": "tutor", "title": "Tutor", "description": "Patient with your French.", "tools": []},
     {"name": "engineer", "title": "Engineer", "description": "Terse, and right.", "tools": ["calculator"]},
 ]
+
+# A loaded machine is slow, not wrong.
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass
@@ -102,6 +106,10 @@ class ScriptedServer:
                 self.channel.send(json.dumps(event))
 
         self.run(speak())
+
+    def refuse(self, status: int, body: dict[str, Any], headers: dict[str, str]) -> None:
+        """Answer the next offers with this instead of a call."""
+        self.refusal = Refusal(status, body, headers)
 
     def drop(self) -> None:
         """Close the line, as the server does at a goodbye."""
@@ -185,7 +193,11 @@ class ScriptedServer:
         channel.send(json.dumps({"type": "session.created", "session": {"omni": {"persona": "concierge", "sees": False}}}))
 
     async def _hang_up(self, request: Request) -> Response:
-        self.requests.append(("hang up", request.path_params["call"]))
+        call = request.path_params["call"]
+        self.requests.append(("hang up", call))
+        number = int(call.removeprefix("rtc_")) - 1
+        if number < len(self.peers):  # else a page of an earlier test is leaving
+            await self.peers[number].close()
         return Response(status_code=204)
 
 
@@ -276,11 +288,12 @@ async def open_page(
     async def open_(*, allowed: bool = True, may_complain: tuple[str, ...] = (), **options: Any) -> Page:
         browser = await chromium(allowed)
         options.setdefault("viewport", {"width": 1280, "height": 800})
+        options.setdefault("reduced_motion", "reduce")  # painting an orb in software is most of the time
         context = await browser.new_context(**options)
         contexts.append(context)
         expected.extend(may_complain)
         page = await context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         watched.append(Watched(page))
         await page.goto(server.url)
         return page

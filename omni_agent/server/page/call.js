@@ -105,6 +105,11 @@ export class Call extends EventTarget {
     }
   }
 
+  /** The connection, for inspection. */
+  get peer() {
+    return this.#peer;
+  }
+
   /** Send a client event; false when the line is not up. */
   send(event) {
     if (this.#channel?.readyState !== "open") return false;

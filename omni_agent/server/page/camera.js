@@ -3,6 +3,7 @@
 import { openCamera } from "./devices.js";
 
 const BLIND = "This model has no eyes: it cannot see what you show.";
+const SIGHTED = "The agent sees the latest picture when it answers.";
 
 export class Camera {
   track = null;
@@ -20,7 +21,8 @@ export class Camera {
   /** Does the engine understand pictures? null: not known yet. */
   set sees(value) {
     this.#sees = value;
-    this.note.textContent = value === false ? BLIND : "";
+    this.note.textContent = value === false ? BLIND : value ? SIGHTED : "";
+    this.note.classList.toggle("warning", value === false);
   }
 
   async toggle() {

@@ -33,6 +33,13 @@ export class Captions {
     this.#entry(id, "user");
   }
 
+  /** All that the user said so far, replacing what came before. */
+  userPartial(id, text) {
+    if (this.#entry(id, "user").root.dataset.state === "settled") return;
+    this.#entry(id, "user").whole = true;
+    this.userText(id, text, false);
+  }
+
   /** What the user said so far; `settled` when it is all and final. */
   userText(id, text, settled) {
     if (settled && !text.trim()) return this.drop(id); // a cough, a door, an echo
@@ -47,7 +54,9 @@ export class Captions {
   /** One more piece of a partial transcript. */
   userDelta(id, delta) {
     const entry = this.#entry(id, "user");
-    if (entry.root.dataset.state !== "settled") this.userText(id, entry.text + delta, false);
+    // Servers that send whole partials repeat all of it as one delta at the end.
+    if (entry.root.dataset.state === "settled" || entry.whole) return;
+    this.userText(id, entry.text + delta, false);
   }
 
   /** @param {string} kind answer, filler, greeting or announcement */
@@ -58,8 +67,9 @@ export class Captions {
   }
 
   /** The agent is going to say this next. */
-  agentDelta(id, delta) {
+  agentDelta(id, responseId, delta) {
     const entry = this.#entry(id, "agent");
+    if (responseId) entry.root.dataset.response = responseId;
     if (entry.done) return;
     // A clause may come without the space that parts it from the last.
     const glue = entry.text && !/\s$/.test(entry.text) && /^[\p{L}"(]/u.test(delta) && /[.,;:!?…)]$/.test(entry.text) ? " " : "";
@@ -73,6 +83,13 @@ export class Captions {
     if (!entry || entry.done || entry.playingSince !== null) return;
     entry.playingSince = this.now();
     this.#speaking.add(entry);
+  }
+
+  /** Sound of this response began: the first of its utterances that is not over is being voiced. */
+  responsePlays(responseId) {
+    for (const [id, entry] of this.#entries) {
+      if (entry.root.dataset.response === responseId && !entry.done) return this.agentPlays(id);
+    }
   }
 
   /** All of the text is known; the voice may still be on its way. */
@@ -177,12 +194,13 @@ export class Captions {
     const { root, line, text } = entry;
     root.dataset.state = "interrupted";
     const cut = text.startsWith(heard) ? heard.length : commonPrefix(text, heard);
-    const rest = text.slice(cut);
+    const rest = text.slice(cut).trimStart();
     entry.spoken.textContent = text.slice(0, cut);
     line.replaceChildren(entry.spoken);
-    if (!rest.trim()) return;
+    if (!rest) return;
     line.append(
-      el("span", { class: "sr" }, " (interrupted; not heard:) "),
+      " ",
+      el("span", { class: "sr" }, "(interrupted; not heard:) "),
       el("s", { class: "unheard", "data-testid": "unheard" }, rest),
     );
   }

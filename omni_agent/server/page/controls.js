@@ -60,7 +60,10 @@ export class Controls {
     this.#state = state;
     document.body.dataset.call = state;
     this.#reflect();
-    if (state === "asking") this.hangup.focus();
+    if (state === "asking") {
+      byId("clock").hidden = true; // it still shows the last call
+      this.hangup.focus();
+    }
     if (state === "live" && before !== "live") {
       this.#startClock();
       // Space on a focused button presses it: let that be mute, not hang up.
@@ -85,10 +88,12 @@ export class Controls {
     return byId("persona-name").textContent;
   }
 
-  showPersona(title, description) {
+  /** @param {string[]} tools names */
+  showPersona(title, description, tools) {
     byId("persona-name").textContent = title;
     byId("persona-description").textContent = description;
     byId("meter-out-name").textContent = title;
+    byId("persona-tools").textContent = tools.length ? `Can use ${tools.map((name) => name.replaceAll("_", " ")).join(", ")}` : "";
     this.#reflect();
   }
 
@@ -106,10 +111,11 @@ export class Controls {
   /** @param {{rttMs: number|null, lossPercent: number}} quality */
   showQuality(quality) {
     const [grade, name] = judge(quality);
-    const parts = [name];
+    const parts = [];
     if (quality.rttMs !== null) parts.push(`${Math.max(1, Math.round(quality.rttMs))} ms`);
     if (quality.lossPercent >= 1) parts.push(`${Math.round(quality.lossPercent)} % lost`);
     byId("quality").dataset.quality = grade;
+    byId("quality-grade").textContent = name;
     byId("quality-text").textContent = parts.join(" · ");
     byId("quality").hidden = false;
   }

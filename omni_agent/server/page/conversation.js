@@ -14,7 +14,6 @@ function words(item) {
 
 export class Conversation {
   #kinds;
-  #speaking = null; // the utterance being voiced, for servers without extensions
 
   /**
    * @param {{timeline: import("./timeline.js").Timeline, captions: import("./captions.js").Captions,
@@ -55,7 +54,7 @@ export class Conversation {
     const { captions } = this;
     return {
       "input_audio_buffer.speech_started": ({ item_id: id }) => captions.userSpeaks(id),
-      "omni.transcript.partial": ({ item_id: id, text }) => captions.userText(id, plain(text), false),
+      "omni.transcript.partial": ({ item_id: id, text }) => captions.userPartial(id, plain(text)),
       "conversation.item.input_audio_transcription.delta": ({ item_id: id, delta }) => captions.userDelta(id, plain(delta)),
       "conversation.item.input_audio_transcription.completed": ({ item_id: id, transcript }) =>
         captions.userText(id, plain(transcript), true),
@@ -66,10 +65,7 @@ export class Conversation {
 
   #agentEvents() {
     const { captions } = this;
-    const said = ({ item_id: id, delta }) => {
-      this.#speaking = id;
-      captions.agentDelta(id, plain(delta));
-    };
+    const said = ({ item_id: id, response_id: response, delta }) => captions.agentDelta(id, response, plain(delta));
     return {
       "omni.utterance.started": ({ item_id: id, response_id: response, kind }) => captions.agentStarts(id, response, plain(kind)),
       "omni.utterance.playing": ({ item_id: id }) => captions.agentPlays(id),
@@ -80,7 +76,7 @@ export class Conversation {
       "response.output_text.delta": said,
       "response.output_audio_transcript.done": ({ item_id: id, transcript }) => captions.agentText(id, plain(transcript)),
       "response.output_text.done": ({ item_id: id, text }) => captions.agentText(id, plain(text)),
-      "output_audio_buffer.started": () => captions.agentPlays(this.#speaking),
+      "output_audio_buffer.started": ({ response_id: response }) => captions.responsePlays(response),
     };
   }
 

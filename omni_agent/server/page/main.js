@@ -233,7 +233,7 @@ function personaChanged(name) {
 
 function showPersona(name) {
   personas.mark(name);
-  controls.showPersona(personas.title(name), personas.description(name));
+  controls.showPersona(personas.title(name), personas.description(name), personas.tools(name));
 }
 
 function setActivity(activity, words) {
@@ -242,8 +242,7 @@ function setActivity(activity, words) {
 }
 
 function act(action) {
-  if (action === "call") startCall();
-  else if (action === "type") startCall({ typing: true });
+  if (action === "type") startCall({ typing: true });
   else if (action === "settings") byId("settings").showModal();
   else if (action === "dismiss") audio.play().catch(() => undefined);
 }

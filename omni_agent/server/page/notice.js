@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 
-const LABELS = { call: "Call again", type: "Take the call by typing", settings: "Choose devices", dismiss: "All right" };
+const LABELS = { type: "Take the call by typing", settings: "Choose devices", dismiss: "All right" };
 
 export class Notice {
   /** @param {HTMLElement} box role="alert" @param {(action: string) => void} onAction */
@@ -12,7 +12,9 @@ export class Notice {
 
   /** @param {import("./problems.js").Problem} problem */
   show(problem) {
-    const buttons = problem.actions.map((action, index) => {
+    // "Call again" has its own, bigger button among the call's controls.
+    const offered = problem.actions.filter((action) => action !== "call");
+    const buttons = offered.map((action, index) => {
       const button = el("button", { type: "button", class: index ? "plain" : "plain strong", "data-action": action }, LABELS[action]);
       button.addEventListener("click", () => {
         this.hide();

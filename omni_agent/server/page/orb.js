@@ -1,20 +1,20 @@
 // The agent's presence: a contour drawing that breathes while it listens, leans in while
 // it hears, turns while it thinks and ripples while it speaks.
 
-const LAYERS = 6;
+const LAYERS = 7;
 const POINTS = 120;
 const TAU = Math.PI * 2;
 
-// How each activity moves. deform: of the radius; spin: radians a second; lobes: waves
-// around the rim; fill: opacity of the body; reach: how far ripples go, in radii.
+// How each activity moves. deform: of the radius; spin: radians a second; fill: opacity of
+// the body; reach: how far ripples go, in radii (negative: inwards); arc: the circling light.
 const MOODS = {
-  idle: { deform: 0.028, spin: 0.1, lobes: 3, fill: 0.34, reach: 0, arc: 0 },
-  connecting: { deform: 0.03, spin: 0.5, lobes: 3, fill: 0.34, reach: 0, arc: 1 },
-  listening: { deform: 0.035, spin: 0.16, lobes: 3, fill: 0.62, reach: 0, arc: 0 },
-  hearing: { deform: 0.055, spin: 0.3, lobes: 5, fill: 0.74, reach: -0.62, arc: 0 },
-  thinking: { deform: 0.05, spin: 1.1, lobes: 4, fill: 0.66, reach: 0, arc: 1 },
-  speaking: { deform: 0.06, spin: 0.4, lobes: 4, fill: 0.95, reach: 0.62, arc: 0 },
-  ended: { deform: 0.015, spin: 0, lobes: 3, fill: 0.2, reach: 0, arc: 0 },
+  idle: { deform: 0.035, spin: 0.22, fill: 0.86, reach: 0, arc: 0 },
+  connecting: { deform: 0.03, spin: 0.5, fill: 0.7, reach: 0, arc: 1 },
+  listening: { deform: 0.04, spin: 0.3, fill: 0.8, reach: 0, arc: 0 },
+  hearing: { deform: 0.055, spin: 0.55, fill: 0.86, reach: -0.6, arc: 0 },
+  thinking: { deform: 0.07, spin: 1.25, fill: 0.8, reach: 0, arc: 1 },
+  speaking: { deform: 0.05, spin: 0.7, fill: 1, reach: 0.6, arc: 0 },
+  ended: { deform: 0.01, spin: 0, fill: 0.3, reach: 0, arc: 0 },
 };
 
 export class Orb {
@@ -59,7 +59,6 @@ export class Orb {
     this.#drawnAt = now;
     const ease = this.#still.matches ? 1 : 1 - Math.exp(-elapsed * 6);
     for (const key of Object.keys(this.#mood)) this.#mood[key] += (this.#wanted[key] - this.#mood[key]) * ease;
-    this.#mood.lobes = this.#wanted.lobes;
     this.#level += (level - this.#level) * (this.#still.matches ? 1 : 1 - Math.exp(-elapsed * 14));
     this.#phase += elapsed * this.#mood.spin;
     this.#ripple = (this.#ripple + elapsed * (0.3 + this.#level * 0.3)) % 1;
@@ -86,13 +85,16 @@ export class Orb {
   }
 
   #glow(context, style, radius) {
-    const gradient = context.createRadialGradient(0, 0, radius * 0.6, 0, 0, radius * 1.7);
-    gradient.addColorStop(0, style.accent);
-    gradient.addColorStop(1, "transparent");
-    context.globalAlpha = style.glow * this.#mood.fill * (0.6 + 0.6 * this.#level);
+    const reach = radius * 1.6;
+    const gradient = context.createRadialGradient(0, 0, radius * 0.7, 0, 0, reach);
+    gradient.addColorStop(0, style.light);
+    gradient.addColorStop(0.35, `${style.light}66`);
+    gradient.addColorStop(0.7, `${style.light}1c`);
+    gradient.addColorStop(1, `${style.light}00`); // "transparent" would fade through grey
+    context.globalAlpha = style.glow * this.#mood.fill * (0.7 + 0.5 * this.#level);
     context.fillStyle = gradient;
     context.beginPath();
-    context.arc(0, 0, radius * 1.7, 0, TAU);
+    context.arc(0, 0, reach, 0, TAU);
     context.fill();
   }
 
@@ -105,26 +107,35 @@ export class Orb {
     for (let ring = 0; ring < 3; ring += 1) {
       const along = (this.#ripple + ring / 3) % 1;
       const out = reach > 0 ? along : 1 - along;
-      context.globalAlpha = (1 - out) * (0.16 + 0.6 * this.#level);
+      context.globalAlpha = (1 - out) * (0.2 + 0.55 * this.#level);
       this.#outline(context, radius * (1.04 + Math.abs(reach) * out), 0.35, ring * 0.9);
       context.stroke();
     }
   }
 
   #body(context, style, radius) {
-    const light = context.createLinearGradient(-radius, -radius, radius, radius);
+    const light = context.createRadialGradient(-radius * 0.45, -radius * 0.55, radius * 0.05, 0, 0, radius * 1.15);
     light.addColorStop(0, style.light);
     light.addColorStop(1, style.deep);
+    // Each contour is smaller than the last and lies a little off its centre, up and left,
+    // where the light is: a hill on a map.
     for (let layer = 0; layer < LAYERS; layer += 1) {
       const inward = layer / LAYERS;
-      this.#outline(context, radius * (1 - inward * (0.86 - 0.12 * this.#level)), 1 + inward * 1.8, inward * 1.7);
-      context.globalAlpha = this.#mood.fill * (layer ? 0.17 : 0.8);
+      const swell = 1 - inward * (1 - 0.16 * this.#level);
+      const lean = -radius * 0.09 * inward;
+      context.save();
+      context.translate(lean, lean * 1.2);
+      this.#outline(context, radius * swell, 1 + inward * 0.5, inward * 2.2);
+      context.globalAlpha = this.#mood.fill * (layer ? 0.1 + 0.09 * this.#level : 0.94);
       context.fillStyle = layer ? style.crest : light;
       context.fill();
-      context.globalAlpha = (layer ? 0.3 : 0.75) * (0.35 + 0.65 * this.#mood.fill);
-      context.strokeStyle = layer ? style.crest : style.light;
-      context.lineWidth = layer ? 1 : 1.25;
-      context.stroke();
+      if (layer) {
+        context.globalAlpha = this.#mood.fill * (0.2 + 0.3 * inward);
+        context.strokeStyle = style.crest;
+        context.lineWidth = 1;
+        context.stroke();
+      }
+      context.restore();
     }
   }
 
@@ -143,15 +154,14 @@ export class Orb {
 
   /** A closed curve around the centre; `sway` scales the mood's deformation. */
   #outline(context, radius, sway, offset) {
-    const { deform, lobes } = this.#mood;
-    const amount = (deform + 0.11 * this.#level) * sway;
+    const amount = (this.#mood.deform + 0.04 * this.#level) * sway;
     const turn = this.#phase + offset;
     context.beginPath();
     for (let point = 0; point <= POINTS; point += 1) {
       const angle = (point / POINTS) * TAU;
-      const wave = 0.55 * Math.sin(lobes * angle + turn * 2.1)
-        + 0.3 * Math.sin((lobes - 1) * angle - turn * 1.7 + 1.3)
-        + 0.15 * Math.sin((lobes + 2) * angle + turn * 3.1 + 0.4);
+      const wave = 0.55 * Math.sin(2 * angle + turn * 1.3)
+        + 0.45 * Math.sin(3 * angle - turn * 1.1 + 1.3)
+        + 0.1 * Math.sin(5 * angle + turn * 1.9 + 0.4);
       const reach = radius * (1 + amount * wave);
       context.lineTo(Math.cos(angle) * reach, Math.sin(angle) * reach);
     }

@@ -4,9 +4,10 @@ import { el, plain } from "./dom.js";
 
 const STATES = { on: "on", off: "off", warn: "attention" };
 const MOST_ROWS = 60;
+const NARROW = matchMedia("(max-width: 820px)");
 
 export class Panels {
-  #panels = new Map(); // id → section
+  #panels = new Map(); // id → details
 
   /** @param {HTMLElement} host hidden while there is nothing to show */
   constructor(host) {
@@ -15,7 +16,7 @@ export class Panels {
 
   /** Show or replace one panel. `data` comes from a plugin: anything may be missing. */
   show(id, data) {
-    const title = el("h2", { class: "panel-title" }, plain(data?.title) || id);
+    const title = plain(data?.title) || id;
     const rows = Array.isArray(data?.rows) ? data.rows.filter((row) => row && typeof row === "object") : [];
     const body = rows.length
       ? groups(rows.slice(0, MOST_ROWS))
@@ -23,12 +24,16 @@ export class Panels {
     if (rows.length > MOST_ROWS) body.push(el("p", { class: "panel-empty" }, `and ${rows.length - MOST_ROWS} more`));
     let panel = this.#panels.get(id);
     if (!panel) {
-      panel = el("section", { class: "panel", "data-testid": "panel", "data-panel": id });
+      // Open where there is room; on a phone a tap away, so that the words keep the screen.
+      panel = el("details", { class: "panel", "data-testid": "panel", "data-panel": id, open: !NARROW.matches });
       this.#panels.set(id, panel);
       this.host.append(panel);
     }
-    panel.setAttribute("aria-label", title.textContent);
-    panel.replaceChildren(title, ...body);
+    const heading = el("summary", {}, el("h2", { class: "panel-title" }, title),
+      el("span", { class: "panel-count", "aria-hidden": "true" }, rows.length || ""));
+    const focused = panel.contains(document.activeElement);
+    panel.replaceChildren(heading, ...body);
+    if (focused) heading.focus();
     this.host.hidden = false;
   }
 

@@ -41,6 +41,10 @@ export class Personas {
     return this.#known.get(name)?.title ?? name ?? "Agent";
   }
 
+  tools(name = this.current) {
+    return this.#known.get(name)?.tools ?? [];
+  }
+
   description(name = this.current) {
     return this.#known.get(name)?.description ?? "";
   }

@@ -7,12 +7,17 @@ const NEAR_END_PX = 80;
 
 export class Timeline {
   #following = true;
+  #at = 0;
+  #height = 0;
 
   /** @param {{list: HTMLElement, scroll: HTMLElement, latest: HTMLButtonElement, blank: HTMLElement}} parts */
   constructor({ list, scroll, latest, blank }) {
     Object.assign(this, { list, scroll, latest, blank });
     scroll.addEventListener("scroll", () => {
-      this.#following = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END_PX;
+      // Only a scroll up is a reader leaving; the list growing under them is not.
+      if (scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END_PX) this.#following = true;
+      else if (scroll.scrollTop < this.#at - 2 && scroll.scrollHeight >= this.#height) this.#following = false;
+      this.#remember();
       if (this.#following) latest.hidden = true;
     }, { passive: true });
     latest.addEventListener("click", () => {
@@ -40,10 +45,16 @@ export class Timeline {
   grew() {
     if (this.#following) {
       this.scroll.scrollTop = this.scroll.scrollHeight;
+      this.#remember();
       this.latest.hidden = true;
     } else {
       this.latest.hidden = false;
     }
+  }
+
+  #remember() {
+    this.#at = this.scroll.scrollTop;
+    this.#height = this.scroll.scrollHeight;
   }
 
   clear() {

@@ -76,9 +76,9 @@ export class ToolCards {
       output: el("div", { class: "tool-output", "data-testid": "tool-output" }),
     };
     card.root = el("li", { class: "tool", "data-testid": "tool-card", "data-call": callId, "data-state": "running" },
-      el("div", { class: "tool-head" }, el("span", { class: "tool-mark", "aria-hidden": "true" }),
-        card.name, card.status, card.time),
-      card.args, card.progress, card.output);
+      el("span", { class: "tool-mark", "aria-hidden": "true" }),
+      el("div", { class: "tool-call" }, card.name, card.status, card.args),
+      card.time, card.progress, card.output);
     this.#cards.set(callId, card);
     this.timeline.add(card.root);
     return card;

@@ -27,13 +27,22 @@ export function steps(marks) {
   });
 }
 
+/** The figures that matter: how soon there was a sound, and the answer if that came later. */
+function headline(rows) {
+  const at = Object.fromEntries(rows.map((row) => [row.key, row.to]));
+  const sound = at.on_the_wire;
+  const answer = at.answer_on_the_wire;
+  if (sound === undefined) return ["Took ", el("b", {}, duration(rows.at(-1).to))];
+  if (answer === undefined || answer - sound < 20) return ["Answered in ", el("b", {}, duration(sound))];
+  return ["First sound in ", el("b", {}, duration(sound)), ", answer in ", el("b", {}, duration(answer))];
+}
+
 /** The waterfall of a turn as an element, or null when there is nothing to draw. */
 export function drawWaterfall(marks) {
   const rows = steps(marks);
   if (!rows.length) return null;
   const first = Math.min(0, rows[0].from);
   const span = Math.max(1, rows.at(-1).to - first);
-  const wire = rows.find((row) => row.key === "on_the_wire") ?? rows.at(-1);
   const list = el("ol", { class: "waterfall-rows" });
   for (const row of rows) {
     const bar = el("i", { class: "waterfall-bar", "aria-hidden": "true" });
@@ -44,7 +53,6 @@ export function drawWaterfall(marks) {
       el("span", { class: "waterfall-track" }, bar),
       el("span", { class: "waterfall-ms" }, duration(row.to))));
   }
-  const summary = el("summary", {}, wire.key === "on_the_wire" ? "Answered in " : "Took ", el("b", {}, duration(wire.to)));
-  return el("details", { class: "waterfall", "data-testid": "waterfall" }, summary,
+  return el("details", { class: "waterfall", "data-testid": "waterfall" }, el("summary", {}, ...headline(rows)),
     el("p", { class: "waterfall-caption" }, "Since the end of your speech"), list);
 }

@@ -1,0 +1,273 @@
+"""For everyone: keyboard, screen reader, contrast, small screens; and a strict policy for scripts."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+CONVERSATION = [
+    {"type": "conversation.item.input_audio_transcription.completed", "item_id": "u1", "transcript": "Is the door locked? " * 6},
+    {"type": "omni.tool.started", "call_id": "c1", "name": "a_tool_with_quite_a_long_name_indeed", "arguments": {"q": "x" * 90}},
+    {"type": "omni.tool.finished", "call_id": "c1", "name": "t", "output": "y" * 400, "ok": False, "ms": 12},
+    {"type": "omni.utterance.started", "item_id": "a1", "response_id": "r1", "kind": "answer"},
+    {"type": "response.output_audio_transcript.delta", "item_id": "a1", "response_id": "r1", "delta": "It is " + "z" * 80},
+    {
+        "type": "omni.utterance.finished", "item_id": "a1", "response_id": "r1", "text": "It is locked, I think.",
+        "heard": "It is", "heard_ms": 400, "interrupted": True,
+    },
+    {"type": "omni.waterfall", "response_id": "r1", "marks": {"end_of_turn": 200, "transcript": 300, "on_the_wire": 900}},
+    {
+        "type": "omni.panel", "panel": "home",
+        "data": {"title": "A house with a rather long title", "rows": [
+            {"label": "Door", "value": "unlocked" * 8, "group": "Hall", "state": "warn"},
+            {"label": "Lamp", "value": "on", "group": "Hall", "state": "on"},
+        ]},
+    },
+    {"type": "omni.panel", "panel": "timers", "data": {"title": "Timers", "rows": []}},
+    {"type": "error", "error": {"message": "The tool did not answer."}},
+]  # fmt: skip
+
+
+async def receive(page: Page, *events: dict[str, Any]) -> None:
+    await page.evaluate(
+        "async (events) => { const {receive} = await import('/page/main.js'); events.forEach(receive); }", list(events)
+    )
+
+
+async def call(page: Page) -> None:
+    await expect(page.get_by_test_id("call")).to_have_attribute("aria-disabled", "false")
+    await page.get_by_test_id("call").click()
+    await expect(page.locator("body")).to_have_attribute("data-call", "live")
+
+
+async def tab_stops(page: Page) -> list[str]:
+    """What Tab reaches from the top of the page, by test id, id or name, until it wraps."""
+    await page.evaluate("() => { document.activeElement.blur(); window.getSelection().removeAllRanges(); }")
+    stops: list[str] = []
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        stop = await page.evaluate(
+            """() => { const at = document.activeElement;
+            return at === document.body ? '' : at.dataset.testid || at.id || at.className || at.tagName; }"""
+        )
+        if not stop or stop in stops:
+            break
+        stops.append(stop)
+    return stops
+
+
+async def test_before_the_call_everything_is_reached_by_tab_and_called_by_enter(open_page: Any) -> None:
+    page = await open_page()
+    await expect(page.get_by_test_id("personas")).to_be_visible()
+    assert await tab_stops(page) == ["skip", "theme", "open-settings", "open-help", "call", "persona-concierge"]
+    await page.get_by_test_id("call").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("body")).to_have_attribute("data-call", "live")
+
+
+async def test_during_the_call_every_control_is_reached_by_tab_and_shows_its_focus(open_page: Any) -> None:
+    page = await open_page()
+    await call(page)
+    await receive(page, *CONVERSATION, {"type": "omni.activity", "activity": "speaking"})
+    await page.get_by_test_id("hangup").focus()
+    stops = set(await tab_stops(page))
+    assert {"mute", "camera", "stop", "hangup", "persona-concierge", "message", "send", "scroll", "link"} <= stops
+    outline = "() => getComputedStyle(document.activeElement).outlineStyle"
+    await page.get_by_test_id("mute").focus()
+    await page.keyboard.press("Tab")
+    assert await page.evaluate(outline) == "solid"
+
+
+async def test_arrow_keys_choose_a_persona(open_page: Any) -> None:
+    page = await open_page()
+    await page.get_by_test_id("persona-concierge").focus()
+    await page.keyboard.press("ArrowRight")
+    await expect(page.get_by_test_id("persona-tutor")).to_be_checked()
+    await expect(page.get_by_test_id("persona-name")).to_have_text("Tutor")
+
+
+async def test_help_opens_by_key_names_every_shortcut_and_gives_the_focus_back(open_page: Any) -> None:
+    page = await open_page()
+    opener = page.get_by_test_id("open-help")
+    await opener.focus()
+    await page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="On this call")
+    await expect(dialog).to_be_visible()
+    await expect(dialog.locator("kbd")).to_have_text(["Space", "M", "Esc", "/", "V", "?"])
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await expect(opener).to_be_focused()
+
+
+async def test_single_keys_can_be_switched_off(open_page: Any) -> None:
+    page = await open_page()
+    await call(page)
+    await page.get_by_test_id("open-settings").click()
+    await page.get_by_test_id("shortcuts").uncheck()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("m")
+    await page.keyboard.press("?")
+    await expect(page.get_by_test_id("help")).to_be_hidden()
+    await expect(page.get_by_test_id("mute")).to_have_attribute("aria-pressed", "false")
+
+
+async def test_a_screen_reader_finds_landmarks_names_and_headings(open_page: Any) -> None:
+    page = await open_page()
+    await call(page)
+    await receive(page, *CONVERSATION)
+    for role, name in [("main", None), ("region", "Conversation"), ("region", "Call"), ("group", "Call controls")]:
+        await expect(page.get_by_role(role, name=name, exact=True)).to_be_visible()  # type: ignore[arg-type]  # literals
+    await expect(page.get_by_role("heading", level=1, name="Concierge")).to_be_visible()
+    await expect(page.get_by_role("alert")).to_be_hidden()
+    nameless = await page.evaluate(
+        """() => [...document.querySelectorAll('button, input, select, summary')].filter(one =>
+            one.checkVisibility() && !(one.textContent.trim() || one.ariaLabel || one.labels?.length)).map(one => one.outerHTML)"""
+    )
+    assert nameless == []
+    assert await page.evaluate("() => document.querySelectorAll('svg:not([aria-hidden])').length") == 0
+
+
+async def test_a_reader_can_have_captions_kept_from_the_screen_reader(open_page: Any) -> None:
+    page = await open_page()
+    await page.get_by_test_id("open-settings").click()
+    await page.get_by_test_id("announce").uncheck()
+    await receive(page, CONVERSATION[0])
+    await expect(page.locator("[data-item=u1]")).to_have_count(1)
+    await expect(page.get_by_test_id("announcer")).to_be_empty()
+
+
+# What is read, and where it stands. The faint words ahead of the voice are decoration: they
+# turn to full ink as they are spoken.
+TEXTS = [
+    ".who h1", ".activity", ".clock", ".personas legend", ".persona input:checked + span", ".persona input:not(:checked) + span",
+    ".round .label", "[data-role=user] .line", "[data-role=agent] .speaker", "[data-role=user] .speaker", "[data-role=agent] .spoken",
+    ".unheard", ".tool-name", ".tool-arguments dt", ".tool-arguments dd", ".tool-words", ".tool-time", ".link", ".note",
+    ".waterfall summary", ".waterfall b", ".panel-title", ".panel-group", ".panel-label", "[data-state=on] .panel-value",
+    "[data-state=warn] .panel-value", ".panel-empty", ".wordmark", ".wordmark-thin", "#message",
+]  # fmt: skip
+
+COLOURS = """selectors => selectors.map(selector => {
+    const node = document.querySelector(selector);
+    if (!node) return [selector, null, null];
+    let behind = node, ground = 'rgba(0, 0, 0, 0)';
+    for (; behind && /, 0\\)$/.test(ground); behind = behind.parentElement) ground = getComputedStyle(behind).backgroundColor;
+    return [selector, getComputedStyle(node).color, ground];
+})"""
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    red, green, blue = (int(part) / 255 for part in re.findall(r"\d+", colour)[:3])
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(ink: str, ground: str) -> float:
+    light, dark = sorted((luminance(ink), luminance(ground)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_is_computed_as_wcag_says() -> None:
+    assert contrast("rgb(0, 0, 0)", "rgb(255, 255, 255)") == pytest.approx(21)
+    assert contrast("rgb(118, 118, 118)", "rgb(255, 255, 255)") == pytest.approx(4.54, abs=0.01)
+
+
+test_contrast_is_computed_as_wcag_says.pytestmark = []  # type: ignore[attr-defined]  # no browser needed
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_text_reaches_wcag_aa_contrast(open_page: Any, scheme: str) -> None:
+    page = await open_page(color_scheme=scheme)
+    await call(page)
+    await receive(page, *CONVERSATION)
+    found = await page.evaluate(COLOURS, TEXTS)
+    assert [selector for selector, ink, _ in found if ink is None] == []
+    poor = [(selector, ink, ground) for selector, ink, ground in found if contrast(ink, ground) < 4.5]
+    assert poor == []
+
+
+async def test_the_theme_follows_the_system_until_it_is_chosen_and_the_choice_is_kept(open_page: Any) -> None:
+    page = await open_page(color_scheme="dark")
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    dark = await page.evaluate(ground)
+    theme = page.get_by_test_id("theme")
+    await expect(theme).to_have_text("Theme: automatic")
+    await theme.click()
+    await expect(theme).to_have_text("Theme: light")
+    light = await page.evaluate(ground)
+    assert luminance(light) > 0.8 > 0.05 > luminance(dark)
+    await page.reload()
+    await expect(theme).to_have_text("Theme: light")
+    assert await page.evaluate(ground) == light
+    await theme.click()
+    await expect(theme).to_have_text("Theme: dark")
+    assert await page.evaluate(ground) == dark
+
+
+SIZES = [(360, 640), (390, 844), (768, 1024), (1280, 720)]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES, ids=lambda value: str(value))
+async def test_nothing_overflows_and_the_controls_stay_in_reach(open_page: Any, width: int, height: int) -> None:
+    page = await open_page(viewport={"width": width, "height": height})
+    wide = "() => document.documentElement.scrollWidth"
+    assert await page.evaluate(wide) <= width
+    await expect(page.get_by_test_id("call")).to_be_in_viewport(ratio=1)
+    await call(page)
+    await receive(page, *CONVERSATION)
+    await page.locator("details.waterfall summary").click()
+    assert await page.evaluate(wide) <= width
+    for control in ("mute", "camera", "stop", "hangup", "message"):
+        await expect(page.get_by_test_id(control)).to_be_in_viewport(ratio=1)
+    spilled = await page.evaluate(
+        """() => [...document.querySelectorAll('#scroll, #scroll *:not(.sr), .panels *:not(.sr)')]
+            .filter(one => one.checkVisibility() && one.getBoundingClientRect().right > innerWidth + 0.5)
+            .map(one => one.className || one.tagName)"""
+    )
+    assert spilled == []
+    assert await page.evaluate("() => { const s = document.getElementById('scroll'); return s.scrollWidth <= s.clientWidth; }")
+    scroll = await page.locator("#scroll").bounding_box()
+    assert scroll is not None
+    assert scroll["height"] >= 150  # the words keep room to be read
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_targets_are_large_enough_for_a_finger(open_page: Any, width: int) -> None:
+    page = await open_page(viewport={"width": width, "height": 740})
+    await call(page)
+    small = await page.evaluate(
+        """() => [...document.querySelectorAll('button, .persona, #message')].filter(one => one.checkVisibility())
+            .map(one => [one.id || one.className, one.getBoundingClientRect()])
+            .filter(([, box]) => box.width < 38 || box.height < 38).map(([name]) => name)"""
+    )
+    assert small == []
+
+
+async def test_reduced_motion_stops_the_animations(open_page: Any) -> None:
+    page = await open_page(reduced_motion="reduce")
+    await page.evaluate("() => { document.body.dataset.call = 'live'; }")
+    await receive(page, {"type": "omni.tool.started", "call_id": "c1", "name": "t", "arguments": {}})
+    mark = page.locator(".tool-mark")
+    await expect(mark).to_have_css("animation-iteration-count", "1")
+
+
+async def test_the_page_loads_nothing_from_elsewhere_and_nothing_inline(open_page: Any, server: Any) -> None:
+    page = await open_page()
+    await expect(page.get_by_test_id("call")).to_be_visible()
+    hosts = await page.evaluate("() => performance.getEntriesByType('resource').map(one => new URL(one.name).origin)")
+    assert set(hosts) == {server.url}
+    assert await page.evaluate("() => document.querySelectorAll('[style], style, script:not([src]), [onclick]').length") == 0
+
+
+async def test_the_policy_stops_an_inline_script_that_got_in(open_page: Any) -> None:
+    page = await open_page(may_complain=("Content Security Policy", "script-src"))
+    await page.evaluate(
+        """() => { const script = document.createElement('script');
+            script.textContent = "document.title = 'broken into'"; document.body.append(script); }"""
+    )
+    assert await page.title() != "broken into"

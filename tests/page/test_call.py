@@ -1,0 +1,264 @@
+"""Calls: from the button to a real peer connection and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+
+async def until(page: Page, condition: Callable[[], bool]) -> None:
+    """Wait for something on the server's side; each round trip to the page lets time pass."""
+    for _ in range(400):
+        if condition():
+            return
+        await page.evaluate("() => new Promise(requestAnimationFrame)")
+    raise AssertionError("the server never saw it")
+
+
+async def call(page: Page, server: Any) -> None:
+    await expect(page.get_by_test_id("call")).to_have_attribute("aria-disabled", "false")
+    await page.get_by_test_id("call").click()
+    await expect(page.locator("body")).to_have_attribute("data-call", "live")
+    await until(page, lambda: "session.update" in server.sent_types())
+
+
+async def test_a_call_connects_opts_in_hears_and_hangs_up(open_page: Any, server: Any) -> None:
+    page = await open_page()
+    await call(page, server)
+    update = {"type": "realtime", "omni": {"extensions": True}}
+    assert server.received[0] == {"type": "session.update", "session": update}
+    assert ("offer", "persona=concierge") in server.requests
+    await expect(page.get_by_test_id("hangup")).to_be_visible()
+    await expect(page.get_by_test_id("call")).to_be_hidden()
+    await expect(page.get_by_test_id("mute")).to_be_focused()
+    # The fake microphone and the server's hum both move their meters.
+    for meter in ("meter-in", "meter-out"):
+        await page.wait_for_function("id => Number(document.getElementById(id).style.getPropertyValue('--level')) > 0.3", arg=meter)
+    server.send({"type": "omni.activity", "activity": "speaking"})
+    await expect(page.get_by_test_id("orb")).to_have_attribute("data-activity", "speaking")
+    await expect(page.get_by_test_id("quality")).to_contain_text("ms")
+    await page.get_by_test_id("hangup").click()
+    await expect(page.locator("body")).to_have_attribute("data-call", "ended")
+    await expect(page.get_by_test_id("call")).to_be_focused()
+    await expect(page.get_by_test_id("call")).to_have_text("Call again")
+    await until(page, lambda: ("hang up", "rtc_1") in server.requests)
+    await call(page, server)
+
+
+async def test_mute_stops_the_microphone_by_button_and_by_key(open_page: Any, server: Any) -> None:
+    page = await open_page()
+    await call(page, server)
+    server.send({"type": "omni.activity", "activity": "listening"})
+    mute = page.get_by_test_id("mute")
+    await mute.click()
+    await expect(mute).to_have_attribute("aria-pressed", "true")
+    await expect(page.get_by_test_id("activity")).to_have_text("Listening, but you are muted")
+    await page.wait_for_function("() => Number(document.getElementById('meter-in').style.getPropertyValue('--level')) < 0.05")
+    await page.keyboard.press("Space")  # the button has the focus: it is pressed once, not twice
+    await expect(mute).to_have_attribute("aria-pressed", "false")
+    await mute.blur()
+    await page.keyboard.press("Space")
+    await expect(mute).to_have_attribute("aria-pressed", "true")
+    await page.keyboard.press("m")
+    await expect(mute).to_have_attribute("aria-pressed", "false")
+
+
+async def test_typing_reaches_the_server_and_is_no_shortcut(open_page: Any, server: Any) -> None:
+    page = await open_page()
+    await call(page, server)
+    await page.get_by_test_id("mute").blur()
+    await page.keyboard.press("/")
+    await expect(page.get_by_test_id("message")).to_be_focused()
+    await page.keyboard.type("my mm v?")
+    await page.keyboard.press("Enter")
+    await until(page, lambda: "response.create" in server.sent_types())
+    item = server.received[1]["item"]
+    assert server.received[1]["type"] == "conversation.item.create"
+    assert item["content"] == [{"type": "input_text", "text": "my mm v?"}]
+    entry = page.locator(f"[data-item={item['id']}]")
+    await expect(entry).to_have_attribute("data-role", "user")
+    server.send({"type": "conversation.item.added", "item": item})
+    await expect(page.get_by_test_id("entry")).to_have_count(1)
+    await expect(page.get_by_test_id("message")).to_have_value("")
+    await expect(page.get_by_test_id("mute")).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.mark.parametrize("how", ["button", "Escape"])
+async def test_stop_cancels_the_reply_and_its_sound(open_page: Any, server: Any, how: str) -> None:
+    page = await open_page()
+    await call(page, server)
+    stop = page.get_by_test_id("stop")
+    await expect(stop).to_be_disabled()
+    server.send({"type": "omni.activity", "activity": "speaking"})
+    await expect(stop).to_be_enabled()
+    if how == "button":
+        await stop.click()
+    else:
+        await page.keyboard.press("Escape")
+    await until(page, lambda: server.sent_types()[1:] == ["response.cancel", "output_audio_buffer.clear"])
+
+
+async def test_a_persona_is_chosen_before_the_call_and_during_it(open_page: Any, server: Any) -> None:
+    page = await open_page()
+    await page.get_by_test_id("persona-tutor").check()
+    await expect(page.get_by_test_id("persona-name")).to_have_text("Tutor")
+    await expect(page.get_by_test_id("persona-description")).to_have_text("Patient with your French.")
+    await call(page, server)
+    assert ("offer", "persona=tutor") in server.requests
+    await page.get_by_test_id("persona-engineer").check()
+    await until(page, lambda: {"type": "omni.persona.choose", "persona": "engineer"} in server.received)
+    server.send({"type": "omni.persona.changed", "persona": "engineer"})
+    await expect(page.get_by_test_id("persona-name")).to_have_text("Engineer")
+    await expect(page.get_by_test_id("note")).to_have_text("Engineer is on the line")
+
+
+async def test_the_camera_shows_a_preview_and_says_that_the_model_has_no_eyes(open_page: Any, server: Any) -> None:
+    page = await open_page()
+    await call(page, server)
+    camera = page.get_by_test_id("camera")
+    await camera.click()
+    await expect(camera).to_have_attribute("aria-pressed", "true")
+    await expect(page.get_by_test_id("preview")).to_be_visible()
+    await expect(page.get_by_test_id("preview-note")).to_contain_text("no eyes")
+    settings = await page.evaluate("document.getElementById('preview-video').srcObject.getVideoTracks()[0].getSettings()")
+    assert (settings["width"], settings["height"]) == (640, 480)
+    assert settings["frameRate"] <= 5
+    video = next(t for t in server.peers[0].getTransceivers() if t.kind == "video").receiver.track
+    seen: list[int] = []
+
+    async def look() -> None:
+        seen.append((await video.recv()).width)
+
+    server.run(look())
+    assert seen[0] > 0
+    await camera.click()
+    await expect(page.get_by_test_id("preview")).to_be_hidden()
+
+
+async def test_devices_are_listed_by_name_once_the_microphone_is_allowed(open_page: Any, server: Any) -> None:
+    page = await open_page()
+    await call(page, server)
+    await page.get_by_test_id("open-settings").click()
+    names = page.get_by_test_id("microphone").locator("option")
+    await expect(names.first).to_have_text("Default microphone")
+    await expect(names.nth(1)).to_contain_text("Fake")
+    await page.get_by_test_id("microphone").select_option(index=1)
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("settings")).to_be_hidden()
+    await page.wait_for_function("() => Number(document.getElementById('meter-in').style.getPropertyValue('--level')) > 0.3")
+
+
+async def test_a_refused_microphone_says_what_to_do_and_costs_the_server_nothing(open_page: Any, server: Any) -> None:
+    page = await open_page(allowed=False)
+    await page.get_by_test_id("call").click()
+    problem = page.get_by_test_id("problem")
+    await expect(problem).to_have_attribute("data-kind", "microphone-denied")
+    await expect(problem).to_contain_text("Allow the microphone in the address bar")
+    assert not server.requests
+    await problem.get_by_role("button", name="Take the call by typing").click()
+    await expect(page.locator("body")).to_have_attribute("data-call", "live")
+    await expect(page.get_by_test_id("message")).to_be_enabled()
+    await expect(problem).to_be_hidden()
+
+
+MEDIA_ERRORS = {
+    "NotFoundError": "No microphone was found.",
+    "NotReadableError": "The microphone is in use by another program.",
+    "AbortError": "The microphone could not be opened.",
+}
+
+
+@pytest.mark.parametrize("name", MEDIA_ERRORS)
+async def test_each_microphone_failure_has_its_own_sentence(open_page: Any, name: str) -> None:
+    page = await open_page()
+    await page.evaluate(
+        "name => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('why', name); }; }", name
+    )
+    await page.get_by_test_id("call").click()
+    await expect(page.get_by_test_id("problem")).to_contain_text(MEDIA_ERRORS[name])
+
+
+async def test_an_insecure_page_says_so(open_page: Any) -> None:
+    page = await open_page()
+    await page.evaluate("Object.defineProperty(window, 'isSecureContext', {value: false})")
+    await page.get_by_test_id("call").click()
+    await expect(page.get_by_test_id("problem")).to_contain_text("secure page")
+
+
+REFUSALS = [
+    (503, {"Retry-After": "20"}, "cannot take another call right now", "Try again in 20 seconds."),
+    (429, {}, "Too many calls from here", "Try again in a moment."),
+    (403, {}, "did not accept this page", "origin"),
+    (400, {}, "could not set up the call", "because"),
+]
+
+
+@pytest.mark.parametrize(("status", "headers", "title", "advice"), REFUSALS, ids=lambda value: str(value)[:12])
+async def test_a_refused_call_says_why(
+    open_page: Any, server: Any, status: int, headers: dict[str, str], title: str, advice: str
+) -> None:
+    page = await open_page(may_complain=("Failed to load resource",))
+    server.refuse(status, {"error": {"message": "because"}}, headers)
+    await page.get_by_test_id("call").click()
+    problem = page.get_by_test_id("problem")
+    await expect(problem).to_contain_text(title)
+    await expect(problem).to_contain_text(advice)
+    await expect(page.get_by_test_id("call")).to_have_text("Call again")
+
+
+async def test_a_server_that_is_starting_shows_its_progress_until_it_is_ready(open_page: Any, server: Any) -> None:
+    server.health = {"status": "starting", "progress": "Fetching the voice, 42 %"}
+    page = await open_page(may_complain=("Failed to load resource",))
+    await expect(page.get_by_test_id("readiness")).to_contain_text("Fetching the voice, 42 %")
+    await expect(page.get_by_test_id("call")).to_have_attribute("aria-disabled", "true")
+    await page.get_by_test_id("call").click(force=True)
+    await expect(page.locator("body")).to_have_attribute("data-call", "idle")
+    server.health = {"status": "ready"}
+    await expect(page.get_by_test_id("readiness")).to_be_hidden()
+    await call(page, server)
+
+
+async def test_a_line_that_the_server_closes_ends_the_call_and_keeps_the_words(open_page: Any, server: Any) -> None:
+    page = await open_page()
+    await call(page, server)
+    server.send(
+        {"type": "omni.tool.started", "call_id": "c1", "name": "slow", "arguments": {}},
+        {"type": "omni.utterance.started", "item_id": "a1", "response_id": "r1", "kind": "answer"},
+        {"type": "response.output_audio_transcript.delta", "item_id": "a1", "response_id": "r1", "delta": "Goodbye then."},
+        {"type": "omni.session.ended", "reason": "idle"},
+    )
+    await expect(page.locator("[data-item=a1]")).to_be_visible()
+    server.drop()
+    await expect(page.locator("body")).to_have_attribute("data-call", "ended")
+    await expect(page.get_by_test_id("problem")).to_contain_text("nobody spoke for a while")
+    await expect(page.locator("[data-item=a1]")).to_contain_text("Goodbye then.")
+    await expect(page.get_by_test_id("tool-card")).to_have_attribute("data-state", "gone")
+
+
+async def test_a_server_that_vanishes_is_a_lost_connection(open_page: Any, server: Any) -> None:
+    page = await open_page()
+    await call(page, server)
+    # What Chromium reports when checks go unanswered, without the seconds that takes.
+    await page.evaluate(
+        """async () => {
+            const peer = (await import('/page/main.js')).currentCall().peer;
+            Object.defineProperty(peer, 'connectionState', {value: 'failed'});
+            peer.dispatchEvent(new Event('connectionstatechange'));
+        }"""
+    )
+    await expect(page.get_by_test_id("problem")).to_have_attribute("data-kind", "lost")
+    await expect(page.get_by_test_id("call")).to_have_text("Call again")
+
+
+async def test_leaving_the_page_hangs_up(open_page: Any, server: Any) -> None:
+    page = await open_page()
+    await call(page, server)
+    await page.goto("about:blank")
+    await until(page, lambda: ("hang up", "rtc_1") in server.requests)
+
+
