@@ -125,11 +125,10 @@ class ClientCommands:
         words = [part.text for part in item.content if part.type == "input_text" and part.text]
         if not words:
             raise ProtocolError("the message has no input_text", field="item.content")
-        text = " ".join(words).encode("utf-8", "replace").decode()
         if item.id is not None and item.id in self._view.items:
             raise ProtocolError("an item with this id exists already", field="item.id")
         self._view.typed = True
-        return Received((UserText(text, item.id),))
+        return Received((UserText(" ".join(words), item.id),))
 
     def _item_truncate(self, message: client.ItemTruncate) -> Received:
         item = self._view.items.get(message.item_id)

@@ -22,9 +22,9 @@ def reachable(address: str, *, allow_private: bool) -> bool:
         return False
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
-    if ip.is_multicast or ip.is_link_local or ip.is_unspecified or ip.is_reserved:
+    if ip.is_multicast or ip.is_link_local or ip.is_unspecified:
         return False
-    if ip == ipaddress.ip_address("255.255.255.255"):
+    if ip.is_reserved and not ip.is_loopback:  # ::1 is both, to Python
         return False
     return allow_private or ip.is_global
 

@@ -1,0 +1,80 @@
+"""A bare aiortc client for the transport's tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack, VideoStreamTrack
+from omni_agent_webrtc import WebRTCTransport, answer
+
+
+class Camera(VideoStreamTrack):
+    """A grey picture at 30 frames a second."""
+
+    async def recv(self) -> av.VideoFrame:
+        pts, time_base = await self.next_timestamp()
+        frame = av.VideoFrame.from_ndarray(np.full((240, 320, 3), 90, np.uint8), format="rgb24")
+        frame.pts, frame.time_base = pts, time_base
+        return frame
+
+
+class Hum(MediaStreamTrack):
+    """A tone as a microphone, 20 ms at a time."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stock = AudioStreamTrack()
+        self._at = 0
+
+    async def recv(self) -> av.AudioFrame:
+        await self._stock.recv()
+        n = np.arange(self._at, self._at + 960)
+        self._at += 960
+        pcm = (8000 * np.sin(2 * np.pi * 440 * n / 48_000)).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(pcm[None, :], format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 48_000, int(n[0]), Fraction(1, 48_000)
+        return frame
+
+
+def client(*tracks: MediaStreamTrack) -> RTCPeerConnection:
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    for track in tracks or (AudioStreamTrack(),):
+        peer.addTrack(track)
+    return peer
+
+
+async def offer_of(peer: RTCPeerConnection) -> str:
+    await peer.setLocalDescription(await peer.createOffer())
+    return str(peer.localDescription.sdp)
+
+
+@asynccontextmanager
+async def call(peer: RTCPeerConnection, **options: Any) -> AsyncIterator[WebRTCTransport]:
+    """A running line to ``peer``; both ends are closed at the end."""
+    line, sdp = await answer(await offer_of(peer), **options)
+    await peer.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(line.run())
+        try:
+            yield line
+        finally:
+            await line.aclose()
+            await peer.close()
+
+
+async def first(line: WebRTCTransport, wanted: Callable[[Any], bool]) -> Any:
+    """The first arrival that is wanted."""
+    async with asyncio.timeout(20):
+        async for arrival in line.frames():
+            if wanted(arrival):
+                return arrival
+    raise AssertionError("the line ended first")
