@@ -1,0 +1,210 @@
+"""Time and timers, in virtual time where something rings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import omni_agent_clock as clock
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from omni_agent_clock.timers import Timers, duration_words
+from omni_agent_clock.zones import UnknownPlace, zone_of
+
+from omni_agent import Panel, ToolError
+from omni_agent.errors import ToolArgumentsError
+from omni_agent.testing.virtual import virtual_time
+
+
+class Call:
+    """A call that remembers what was said and shown."""
+
+    session_id = "s"
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {}
+        self.said: list[tuple[float, str]] = []
+        self.panel: Panel | None = None
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def say(self, text: str) -> None:
+        self.said.append((asyncio.get_running_loop().time(), text))
+
+    def show(self, name: str, panel: Panel) -> None:
+        assert name == "timers"
+        self.panel = panel
+
+    def progress(self, text: str) -> None:
+        raise AssertionError("nothing here takes long")
+
+    def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        self.tasks.append(asyncio.get_running_loop().create_task(work))
+        return self.tasks[-1]
+
+    def shown(self) -> list[str]:
+        assert self.panel is not None
+        return [row.label for row in self.panel.rows]
+
+
+@virtual_time
+async def test_a_timer_rings_when_its_time_has_come() -> None:
+    call = Call()
+    answer = await clock.set_timer.call({"amount": 10, "unit": "minutes"}, call)
+    assert answer == "Timer set for 10 minutes."
+    assert call.shown() == ["timer"]
+    await asyncio.sleep(599)
+    assert call.said == []
+    await asyncio.sleep(2)
+    assert call.said == [(600, "Your 10 minute timer is done.")]
+    assert call.shown() == []
+
+
+@virtual_time
+async def test_timers_ring_in_their_order_by_their_names() -> None:
+    call = Call()
+    await clock.set_timer.call({"amount": 1.5, "unit": "hours", "label": "the roast timer"}, call)
+    await clock.set_timer.call({"amount": 90, "unit": "seconds", "label": "tea"}, call)
+    assert call.shown() == ["tea", "roast"]
+    assert await clock.list_timers.call({}, call) == (
+        "The tea timer has 1 minute and 30 seconds left. "
+        "The roast timer has 1 hour and 30 minutes left."
+    )
+    await asyncio.gather(*call.tasks)
+    assert call.said == [(90, "Your tea timer is done."), (5400, "Your roast timer is done.")]
+
+
+@virtual_time
+async def test_a_cancelled_timer_does_not_ring() -> None:
+    call = Call()
+    await clock.set_timer.call({"amount": 5, "unit": "minutes"}, call)
+    assert await clock.cancel_timer.call({}, call) == "The 5 minute timer is cancelled."
+    assert call.shown() == []
+    await asyncio.sleep(1000)
+    assert call.said == []
+    assert call.tasks[0].cancelled()
+
+
+@pytest.mark.parametrize(
+    ("label", "left"),
+    [
+        ("pasta", ["tea", "10 minute"]),
+        ("The Pasta timer", ["tea", "10 minute"]),
+        ("paste", ["tea", "10 minute"]),
+        ("10 minutes", ["tea", "pasta"]),
+        ("ten minute 10", ["tea", "pasta"]),
+        ("all", []),
+        ("all timers", []),
+    ],
+)
+def test_the_timer_that_is_meant_is_cancelled(label: str, left: list[str]) -> None:
+    @virtual_time
+    async def run() -> None:
+        call = Call()
+        for amount, name in ((1, "tea"), (10, ""), (12, "pasta")):
+            await clock.set_timer.call({"amount": amount, "unit": "minutes", "label": name}, call)
+        await clock.cancel_timer.call({"label": label}, call)
+        assert [timer.name for timer in Timers.of(call).running] == left
+
+    run()
+
+
+@virtual_time
+async def test_when_it_is_not_clear_which_timer_is_meant_it_asks() -> None:
+    call = Call()
+    for name in ("tea", "pasta"):
+        await clock.set_timer.call({"amount": 1, "unit": "minutes", "label": name}, call)
+    for label in ("", "laundry"):
+        with pytest.raises(ToolError, match=r"Which timer\? Running are: tea, pasta\."):
+            await clock.cancel_timer.call({"label": label}, call)
+
+
+@virtual_time
+async def test_without_timers_there_is_nothing_to_list_or_cancel() -> None:
+    call = Call()
+    assert await clock.list_timers.call({}, call) == "There is no timer running."
+    assert await clock.cancel_timer.call({"label": "tea"}, call) == "There is no timer running."
+
+
+@virtual_time
+async def test_timers_are_bounded_in_length_and_number() -> None:
+    call = Call()
+    for amount, unit in ((0, "seconds"), (-5, "minutes"), (25, "hours"), (1e308, "hours")):
+        with pytest.raises(ToolError, match="from one second to 24 hours"):
+            await clock.set_timer.call({"amount": amount, "unit": unit}, call)
+    for _ in range(20):
+        await clock.set_timer.call({"amount": 1, "unit": "minutes"}, call)
+    with pytest.raises(ToolError, match="too many"):
+        await clock.set_timer.call({"amount": 1, "unit": "minutes"}, call)
+
+
+async def test_a_unit_that_is_none_is_refused() -> None:
+    with pytest.raises(ToolArgumentsError, match="unit"):
+        await clock.set_timer.call({"amount": 1, "unit": "weeks"}, Call())
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "shown"),
+    [
+        ("Tokyo", "Asia/Tokyo", "Tokyo"),
+        ("new york", "America/New_York", "New York"),
+        ("New York City", "America/New_York", "New York City"),
+        ("Oslo, Norway", "Europe/Oslo", "Oslo"),
+        ("the city of Oslo", "Europe/Oslo", "Oslo"),
+        ("Europe/Oslo", "Europe/Oslo", "Oslo"),
+        ("San Francisco", "America/Los_Angeles", "San Francisco"),
+        ("India", "Asia/Kolkata", "India"),
+        ("São Paulo", "America/Sao_Paulo", "Sao Paulo"),
+        ("the UK", "Europe/London", "UK"),
+        ("UTC", "UTC", "UTC"),
+        ("Reykyavik", "Atlantic/Reykjavik", "Reykjavik"),
+    ],
+)
+def test_places_have_their_time_zone(place: str, key: str, shown: str) -> None:
+    zone = zone_of(place)
+    assert zone.zone == ZoneInfo(key)
+    assert zone.name == shown
+
+
+async def test_the_time_is_told_with_the_date() -> None:
+    here = await clock.get_time.call({}, Call())
+    assert here.startswith("It is ")
+    there = await clock.get_time.call({"city": "Tokyo"}, Call())
+    assert there.startswith("In Tokyo it is ")
+    assert there.removesuffix(".")[-4:].isdigit()
+
+
+async def test_an_unknown_place_is_said_to_be_unknown() -> None:
+    with pytest.raises(ToolError, match="I do not know the time zone of Atlantis"):
+        await clock.get_time.call({"city": "Atlantis"}, Call())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "1 second"),
+        (60, "1 minute"),
+        (61, "1 minute and 1 second"),
+        (3600, "1 hour"),
+        (7325, "2 hours, 2 minutes and 5 seconds"),
+    ],
+)
+def test_durations_are_said_in_words(seconds: float, words: str) -> None:
+    assert duration_words(seconds) == words
+
+
+# A busy machine is no failure: no deadline, no health check of the clock.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.text(max_size=40))
+def test_any_place_has_a_zone_or_is_unknown(place: str) -> None:
+    try:
+        zone_of(place)
+    except UnknownPlace as problem:
+        assert str(problem).endswith(".")  # noqa: PT017  # either outcome is right
+
+
+def test_the_plugin_brings_four_tools() -> None:
+    names = [tool.name for tool in clock.register_tools()]
+    assert names == ["get_time", "set_timer", "list_timers", "cancel_timer"]
