@@ -155,10 +155,13 @@ class CallParser:
         self._depth = 0
         self._scan = _Scanner()
         self._spoke = False
+        self._runaway = False
 
     def feed(self, piece: str) -> list[CallThought]:
         thoughts: list[CallThought] = []
         for character in piece:
+            if self._runaway:
+                break
             if self._call is None:
                 self._speech(character, thoughts)
             else:
@@ -193,11 +196,11 @@ class CallParser:
             self._release(self._held + character, thoughts)
 
     def _call_name(self, word: str) -> str | None:
-        """The name of the call that ``word(`` begins, if it does."""
+        """The name of the call that ``word(`` begins, if it does; perhaps of no tool."""
         for name in self._names:
-            before = word[: -len(name)]
-            if word.endswith(name) and not re.search(r"\w$", before):
-                return name
+            if word.endswith(name):
+                glued = re.search(r"\w*$", word[: -len(name)])
+                return (glued[0] if glued else "") + name
         unknown = _CALLISH.search(word)
         return unknown[0] if unknown else None
 
@@ -217,7 +220,8 @@ class CallParser:
             self._call.append(character)
             return
         raw, self._call = "".join(self._call), None
-        thoughts.append(self._read(raw, complete=self._depth == 0))
+        self._runaway = self._depth > 0  # nothing after it can be trusted to be speech
+        thoughts.append(self._read(raw, complete=not self._runaway))
 
     def _read(self, raw: str, *, complete: bool) -> CallThought:
         whole = f"{self._name}({raw})"

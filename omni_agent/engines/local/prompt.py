@@ -6,6 +6,7 @@ nothing but its words and two marks.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,12 @@ from omni_agent.thinker import ThinkRequest, ToolSchema
 MAX_RESULT_CHARS = 700
 """Of one tool's result: about three seconds of prefill."""
 _MAX_DEMONSTRATIONS = 2
+_OUTCOMES = (
+    ("done, 7 in all", "All right, that makes 7 in all."),
+    ("42.5, until Friday", "It is 42.5, until Friday."),
+    ("failed: no connection", "Sorry, that failed, there is no connection."),
+)
+"""Results and how to tell them; whatever the tool, the numbers are carried over."""
 _STYLE = (
     "Your words are spoken aloud on a phone call. Answer in one or two short sentences, "
     "in plain words, without lists or symbols."
@@ -87,13 +94,15 @@ def demonstrations(tools: Sequence[ToolSchema]) -> Iterator[tuple[str, str]]:
         return
     yield "user", "Hello, how are you?"
     yield "assistant", "I am fine, thank you. What can I do for you?"
-    for number, tool in enumerate(tools):
-        for say, arguments in (tool.examples or (_imagined(tool),))[:_MAX_DEMONSTRATIONS]:
+    outcomes = iter(_OUTCOMES)
+    for tool in tools:
+        shown = (tool.examples or (_imagined(tool),))[:_MAX_DEMONSTRATIONS]
+        for say, arguments in shown if len(tools) > 1 else (*shown, *shown)[:2]:
             yield "user", say
             yield "assistant", call_text(tool.name, arguments)
-        if number == 0:
-            yield "tool", "done"
-            yield "assistant", "All right, that is done."
+            for result, told in itertools.islice(outcomes, 1):
+                yield "tool", result
+                yield "assistant", told
     yield "user", "What is the largest ocean?"
     yield "assistant", "That is the Pacific Ocean."
     if vague := next(filter(_required, tools), None):

@@ -1,0 +1,86 @@
+"""Clauses: short first, whole in sum, and the same however the text arrives."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from omni_agent.engines.local.clauses import Clause, ClauseSplitter
+
+
+def clauses(pieces: list[str]) -> list[Clause]:
+    splitter = ClauseSplitter()
+    found = [clause for piece in pieces for clause in splitter.push(piece)]
+    rest = splitter.flush()
+    return [*found, rest] if rest else found
+
+
+def texts(text: str) -> list[str]:
+    return [clause.text for clause in clauses([text])]
+
+
+chunks = st.lists(st.text(st.sampled_from("ab Tz.,!?;:—'\" \n0319$%é-"), max_size=8), max_size=20)
+
+
+@given(chunks)
+def test_any_cut_of_the_text_gives_the_same_clauses(pieces: list[str]) -> None:
+    assert clauses(pieces) == clauses(["".join(pieces)]) == clauses(list("".join(pieces)))
+
+
+@given(chunks)
+def test_clauses_join_up_to_the_text(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    found = clauses(pieces)
+    end = 0
+    for clause in found:
+        assert clause.start == end
+        assert clause.text == text[clause.start : clause.end]
+        end = clause.end
+    assert not any(character.isalnum() for character in text[end:])
+
+
+@given(chunks)
+def test_every_clause_has_something_to_say(pieces: list[str]) -> None:
+    assert all(any(c.isalnum() for c in clause.text) for clause in clauses(pieces))
+
+
+def test_the_first_clause_ends_at_the_first_comma() -> None:
+    assert texts("Sure, the timer is set. Anything else?")[0] == "Sure, "
+
+
+def test_later_commas_split_only_longer_clauses() -> None:
+    text = "Okay. Red, green, blue and so on, then white. "
+    assert texts(text) == ["Okay. ", "Red, green, blue and so on, ", "then white. "]
+
+
+def test_a_long_beginning_is_cut_before_a_word_that_opens_a_phrase() -> None:
+    first = clauses(["The old town hall clock is always late by a minute."])[0]
+    assert (first.text, first.soft) == ("The old town hall clock ", True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It costs $3.50 now.",
+        "Dr. Smith called.",
+        "Meet at 10:30 today.",
+        "J. Smith called.",
+        "Use e.g. tea.",
+    ],
+)
+def test_points_inside_numbers_and_abbreviations_end_nothing(text: str) -> None:
+    assert texts(text) == [text]
+
+
+def test_text_without_punctuation_is_given_at_the_end() -> None:
+    assert texts("all done") == ["all done"]
+
+
+def test_text_without_anything_to_say_gives_nothing() -> None:
+    assert texts(" … — !\n") == []
+
+
+def test_an_endless_sentence_is_cut_all_the_same() -> None:
+    found = texts("word " * 200)
+    assert max(len(clause.split()) for clause in found) <= 30
