@@ -25,15 +25,25 @@ import pytest_asyncio
 import uvicorn
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    async_playwright,
+    expect,
+)
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from omni_agent.server.shielding import Shielded
 
 PAGE = Path(__file__).resolve().parents[2] / "omni_agent" / "server" / "page"
 CHROMIUM = "/usr/bin/chromium"
-CSP = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 FLAGS = [
     "--headless=new",
     "--no-sandbox",
@@ -49,9 +59,19 @@ FLAGS = [
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
 PERSONAS = [
-    {"name": "concierge", "title": "Concierge", "description": "The night desk of a small hotel.", "tools": ["clock"]},
-    {"name": "tutor", "title": "Tutor", "description": "Patient with your French.", "tools": []},
-    {"name": "engineer", "title": "Engineer", "description": "Terse, and right.", "tools": ["calculator"]},
+    {
+        "name": "concierge",
+        "title": "Concierge",
+        "description": "The night desk of a small hotel.",
+        "language": "en",
+    },
+    {
+        "name": "tutor",
+        "title": "Tutor",
+        "description": "Patient with your French.",
+        "language": "fr",
+    },
+    {"name": "engineer", "title": "Engineer", "description": "Terse, and right.", "language": "en"},
 ]
 
 # A loaded machine is slow, not wrong.
@@ -74,21 +94,21 @@ class ScriptedServer:
     def __init__(self) -> None:
         self.app = Starlette(
             routes=[
-                Route("/", self._index),
-                Route("/page/{path:path}", self._file),
                 Route("/healthz", self._health),
                 Route("/v1/personas", self._personas),
                 Route("/v1/realtime/client_secrets", self._secret, methods=["POST"]),
                 Route("/v1/realtime/calls", self._offer, methods=["POST"]),
                 Route("/v1/realtime/calls/{call}", self._hang_up, methods=["DELETE"]),
-            ]
+                Mount("/", StaticFiles(directory=PAGE, html=True)),
+            ],
+            middleware=[Middleware(Shielded, hosts=(), origins=())],  # the real server's headers
         )
         self.reset()
         self.url = ""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def reset(self) -> None:
-        self.health: dict[str, Any] = {"status": "ready", "engine": {"sees": True}}
+        self.health: dict[str, Any] = {"status": "ready"}
         self.refusal: Refusal | None = None
         self.received: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
@@ -133,7 +153,9 @@ class ScriptedServer:
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(self.app, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            self.app, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         ready = threading.Event()
 
@@ -152,20 +174,14 @@ class ScriptedServer:
         thread.join(10)
         listener.close()
 
-    async def _index(self, request: Request) -> Response:
-        return FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": CSP})
-
-    async def _file(self, request: Request) -> Response:
-        path = (PAGE / request.path_params["path"]).resolve()
-        if not path.is_relative_to(PAGE) or not path.is_file():
-            return Response(status_code=404)
-        return FileResponse(path, headers={"Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff"})
-
     async def _health(self, request: Request) -> Response:
         return JSONResponse(self.health, 200 if self.health.get("status") == "ready" else 503)
 
     async def _personas(self, request: Request) -> Response:
-        return JSONResponse(PERSONAS)
+        engine = {"thinker": "a-thinker", "talker": "a-talker"}
+        return JSONResponse(
+            {"default": "concierge", "personas": PERSONAS, "sees": False, "engine": engine}
+        )
 
     async def _secret(self, request: Request) -> Response:
         self.requests.append(("secret", ""))
@@ -180,17 +196,29 @@ class ScriptedServer:
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.peers.append(peer)
         peer.on("datachannel", self._channel_opened)
-        await peer.setRemoteDescription(RTCSessionDescription((await request.body()).decode(), "offer"))
+        await peer.setRemoteDescription(
+            RTCSessionDescription((await request.body()).decode(), "offer")
+        )
         peer.addTrack(Hum())
         await peer.setLocalDescription(await peer.createAnswer())
         return Response(
-            peer.localDescription.sdp, 201, {"Location": f"/v1/realtime/calls/rtc_{len(self.peers)}"}, "application/sdp"
+            peer.localDescription.sdp,
+            201,
+            {"Location": f"/v1/realtime/calls/rtc_{len(self.peers)}"},
+            "application/sdp",
         )
 
     def _channel_opened(self, channel: RTCDataChannel) -> None:
         self.channel = channel
         channel.on("message", lambda text: self.received.append(json.loads(text)))
-        channel.send(json.dumps({"type": "session.created", "session": {"omni": {"persona": "concierge", "sees": False}}}))
+        channel.send(
+            json.dumps(
+                {
+                    "type": "session.created",
+                    "session": {"omni": {"persona": "concierge", "sees": False}},
+                }
+            )
+        )
 
     async def _hang_up(self, request: Request) -> Response:
         call = request.path_params["call"]
@@ -206,7 +234,10 @@ class Hum(AudioStreamTrack):  # type: ignore[misc]  # aiortc has no types
 
     async def recv(self) -> Any:
         frame = await super().recv()
-        samples = [int(9000 * math.sin(2 * math.pi * 220 * (frame.pts + n) / 8000)) for n in range(frame.samples)]
+        samples = [
+            int(9000 * math.sin(2 * math.pi * 220 * (frame.pts + n) / 8000))
+            for n in range(frame.samples)
+        ]
         frame.planes[0].update(struct.pack(f"<{frame.samples}h", *samples))
         return frame
 
@@ -216,9 +247,10 @@ def tone(path: Path, seconds: int = 2) -> Path:
     with wave.open(str(path), "wb") as wav:
         wav.setparams((1, 2, 48_000, 0, "NONE", ""))
         count = 48_000 * seconds
-        wav.writeframes(struct.pack(f"<{count}h", *(int(12_000 * math.sin(n / 20)) for n in range(count))))
+        wav.writeframes(
+            struct.pack(f"<{count}h", *(int(12_000 * math.sin(n / 20)) for n in range(count)))
+        )
     return path
-
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +272,9 @@ def server(scripted: ScriptedServer) -> ScriptedServer:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Callable[..., Coroutine[Any, Any, Browser]]]:
+async def chromium(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Callable[..., Coroutine[Any, Any, Browser]]]:
     """Launches Chromium, once for each set of flags: with a microphone that is allowed, or without."""
     if not Path(CHROMIUM).exists():
         pytest.skip("Chromium is not installed: apt-get install chromium (./scripts/test does it)")
@@ -253,7 +287,9 @@ async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ca
                 extra = [f"--use-file-for-fake-audio-capture={wav}"]
                 extra += ["--use-fake-ui-for-media-stream"] if allowed else []
                 browsers[allowed] = await playwright.chromium.launch(
-                    executable_path=CHROMIUM, args=FLAGS + extra, ignore_default_args=["--mute-audio"]
+                    executable_path=CHROMIUM,
+                    args=FLAGS + extra,
+                    ignore_default_args=["--mute-audio"],
                 )
             return browsers[allowed]
 
@@ -276,6 +312,37 @@ class Watched:
             self.complaints.append(f"{message.type}: {message.text}")
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def drawing_page(
+    chromium: Callable[..., Coroutine[Any, Any, Browser]], scripted: ScriptedServer
+) -> AsyncIterator[Watched]:
+    """One page for many tests of drawing: loading it takes most of a second."""
+    browser = await chromium(True)
+    context = await browser.new_context(
+        viewport={"width": 1280, "height": 800}, reduced_motion="reduce"
+    )
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    watched = Watched(page)
+    await page.goto(scripted.url)
+    await expect(page.get_by_test_id("personas")).to_be_visible()
+    await page.evaluate("document.body.dataset.call = 'live'")
+    yield watched
+    await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(drawing_page: Watched) -> AsyncIterator[Page]:
+    """The page as in a call, with nothing said yet; it must not complain."""
+    await drawing_page.page.evaluate(
+        """async () => { const {conversation} = await import('/main.js');
+        conversation.clear(); document.getElementById('announcer').replaceChildren(); }"""
+    )
+    yield drawing_page.page
+    complaints, drawing_page.complaints = drawing_page.complaints, []
+    assert not complaints, complaints
+
+
 @pytest_asyncio.fixture(loop_scope="module")
 async def open_page(
     chromium: Callable[..., Coroutine[Any, Any, Browser]], server: ScriptedServer
@@ -285,10 +352,14 @@ async def open_page(
     watched: list[Watched] = []
     expected: list[str] = []
 
-    async def open_(*, allowed: bool = True, may_complain: tuple[str, ...] = (), **options: Any) -> Page:
+    async def open_(
+        *, allowed: bool = True, may_complain: tuple[str, ...] = (), **options: Any
+    ) -> Page:
         browser = await chromium(allowed)
         options.setdefault("viewport", {"width": 1280, "height": 800})
-        options.setdefault("reduced_motion", "reduce")  # painting an orb in software is most of the time
+        options.setdefault(
+            "reduced_motion", "reduce"
+        )  # painting an orb in software is most of the time
         context = await browser.new_context(**options)
         contexts.append(context)
         expected.extend(may_complain)
@@ -301,5 +372,10 @@ async def open_page(
     yield open_
     for context in contexts:
         await context.close()
-    complaints = [line for one in watched for line in one.complaints if not any(word in line for word in expected)]
+    complaints = [
+        line
+        for one in watched
+        for line in one.complaints
+        if not any(word in line for word in expected)
+    ]
     assert not complaints, complaints

@@ -38,7 +38,10 @@ async def test_a_call_connects_opts_in_hears_and_hangs_up(open_page: Any, server
     await expect(page.get_by_test_id("mute")).to_be_focused()
     # The fake microphone and the server's hum both move their meters.
     for meter in ("meter-in", "meter-out"):
-        await page.wait_for_function("id => Number(document.getElementById(id).style.getPropertyValue('--level')) > 0.3", arg=meter)
+        await page.wait_for_function(
+            "id => Number(document.getElementById(id).style.getPropertyValue('--level')) > 0.3",
+            arg=meter,
+        )
     server.send({"type": "omni.activity", "activity": "speaking"})
     await expect(page.get_by_test_id("orb")).to_have_attribute("data-activity", "speaking")
     await expect(page.get_by_test_id("quality")).to_contain_text("ms")
@@ -58,7 +61,9 @@ async def test_mute_stops_the_microphone_by_button_and_by_key(open_page: Any, se
     await mute.click()
     await expect(mute).to_have_attribute("aria-pressed", "true")
     await expect(page.get_by_test_id("activity")).to_have_text("Listening, but you are muted")
-    await page.wait_for_function("() => Number(document.getElementById('meter-in').style.getPropertyValue('--level')) < 0.05")
+    await page.wait_for_function(
+        "() => Number(document.getElementById('meter-in').style.getPropertyValue('--level')) < 0.05"
+    )
     await page.keyboard.press("Space")  # the button has the focus: it is pressed once, not twice
     await expect(mute).to_have_attribute("aria-pressed", "false")
     await mute.blur()
@@ -100,24 +105,34 @@ async def test_stop_cancels_the_reply_and_its_sound(open_page: Any, server: Any,
         await stop.click()
     else:
         await page.keyboard.press("Escape")
-    await until(page, lambda: server.sent_types()[1:] == ["response.cancel", "output_audio_buffer.clear"])
+    await until(
+        page, lambda: server.sent_types()[1:] == ["response.cancel", "output_audio_buffer.clear"]
+    )
 
 
-async def test_a_persona_is_chosen_before_the_call_and_during_it(open_page: Any, server: Any) -> None:
+async def test_a_persona_is_chosen_before_the_call_and_during_it(
+    open_page: Any, server: Any
+) -> None:
     page = await open_page()
     await page.get_by_test_id("persona-tutor").check()
     await expect(page.get_by_test_id("persona-name")).to_have_text("Tutor")
-    await expect(page.get_by_test_id("persona-description")).to_have_text("Patient with your French.")
+    await expect(page.get_by_test_id("persona-description")).to_have_text(
+        "Patient with your French."
+    )
     await call(page, server)
     assert ("offer", "persona=tutor") in server.requests
     await page.get_by_test_id("persona-engineer").check()
-    await until(page, lambda: {"type": "omni.persona.choose", "persona": "engineer"} in server.received)
+    await until(
+        page, lambda: {"type": "omni.persona.choose", "persona": "engineer"} in server.received
+    )
     server.send({"type": "omni.persona.changed", "persona": "engineer"})
     await expect(page.get_by_test_id("persona-name")).to_have_text("Engineer")
     await expect(page.get_by_test_id("note")).to_have_text("Engineer is on the line")
 
 
-async def test_the_camera_shows_a_preview_and_says_that_the_model_has_no_eyes(open_page: Any, server: Any) -> None:
+async def test_the_camera_shows_a_preview_and_says_that_the_model_has_no_eyes(
+    open_page: Any, server: Any
+) -> None:
     page = await open_page()
     await call(page, server)
     camera = page.get_by_test_id("camera")
@@ -125,7 +140,9 @@ async def test_the_camera_shows_a_preview_and_says_that_the_model_has_no_eyes(op
     await expect(camera).to_have_attribute("aria-pressed", "true")
     await expect(page.get_by_test_id("preview")).to_be_visible()
     await expect(page.get_by_test_id("preview-note")).to_contain_text("no eyes")
-    settings = await page.evaluate("document.getElementById('preview-video').srcObject.getVideoTracks()[0].getSettings()")
+    settings = await page.evaluate(
+        "document.getElementById('preview-video').srcObject.getVideoTracks()[0].getSettings()"
+    )
     assert (settings["width"], settings["height"]) == (640, 480)
     assert settings["frameRate"] <= 5
     video = next(t for t in server.peers[0].getTransceivers() if t.kind == "video").receiver.track
@@ -140,7 +157,9 @@ async def test_the_camera_shows_a_preview_and_says_that_the_model_has_no_eyes(op
     await expect(page.get_by_test_id("preview")).to_be_hidden()
 
 
-async def test_devices_are_listed_by_name_once_the_microphone_is_allowed(open_page: Any, server: Any) -> None:
+async def test_devices_are_listed_by_name_once_the_microphone_is_allowed(
+    open_page: Any, server: Any
+) -> None:
     page = await open_page()
     await call(page, server)
     await page.get_by_test_id("open-settings").click()
@@ -150,10 +169,14 @@ async def test_devices_are_listed_by_name_once_the_microphone_is_allowed(open_pa
     await page.get_by_test_id("microphone").select_option(index=1)
     await page.keyboard.press("Escape")
     await expect(page.get_by_test_id("settings")).to_be_hidden()
-    await page.wait_for_function("() => Number(document.getElementById('meter-in').style.getPropertyValue('--level')) > 0.3")
+    await page.wait_for_function(
+        "() => Number(document.getElementById('meter-in').style.getPropertyValue('--level')) > 0.3"
+    )
 
 
-async def test_a_refused_microphone_says_what_to_do_and_costs_the_server_nothing(open_page: Any, server: Any) -> None:
+async def test_a_refused_microphone_says_what_to_do_and_costs_the_server_nothing(
+    open_page: Any, server: Any
+) -> None:
     page = await open_page(allowed=False)
     await page.get_by_test_id("call").click()
     problem = page.get_by_test_id("problem")
@@ -177,7 +200,8 @@ MEDIA_ERRORS = {
 async def test_each_microphone_failure_has_its_own_sentence(open_page: Any, name: str) -> None:
     page = await open_page()
     await page.evaluate(
-        "name => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('why', name); }; }", name
+        "name => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('why', name); }; }",
+        name,
     )
     await page.get_by_test_id("call").click()
     await expect(page.get_by_test_id("problem")).to_contain_text(MEDIA_ERRORS[name])
@@ -198,7 +222,9 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("status", "headers", "title", "advice"), REFUSALS, ids=lambda value: str(value)[:12])
+@pytest.mark.parametrize(
+    ("status", "headers", "title", "advice"), REFUSALS, ids=lambda value: str(value)[:12]
+)
 async def test_a_refused_call_says_why(
     open_page: Any, server: Any, status: int, headers: dict[str, str], title: str, advice: str
 ) -> None:
@@ -211,7 +237,9 @@ async def test_a_refused_call_says_why(
     await expect(page.get_by_test_id("call")).to_have_text("Call again")
 
 
-async def test_a_server_that_is_starting_shows_its_progress_until_it_is_ready(open_page: Any, server: Any) -> None:
+async def test_a_server_that_is_starting_shows_its_progress_until_it_is_ready(
+    open_page: Any, server: Any
+) -> None:
     server.health = {"status": "starting", "progress": "Fetching the voice, 42 %"}
     page = await open_page(may_complain=("Failed to load resource",))
     await expect(page.get_by_test_id("readiness")).to_contain_text("Fetching the voice, 42 %")
@@ -223,13 +251,20 @@ async def test_a_server_that_is_starting_shows_its_progress_until_it_is_ready(op
     await call(page, server)
 
 
-async def test_a_line_that_the_server_closes_ends_the_call_and_keeps_the_words(open_page: Any, server: Any) -> None:
+async def test_a_line_that_the_server_closes_ends_the_call_and_keeps_the_words(
+    open_page: Any, server: Any
+) -> None:
     page = await open_page()
     await call(page, server)
     server.send(
         {"type": "omni.tool.started", "call_id": "c1", "name": "slow", "arguments": {}},
         {"type": "omni.utterance.started", "item_id": "a1", "response_id": "r1", "kind": "answer"},
-        {"type": "response.output_audio_transcript.delta", "item_id": "a1", "response_id": "r1", "delta": "Goodbye then."},
+        {
+            "type": "response.output_audio_transcript.delta",
+            "item_id": "a1",
+            "response_id": "r1",
+            "delta": "Goodbye then.",
+        },
         {"type": "omni.session.ended", "reason": "idle"},
     )
     await expect(page.locator("[data-item=a1]")).to_be_visible()
@@ -246,7 +281,7 @@ async def test_a_server_that_vanishes_is_a_lost_connection(open_page: Any, serve
     # What Chromium reports when checks go unanswered, without the seconds that takes.
     await page.evaluate(
         """async () => {
-            const peer = (await import('/page/main.js')).currentCall().peer;
+            const peer = (await import('/main.js')).currentCall().peer;
             Object.defineProperty(peer, 'connectionState', {value: 'failed'});
             peer.dispatchEvent(new Event('connectionstatechange'));
         }"""
@@ -260,5 +295,3 @@ async def test_leaving_the_page_hangs_up(open_page: Any, server: Any) -> None:
     await call(page, server)
     await page.goto("about:blank")
     await until(page, lambda: ("hang up", "rtc_1") in server.requests)
-
-

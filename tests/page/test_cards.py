@@ -12,20 +12,33 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 async def receive(page: Page, *events: dict[str, Any]) -> None:
     await page.evaluate(
-        "async (events) => { const {receive} = await import('/page/main.js'); events.forEach(receive); }", list(events)
+        "async (events) => { const {conversation} = await import('/main.js'); for (const event of events) conversation.receive(event); }",
+        list(events),
     )
 
 
 def started(call: str, name: str = "set_timer", **arguments: Any) -> dict[str, Any]:
-    return {"type": "omni.tool.started", "call_id": call, "response_id": "r1", "name": name, "arguments": arguments}
+    return {
+        "type": "omni.tool.started",
+        "call_id": call,
+        "response_id": "r1",
+        "name": name,
+        "arguments": arguments,
+    }
 
 
 def ended(call: str, output: Any, *, ok: bool = True, ms: float = 1234.0) -> dict[str, Any]:
-    return {"type": "omni.tool.finished", "call_id": call, "name": "set_timer", "output": output, "ok": ok, "ms": ms}
+    return {
+        "type": "omni.tool.finished",
+        "call_id": call,
+        "name": "set_timer",
+        "output": output,
+        "ok": ok,
+        "ms": ms,
+    }
 
 
-async def test_a_tool_card_runs_reports_progress_and_shows_result_and_duration(open_page: Any) -> None:
-    page = await open_page()
+async def test_a_tool_card_runs_reports_progress_and_shows_result_and_duration(page: Page) -> None:
     card = page.locator("[data-testid=tool-card][data-call=c1]")
     await receive(page, started("c1", minutes=10, label="tea"))
     await expect(card).to_have_attribute("data-state", "running")
@@ -41,18 +54,24 @@ async def test_a_tool_card_runs_reports_progress_and_shows_result_and_duration(o
     await expect(card.get_by_test_id("tool-progress")).to_be_hidden()
 
 
-async def test_a_failed_tool_says_so_in_words_and_not_only_in_colour(open_page: Any) -> None:
-    page = await open_page()
-    await receive(page, started("c1"), ended("c1", "minutes: 'ten' is not a number", ok=False, ms=3))
+async def test_a_failed_tool_says_so_in_words_and_not_only_in_colour(page: Page) -> None:
+    await receive(
+        page, started("c1"), ended("c1", "minutes: 'ten' is not a number", ok=False, ms=3)
+    )
     card = page.get_by_test_id("tool-card")
     await expect(card).to_have_attribute("data-state", "failed")
     await expect(card.get_by_test_id("tool-status")).to_have_text("Failed")
     await expect(card.get_by_test_id("tool-output")).to_have_text("minutes: 'ten' is not a number")
 
 
-async def test_standard_function_call_events_alone_make_one_card(open_page: Any) -> None:
-    page = await open_page()
-    call = {"type": "function_call", "id": "item_9", "call_id": "c1", "name": "clock", "arguments": ""}
+async def test_standard_function_call_events_alone_make_one_card(page: Page) -> None:
+    call = {
+        "type": "function_call",
+        "id": "item_9",
+        "call_id": "c1",
+        "name": "clock",
+        "arguments": "",
+    }
     arguments = {"type": "response.function_call_arguments.done", "call_id": "c1", "name": "clock"}
     output = {"type": "function_call_output", "call_id": "c1", "output": "half past six"}
     await receive(
@@ -69,26 +88,27 @@ async def test_standard_function_call_events_alone_make_one_card(open_page: Any)
     await expect(card.get_by_test_id("tool-output")).to_have_text("half past six")
 
 
-async def test_a_long_result_is_folded_and_opens_on_request(open_page: Any) -> None:
-    page = await open_page()
-    await page.evaluate("document.body.dataset.call = 'live'")
+async def test_a_long_result_is_folded_and_opens_on_request(page: Page) -> None:
     await receive(page, started("c1"), ended("c1", "word " * 200))
     words = page.get_by_test_id("tool-card").locator(".tool-words")
     folded = (await words.bounding_box() or {})["height"]
     more = page.get_by_role("button", name="Show all")
     await more.click()
-    await expect(page.get_by_role("button", name="Show less")).to_have_attribute("aria-expanded", "true")
+    await expect(page.get_by_role("button", name="Show less")).to_have_attribute(
+        "aria-expanded", "true"
+    )
     assert (await words.bounding_box() or {})["height"] > 2 * folded
 
 
-async def test_a_panel_is_replaced_under_its_id_and_says_its_states(open_page: Any) -> None:
-    page = await open_page()
+async def test_a_panel_is_replaced_under_its_id_and_says_its_states(page: Page) -> None:
     rows = [
         {"label": "Lamp", "value": "on", "group": "Hall", "state": "on"},
         {"label": "Door", "value": "unlocked", "group": "Hall", "state": "warn"},
         {"label": "Heating", "value": "19 °C", "group": "Bedroom", "state": "none"},
     ]
-    await receive(page, {"type": "omni.panel", "panel": "home", "data": {"title": "House", "rows": rows}})
+    await receive(
+        page, {"type": "omni.panel", "panel": "home", "data": {"title": "House", "rows": rows}}
+    )
     panel = page.get_by_test_id("panel")
     await expect(panel.get_by_role("heading", name="House")).to_be_visible()
     await expect(panel.locator(".panel-group")).to_have_text(["Hall", "Bedroom"])
@@ -100,9 +120,12 @@ async def test_a_panel_is_replaced_under_its_id_and_says_its_states(open_page: A
     await expect(panel.get_by_test_id("panel-row")).to_have_count(0)
 
 
-async def test_a_panel_that_the_reader_closed_stays_closed_when_it_changes(open_page: Any) -> None:
-    page = await open_page()
-    event = {"type": "omni.panel", "panel": "home", "data": {"title": "House", "rows": [{"label": "a", "value": "1"}]}}
+async def test_a_panel_that_the_reader_closed_stays_closed_when_it_changes(page: Page) -> None:
+    event = {
+        "type": "omni.panel",
+        "panel": "home",
+        "data": {"title": "House", "rows": [{"label": "a", "value": "1"}]},
+    }
     await receive(page, event)
     await page.get_by_test_id("panel").locator("summary").click()
     await receive(page, event)
@@ -110,24 +133,41 @@ async def test_a_panel_that_the_reader_closed_stays_closed_when_it_changes(open_
     await expect(page.get_by_test_id("panel-row")).to_be_hidden()
 
 
-async def test_a_waterfall_stands_under_its_turn_with_bars_in_order_of_time(open_page: Any) -> None:
-    page = await open_page()
-    await page.evaluate("document.body.dataset.call = 'live'")
-    marks = {"end_of_turn": 200.0, "transcript": 300.0, "first_thought": 500.0, "on_the_wire": 400.0, "answer_on_the_wire": 1000.0}
+async def test_a_waterfall_stands_under_its_turn_with_bars_in_order_of_time(page: Page) -> None:
+    marks = {
+        "end_of_turn": 200.0,
+        "transcript": 300.0,
+        "first_thought": 500.0,
+        "on_the_wire": 400.0,
+        "answer_on_the_wire": 1000.0,
+    }
     await receive(
         page,
         {"type": "omni.utterance.started", "item_id": "a1", "response_id": "r1", "kind": "answer"},
-        {"type": "response.output_audio_transcript.delta", "item_id": "a1", "response_id": "r1", "delta": "Hi."},
+        {
+            "type": "response.output_audio_transcript.delta",
+            "item_id": "a1",
+            "response_id": "r1",
+            "delta": "Hi.",
+        },
         {"type": "omni.waterfall", "response_id": "r1", "marks": marks},
     )
     waterfall = page.locator("[data-item=a1]").get_by_test_id("waterfall")
-    await expect(waterfall.locator("summary")).to_have_text("First sound in 400 ms, answer in 1.0 s")
+    await expect(waterfall.locator("summary")).to_have_text(
+        "First sound in 400 ms, answer in 1.0 s"
+    )
     rows = waterfall.get_by_test_id("waterfall-row")
     await expect(rows.first).to_be_hidden()
     await waterfall.locator("summary").click()
     await expect(rows.first).to_be_visible()
     order = await rows.evaluate_all("rows => rows.map(row => row.dataset.mark)")
-    assert order == ["end_of_turn", "transcript", "on_the_wire", "first_thought", "answer_on_the_wire"]
+    assert order == [
+        "end_of_turn",
+        "transcript",
+        "on_the_wire",
+        "first_thought",
+        "answer_on_the_wire",
+    ]
     await expect(rows.nth(1)).to_have_text("Words recognised300 ms")
     track = await rows.nth(1).locator(".waterfall-track").bounding_box() or {}
     bar = await rows.nth(1).locator(".waterfall-bar").bounding_box() or {}
@@ -135,7 +175,10 @@ async def test_a_waterfall_stands_under_its_turn_with_bars_in_order_of_time(open
     assert bar["width"] == pytest.approx(0.1 * track["width"], abs=1.5)
 
 
-async def test_a_waterfall_of_a_turn_without_words_gets_a_line_of_its_own(open_page: Any) -> None:
-    page = await open_page()
-    await receive(page, {"type": "omni.waterfall", "response_id": "unknown", "marks": {"end_of_turn": 90}})
-    await expect(page.get_by_test_id("captions").get_by_test_id("waterfall").locator("summary")).to_have_text("Took 90 ms")
+async def test_a_waterfall_of_a_turn_without_words_gets_a_line_of_its_own(page: Page) -> None:
+    await receive(
+        page, {"type": "omni.waterfall", "response_id": "unknown", "marks": {"end_of_turn": 90}}
+    )
+    await expect(
+        page.get_by_test_id("captions").get_by_test_id("waterfall").locator("summary")
+    ).to_have_text("Took 90 ms")

@@ -26,26 +26,31 @@ async function json(response) {
 const text = (value, fallback = "") => (typeof value === "string" ? value : fallback);
 
 /**
- * The personas to choose from.
- * @returns {Promise<{name: string, title: string, description: string, tools: string[]}[]>}
+ * The personas to choose from, and what they run on.
+ * @returns {Promise<{personas: {name: string, title: string, description: string, tools: string[]}[],
+ *   first: string|null, sees: boolean|null, engine: [string, string][]}>}
  */
 export async function fetchPersonas() {
   const response = await ask("v1/personas");
   if (!response.ok) throw await fromResponse(response);
   const body = await json(response);
-  const list = Array.isArray(body) ? body : body?.personas ?? body?.data ?? [];
-  return list.filter((persona) => persona && typeof persona.name === "string").map((persona) => ({
-    name: persona.name,
-    title: text(persona.title, persona.name),
-    description: text(persona.description),
-    tools: Array.isArray(persona.tools) ? persona.tools.map(String) : [],
-    current: Boolean(persona.default ?? persona.current),
-  }));
+  const list = Array.isArray(body?.personas) ? body.personas : [];
+  return {
+    personas: list.filter((persona) => typeof persona?.name === "string").map((persona) => ({
+      name: persona.name,
+      title: text(persona.title, persona.name),
+      description: text(persona.description),
+      tools: Array.isArray(persona.tools) ? persona.tools.map(String) : [],
+    })),
+    first: text(body?.default) || null,
+    sees: typeof body?.sees === "boolean" ? body.sees : null,
+    engine: Object.entries(body?.engine ?? {}).map(([stage, model]) => [stage, String(model)]),
+  };
 }
 
 /**
  * Is the server ready for calls?
- * @returns {Promise<{ready: boolean, failed: boolean, progress: string, sees: boolean|null}>}
+ * @returns {Promise<{ready: boolean, failed: boolean, progress: string}>}
  */
 export async function fetchHealth() {
   const response = await ask("healthz");
@@ -55,15 +60,8 @@ export async function fetchHealth() {
   } catch {
     // an old or foreign server: its status alone has to do
   }
-  const state = String(body.state ?? body.status ?? (response.ok ? "ready" : "starting"));
-  const engine = body.engine ?? body.engines ?? {};
-  const sees = body.sees ?? engine?.sees;
-  return {
-    ready: /^(ready|ok|healthy)$/.test(state),
-    failed: /^(failed|error|broken)$/.test(state),
-    progress: text(body.progress, text(body.message, text(body.error, text(body.detail)))),
-    sees: typeof sees === "boolean" ? sees : null,
-  };
+  const status = text(body?.status, response.ok ? "ready" : "starting");
+  return { ready: status === "ready", failed: status === "failed", progress: text(body?.progress) };
 }
 
 /**

@@ -89,9 +89,13 @@ export class Call extends EventTarget {
       }
       if (event && typeof event.type === "string") this.#dispatch("message", event);
     });
-    // The server closes the channel when it says goodbye; a broken line shows in the
-    // connection's state first.
-    channel.addEventListener("close", () => this.#finish(this.state === "live" ? null : unconnected()));
+    // The server closes the channel when it says goodbye, and has forgotten the call then;
+    // a broken line shows in the connection's state first.
+    channel.addEventListener("close", () => {
+      const goodbye = this.state === "live";
+      if (goodbye) this.#location = null;
+      this.#finish(goodbye ? null : unconnected());
+    });
   }
 
   #watch() {

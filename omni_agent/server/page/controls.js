@@ -97,6 +97,11 @@ export class Controls {
     this.#reflect();
   }
 
+  /** @param {[string, string][]} engine (stage, model) */
+  showEngine(engine) {
+    byId("engine").textContent = engine.length ? `Runs on ${engine.map(([stage, model]) => `${model} (${stage})`).join(", ")}.` : "";
+  }
+
   /** @param {string} [words] instead of the activity's own */
   showActivity(activity, words = "") {
     this.#activity = activity;

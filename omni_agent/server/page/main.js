@@ -16,8 +16,8 @@
 //                          tool-arguments, tool-progress, tool-output, tool-time, tool-status
 //   [data-testid=panel] data-panel, [data-testid=panel-row] data-state
 //   [data-testid=waterfall], [data-testid=waterfall-row] data-mark
-// `receive(event)` renders a server event as if it had come over the data channel, and
-// `currentCall()` is the call in progress, or null.
+// `conversation.receive(event)` renders a server event as if it had come over the data
+// channel; `currentCall()` is the call in progress, or null.
 
 import { fetchPersonas } from "./api.js";
 import { Announcer } from "./announcer.js";
@@ -53,9 +53,8 @@ const notice = new Notice(byId("problem"), act);
 const personas = new Personas({ fieldset: byId("personas"), list: byId("persona-list"), onChoose: choosePersona });
 const readiness = new Readiness({
   box: byId("readiness"), words: byId("readiness-text"),
-  onChange(ready, sees) {
+  onChange(ready) {
     controls.ready = ready;
-    if (sees !== null) camera.sees = sees;
     if (ready && personas.current === null) loadPersonas();
   },
 });
@@ -90,7 +89,7 @@ let microphone = null; // the track that is sent
 let muted = false;
 let endReason = "";
 
-export const receive = (event) => conversation.receive(event);
+export { conversation };
 export const currentCall = () => call;
 
 async function startCall({ typing = false } = {}) {
@@ -249,7 +248,10 @@ function act(action) {
 
 async function loadPersonas() {
   try {
-    personas.fill(await fetchPersonas());
+    const { personas: known, first, sees, engine } = await fetchPersonas();
+    personas.fill(known, first);
+    camera.sees = sees;
+    controls.showEngine(engine);
     if (personas.current) showPersona(personas.current);
   } catch {
     // The server's default persona answers; there is only no choice to offer.

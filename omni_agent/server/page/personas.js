@@ -19,16 +19,16 @@ export class Personas {
     });
   }
 
-  /** @param {{name: string, title: string, description: string, tools: string[], current: boolean}[]} personas */
-  fill(personas) {
+  /** @param {{name: string, title: string, description: string, tools: string[]}[]} personas @param {string|null} first */
+  fill(personas, first) {
     this.#known = new Map(personas.map((persona) => [persona.name, persona]));
     this.list.replaceChildren(...personas.map((persona) => el("label", { class: "persona" },
       el("input", { type: "radio", name: "persona", value: persona.name, "data-testid": `persona-${persona.name}` }),
       el("span", {}, persona.title))));
     this.fieldset.hidden = personas.length < 2;
     const kept = remembered();
-    const first = personas.find((one) => one.name === kept) ?? personas.find((one) => one.current) ?? personas[0];
-    if (first) this.mark(first.name);
+    const chosen = personas.find((one) => one.name === kept) ?? personas.find((one) => one.name === first) ?? personas[0];
+    if (chosen) this.mark(chosen.name);
   }
 
   /** This one is in force. */

@@ -8,7 +8,7 @@ export class Readiness {
   #timer = null;
   ready = false;
 
-  /** @param {{box: HTMLElement, words: HTMLElement, onChange: (ready: boolean, sees: boolean|null) => void}} parts */
+  /** @param {{box: HTMLElement, words: HTMLElement, onChange: (ready: boolean) => void}} parts */
   constructor({ box, words, onChange }) {
     Object.assign(this, { box, words, onChange });
   }
@@ -16,12 +16,10 @@ export class Readiness {
   /** Ask until the server is ready, then stop. */
   async watch() {
     clearTimeout(this.#timer);
-    let sees = null;
     let state = "starting";
     let message;
     try {
       const health = await fetchHealth();
-      sees = health.sees;
       this.ready = health.ready;
       if (health.failed) state = "failed";
       message = health.failed
@@ -35,7 +33,7 @@ export class Readiness {
     this.box.hidden = this.ready;
     this.box.dataset.state = state;
     if (this.words.textContent !== message) this.words.textContent = this.ready ? "" : message;
-    this.onChange(this.ready, sees);
+    this.onChange(this.ready);
     if (!this.ready) this.#timer = setTimeout(() => this.watch(), EVERY_MS);
   }
 }
