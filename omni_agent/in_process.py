@@ -71,6 +71,10 @@ class InProcessTransport:
         """The audio that was queued, in order, whatever of it was played."""
         return [frame for playback in self._playback.values() for frame in playback.frames]
 
+    def audio_of(self, utterance: str) -> list[AudioFrame]:
+        """The audio of one utterance that was queued."""
+        return self._playback[utterance].frames
+
     def count(self, kind: type[Event]) -> int:
         """How many events of a kind there were."""
         return sum(isinstance(event, kind) for event in self.events)

@@ -75,7 +75,7 @@ class Persona(BaseModel, extra="forbid", frozen=True):
     voice: Line | None = None
     language: str = Field(default="en", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
     tools: tuple[Line, ...] = ()
-    filters: tuple[Line, ...] = ("spoken",)
+    filters: tuple[Line, ...] = ("no-markdown",)
     greeting: Line | None = None
     goodbye: Line | None = None
     fillers: tuple[Line, ...] = ("One moment.", "Let me check.", "Let me see.")

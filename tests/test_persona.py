@@ -61,7 +61,7 @@ def test_a_persona_file_is_front_matter_and_two_prompts(path: Path) -> None:
     assert persona.turn.patience_ms == 600
     assert persona.speech.speed == 0.9
     assert persona.sampling.temperature == 0.5
-    assert persona.filters == ("spoken",)
+    assert persona.filters == ("no-markdown",)
     assert persona.thinker == (
         "Always polite.\n\nYou are the night concierge.\n\n## Rules\nBe brief.\n```\n# Talker\n```"
     )
