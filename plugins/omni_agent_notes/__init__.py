@@ -1,1 +1,105 @@
-"""The notes plugin."""
+"""Notes a voice agent keeps for its user, between calls too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from omni_agent import CallContext, Panel, PanelRow, Tool, ToolError, hookimpl, tool
+from omni_agent_notes.notebook import Note, Notebook, NotesProblem
+
+_SPOKEN = 5
+_SHOWN = 30
+
+
+@tool(
+    examples={
+        "Note that the spare key is under the mat.": {"text": "The spare key is under the mat"},
+        "Write down buy milk.": {"text": "Buy milk"},
+    }
+)
+def add_note(text: str, call: CallContext) -> str:
+    """Write down or remember something for the user. text: what to remember"""
+    notebook = _notebook()
+    try:
+        notebook.add(text)
+    except NotesProblem as problem:
+        raise ToolError(str(problem)) from problem
+    _show(notebook, call)
+    return "I wrote that down."
+
+
+@tool(
+    examples={
+        "Read my notes.": {},
+        "What did I note about the key?": {"about": "key"},
+    }
+)
+def read_notes(call: CallContext, about: str = "") -> str:
+    """Read the user's notes. about: only notes with this word"""
+    try:
+        notebook = _notebook()
+        found = notebook.find(about)
+        _show(notebook, call)
+    except NotesProblem as problem:
+        raise ToolError(str(problem)) from problem
+    if not found:
+        return (
+            f"There is no note about {about.strip()}." if about.strip() else "There are no notes."
+        )
+    count = len(found)
+    lines = [_sentence(note.text) for note in found[:_SPOKEN]]
+    head = "There is one note:" if count == 1 else f"There are {count} notes:"
+    if count > _SPOKEN:
+        head = f"There are {count} notes. The latest {_SPOKEN} are:"
+    return " ".join([head, *lines])
+
+
+@tool(examples={"Delete the note about milk.": {"about": "milk"}})
+def delete_note(about: str, call: CallContext) -> str:
+    """Delete one note. about: a word of the note, or last"""
+    try:
+        notebook = _notebook()
+        note = _meant(notebook, about)
+        notebook.delete(note.id)
+        _show(notebook, call)
+    except NotesProblem as problem:
+        raise ToolError(str(problem)) from problem
+    return f"Deleted: {_sentence(note.text)}"
+
+
+@hookimpl
+def register_tools() -> Sequence[Tool]:
+    return [add_note, read_notes, delete_note]
+
+
+def _notebook() -> Notebook:
+    """Where the notes are now: the environment may differ from call to call in tests."""
+    return Notebook()
+
+
+def _meant(notebook: Notebook, about: str) -> Note:
+    """The one note a user means; a ToolError that asks when it is not clear."""
+    wanted = about.strip().lower().removeprefix("the ").removesuffix(" note").strip()
+    found = notebook.find("") if wanted in ("last", "latest", "newest") else notebook.find(about)
+    if wanted in ("last", "latest", "newest"):
+        found = found[:1]
+    if not about.strip():
+        raise ToolError("Which note should I delete?")
+    if not found:
+        raise ToolError(f"There is no note about {about.strip()}.")
+    if len(found) > 1:
+        texts = " ".join(_sentence(note.text) for note in found[:_SPOKEN])
+        raise ToolError(f"Which one of {len(found)}? {texts}")
+    return found[0]
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _show(notebook: Notebook, call: CallContext) -> None:
+    rows = [
+        PanelRow(label=f"{note.written:%d %b, %H:%M}", value=note.text)
+        for note in notebook.find("")[:_SHOWN]
+    ]
+    call.show("notes", Panel(title="Notes", rows=rows, empty="No notes yet."))
