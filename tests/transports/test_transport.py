@@ -47,7 +47,7 @@ async def test_the_users_voice_arrives_inline_and_through_the_fallback(inline: b
             if isinstance(arrival, AudioFrame):
                 assert (arrival.sample_rate, arrival.samples) == (16_000, 320)
                 assert arrival.position % 320 == 0
-                heard += int(np.abs(arrival.pcm).max() > 6000)
+                heard += int(np.abs(arrival.pcm).max() > 4000)
             return heard >= 10
 
         await first(line, loud)

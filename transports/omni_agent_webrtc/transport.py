@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from aiortc import RTCDataChannel, RTCPeerConnection
+from aiortc import RTCDataChannel, RTCDtlsTransport, RTCIceTransport, RTCPeerConnection
 from aiortc.mediastreams import MediaStreamTrack
 
 from omni_agent.audio import AudioFrame
@@ -242,16 +242,23 @@ async def close_peer(peer: RTCPeerConnection) -> None:
     After a damaged offer aiortc's own close may raise or wait for tasks that
     never started; then its transports are stopped one by one.
     """
+    transports = [
+        transport
+        for name in ("dtlsTransports", "iceTransports")
+        for transport in getattr(peer, f"_RTCPeerConnection__{name}", ())
+    ]
     try:
         async with asyncio.timeout(CLOSE_S):
             await peer.close()
-            return
     except Exception:  # any failure of closing has the same cure
         log.debug("closing by hand", exc_info=True)
-    for name in ("dtlsTransports", "iceTransports"):
-        for transport in list(getattr(peer, f"_RTCPeerConnection__{name}", ())):
-            try:
-                async with asyncio.timeout(CLOSE_S / 2):
-                    await transport.stop()
-            except Exception:  # the next one must be stopped too
-                log.debug("a transport did not stop", exc_info=True)
+        for transport in transports:
+            await _stop(transport)
+
+
+async def _stop(transport: RTCDtlsTransport | RTCIceTransport) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_S / 2):
+            await transport.stop()
+    except Exception:  # the others must be stopped too
+        log.debug("a transport did not stop", exc_info=True)
