@@ -81,6 +81,8 @@ class Agent:
             model=model, light=light, base_url=base_url, api_key=api_key, report=self._report
         )
         self._stages, self._owns_stages = stages, stages is None
+        if stages is None:
+            self._factories()  # a name nobody provides is an error now, not at the first call
         self._listeners: list[Callable[[str], None]] = []
         self.progress = ""
         """What is being started, in words for the user; empty when nothing is."""
@@ -116,21 +118,28 @@ class Agent:
             await self._stages.thinker.prepare(self._opening())
         self._report("")
 
-    async def _start_stages(self) -> Stages:
+    def _factories(self) -> list[Callable[[EngineOptions], Awaitable[Any]]]:
+        """How the Thinker, the Talker and the ears (where wanted) are started."""
         engines = self.engines
-        starts: list[Awaitable[Any]] = [self.registry.thinker(engines.thinker)(self.options)]
+        factories: list[Callable[[EngineOptions], Awaitable[Any]]] = [
+            self.registry.thinker(engines.thinker)
+        ]
         if engines.talker is not None:
-            starts.append(self.registry.talker(engines.talker)(self.options))
+            factories.append(self.registry.talker(engines.talker))
         if engines.ears is not None:
-            starts.append(self.registry.ears(engines.ears)(self.options))
-        started: list[Any] = await asyncio.gather(*starts, return_exceptions=True)
+            factories.append(self.registry.ears(engines.ears))
+        return factories
+
+    async def _start_stages(self) -> Stages:
+        starting = (factory(self.options) for factory in self._factories())
+        started: list[Any] = await asyncio.gather(*starting, return_exceptions=True)
         failures = [stage for stage in started if isinstance(stage, BaseException)]
         if failures:
             running = [stage for stage in started if not isinstance(stage, BaseException)]
             await asyncio.gather(*(stage.aclose() for stage in running), return_exceptions=True)
             raise failures[0]
         thinker = started.pop(0)
-        talker = started.pop(0) if engines.talker is not None else MuteTalker()
+        talker = started.pop(0) if self.engines.talker is not None else MuteTalker()
         return Stages(thinker, talker, started.pop(0) if started else None)
 
     def _opening(self) -> ThinkRequest:

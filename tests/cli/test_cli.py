@@ -1,0 +1,142 @@
+"""The command line: what it prints, and its one-line errors."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from omni_agent.audio import AudioFrame, write_wav
+from omni_agent.cli import app, main
+
+
+@pytest.fixture(autouse=True)
+def a_home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMNI_AGENT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OMNI_AGENT_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def run(
+    *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of a command."""
+    monkeypatch.setattr(sys, "argv", ["omni-agent", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = capsys.readouterr()
+    code = ended.value.code
+    return (code if isinstance(code, int) else 0), printed.out, printed.err
+
+
+def test_every_command_explains_itself() -> None:
+    names = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]  # every command has a callback
+    assert "serve" in names
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        for command in group.typer_instance.registered_commands:
+            assert command.callback is not None
+            assert command.callback.__doc__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["serve", "--persona", "concirge"], "did you mean 'concierge'"),
+        (["serve", "--persona", "./nowhere.md"], "there is no such file"),
+        (["serve", "--engine", "gpt"], "there is no Thinker 'gpt'"),
+        (["serve", "--prot", "1"], "No such option"),
+        (["listen", "nothing.wav"], "nothing.wav: there is no such file"),
+        (["transcripts", "sess_1"], "there is no session 'sess_1'"),
+        (["models", "fetch", "gpt-4"], "gpt-4"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_status_2(
+    arguments: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, _, err = run(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 2
+    assert says in err
+    assert "Traceback" not in err
+
+
+def test_a_port_in_use_is_said_before_any_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        status, _, err = run("serve", "--port", port, monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 2
+    assert "is in use already" in err
+
+
+def test_a_broken_persona_is_named_with_file_line_and_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.md"
+    broken.write_text("---\nname: X\nvoise: ethan\n---\nHello")
+    status, _, err = run("serve", "-p", str(broken), monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 2
+    assert "broken.md:3" in err
+    assert "voice" in err
+
+
+def test_a_file_that_is_no_wav_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "song.wav").write_text("la la la")
+    path = str(tmp_path / "song.wav")
+    status, _, err = run("listen", path, monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 2
+    assert "not a PCM WAV file" in err
+
+
+def test_the_personas_and_plugins_are_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = run("personas", monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 0
+    assert all(name in out for name in ("concierge", "tutor", "engineer"))
+    status, out, _ = run("plugins", monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 0
+    assert all(name in out for name in ("set_timer", "calculate", "get_weather"))
+
+
+def test_the_persona_schema_is_json_for_editors(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = run("personas", "--schema", monkeypatch=monkeypatch, capsys=capsys)
+    assert "greeting" in json.loads(out)["properties"]
+
+
+def test_the_doctor_names_missing_models_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMNI_AGENT_MODELS", str(tmp_path / "empty"))
+    status, out, _ = run("doctor", monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 1
+    assert "omni-agent models fetch whisper-base" in out
+
+
+def test_a_missing_model_cannot_be_fetched_offline_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMNI_AGENT_MODELS", str(tmp_path / "empty"))
+    status, _, err = run(
+        "listen", "--light", str(_wav(tmp_path)), monkeypatch=monkeypatch, capsys=capsys
+    )
+    assert status == 2
+    assert "OMNI_AGENT_OFFLINE" in err
+
+
+def _wav(folder: Path) -> Path:
+    write_wav(folder / "a.wav", AudioFrame.silence(0.5, 16_000))
+    return folder / "a.wav"

@@ -1,0 +1,195 @@
+"""The agent as a whole: what it starts, what it says when it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from omni_agent import Agent, EngineOptions, Persona, events, hookimpl
+from omni_agent.agent import Engines
+from omni_agent.call import Stages
+from omni_agent.errors import ConfigError, EngineError, EngineUnavailable
+from omni_agent.in_process import InProcessTransport
+from omni_agent.serving import bind
+from omni_agent.session import Session
+from omni_agent.store import TranscriptStore
+from omni_agent.testing import ScriptedEars, ScriptedTalker, ScriptedThinker, Stage, virtual_time
+
+PERSONA = Persona(name="Test", greeting="Hello.", fillers=(), thinker="Be brief.")
+
+
+def scripted(thinker: ScriptedThinker | None = None) -> Stages:
+    return Stages(thinker or ScriptedThinker(), ScriptedTalker(), ScriptedEars())
+
+
+class Studio:
+    """An engine plugin that starts scripted models and counts those that are running."""
+
+    def __init__(self, failing: str = "") -> None:
+        self.failing, self.running = failing, 0
+
+    def _factory(self, stage: str, make: Callable[[], Any]) -> Mapping[str, Callable[..., Any]]:
+        async def start(options: EngineOptions) -> Any:
+            options.report(f"starting the {stage}")
+            if stage == self.failing:
+                raise EngineUnavailable(f"no {stage} on this machine")
+            model = make()
+            self.running += 1
+
+            async def close() -> None:
+                self.running -= 1
+
+            model.aclose = close
+            return model
+
+        return {"studio": start}
+
+    @hookimpl
+    def register_thinkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
+        return self._factory("thinker", ScriptedThinker)
+
+    @hookimpl
+    def register_talkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
+        return self._factory("talker", ScriptedTalker)
+
+    @hookimpl
+    def register_ears(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
+        return self._factory("ears", ScriptedEars)
+
+
+@virtual_time
+async def test_engines_start_together_prepare_the_persona_and_stop_with_the_agent() -> None:
+    studio, lines = Studio(), []
+    agent = Agent(PERSONA, plugins=[studio], engine="studio")
+    agent.on_progress(lines.append)
+    assert not agent.ready
+    async with agent:
+        assert agent.ready
+        assert studio.running == 3
+        assert isinstance(agent.stages.thinker, ScriptedThinker)
+        assert agent.stages.thinker.prepared[0].instructions == "Be brief."
+    assert studio.running == 0
+    assert "starting the ears" in lines
+    assert lines[-1] == ""
+
+
+@pytest.mark.parametrize("stage", ["thinker", "talker", "ears"])
+def test_one_engine_that_cannot_start_stops_the_others(stage: str) -> None:
+    studio = Studio(failing=stage)
+    agent = Agent(PERSONA, plugins=[studio], engine="studio")
+    with pytest.raises(EngineUnavailable, match=f"no {stage} on this machine"):
+        asyncio.run(agent.start())
+    assert studio.running == 0
+    assert not agent.ready
+
+
+@virtual_time
+async def test_an_agent_without_voice_and_ears_can_be_typed_to() -> None:
+    agent = Agent(PERSONA, plugins=[Studio()], engine=Engines("studio", None, None))
+    async with agent:
+        line = InProcessTransport()
+        session = agent.session(line)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(session.run())
+            stage = Stage(session, line, ScriptedEars())
+            assert await stage.agent() == "Hello."
+            stage.types("Hi")
+            assert await stage.agent() == "I have nothing more to say."
+            line.hang_up()
+
+
+def test_an_engine_nobody_provides_is_an_error_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"there is no Thinker 'gpt'.*local"):
+        Agent(PERSONA, engine="gpt")
+
+
+def test_a_base_url_means_to_think_remotely_and_to_speak_here() -> None:
+    agent = Agent(PERSONA, base_url="http://localhost:1/v1")
+    assert agent.engines == Engines("remote", "local", "local")
+
+
+def test_an_agent_that_was_not_started_says_so() -> None:
+    with pytest.raises(EngineError, match="has not been started"):
+        _ = Agent(PERSONA).stages
+
+
+@virtual_time
+async def test_a_persona_file_is_reloaded_between_turns_and_a_broken_one_is_reported(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "guide.md"
+    path.write_text("---\nname: Guide\nfillers: []\n---\nBe a guide.")
+    thinker = ScriptedThinker(["One."], ["Two."], ["Three."])
+    agent = Agent(path, stages=scripted(thinker))
+    line, ears = InProcessTransport(), agent.stages.ears
+    assert isinstance(ears, ScriptedEars)
+    session = agent.session(line)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(session.run())
+        stage = Stage(session, line, ears)
+        await stage.user("Say something nice.")
+        await stage.agent()
+        path.write_text("---\nname: Guide\nfillers: []\n---\nBe a grumpy guide.")
+        await stage.user("Say something else.")
+        await stage.agent()
+        path.write_text("---\nname: Guide\npatience: 3\n---\nBroken.")
+        await stage.user("Say something more.")
+        problem = await stage.until(events.ErrorOccurred)
+        assert "guide.md:3" in problem.message
+        assert await stage.agent() == "Three."
+        line.hang_up()
+    assert [request.instructions for request in thinker.requests] == [
+        "Be a guide.",
+        "Be a grumpy guide.",
+        "Be a grumpy guide.",
+    ]
+
+
+@virtual_time
+async def test_a_call_is_kept_as_it_happens(tmp_path: Path) -> None:
+    store = TranscriptStore(tmp_path / "calls.sqlite3")
+    agent = Agent(PERSONA, stages=scripted(ScriptedThinker(["Noon."])), transcripts=store)
+    line, ears = InProcessTransport(), agent.stages.ears
+    assert isinstance(ears, ScriptedEars)
+    session: Session = agent.session(line)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(session.run())
+        stage = Stage(session, line, ears)
+        await stage.agent()
+        await stage.user("What time is it?")
+        await stage.agent()
+        kept = [(item.kind, item.body["text"]) for item in store.items(session.id)]
+        assert kept == [
+            ("assistant", "Hello."),
+            ("user", "What time is it?"),
+            ("assistant", "Noon."),
+        ]
+        line.hang_up()
+    assert store.sessions()[0][3] == "hangup"
+    store.close()
+
+
+def test_a_port_in_use_is_named_with_a_way_out() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"port {port} is in use already.*--port"):
+            bind("127.0.0.1", port)
+
+
+def test_the_server_answers_while_models_start_and_tells_why_they_cannot() -> None:
+    agent = Agent(PERSONA, plugins=[Studio(failing="talker")], engine="studio")
+    with TestClient(agent.app(), base_url="http://localhost") as client:
+        health = client.get("/healthz")
+        while health.json()["status"] == "starting":
+            health = client.get("/healthz")
+        assert health.status_code == 503
+        assert health.json()["progress"] == "no talker on this machine"
+        assert client.get("/").status_code == 200
