@@ -77,6 +77,13 @@ class Calls:
         assert self._tasks is not None
         return self._tasks
 
+    async def aclose(self) -> None:
+        """Hang up everywhere and leave a scope that a mounted app opened for itself."""
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            scope.cancel()
+            await asyncio.wait([scope])
+
     async def start(
         self, offer: str, *, persona: str | None = None, session: SessionConfig | None = None
     ) -> tuple[str, str]:

@@ -1,0 +1,251 @@
+"""Who may call: tokens, origins, names, limits; and what is read without a call."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from omni_agent.server.limits import Limits
+from omni_agent.server.options import ServerOptions
+from omni_agent.server.rates import MAX_ADDRESSES, Rates
+from omni_agent.server.tokens import MAX_UNUSED, Tokens
+from tests.server.calling import Caller, ScriptedHost, Server
+
+CALLS = "/v1/realtime/calls"
+SECRETS = "/v1/realtime/client_secrets"
+SDP = {"content-type": "application/sdp"}
+PAGE = {"origin": "http://localhost"}
+
+
+async def test_a_token_is_good_for_one_call(caller: Caller) -> None:
+    async with Server(ScriptedHost()) as server:
+        headers = {**SDP, **PAGE, "authorization": f"Bearer {await server.token()}"}
+        offer = await caller.offer()
+        assert (await server.http.post(CALLS, content=offer, headers=headers)).status_code == 201
+        again = await server.http.post(CALLS, content=offer, headers=headers)
+        assert again.status_code == 401
+        assert "client_secrets" in again.json()["error"]["message"]
+        assert again.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_token_expires_and_unused_ones_are_bounded() -> None:
+    now = 0.0
+    tokens = Tokens(10.0, now=lambda: now)
+    first, second = tokens.mint().value, tokens.mint().value
+    now = 9.9
+    assert tokens.spend(first) is not None
+    now = 10.0
+    assert tokens.spend(second) is None
+    kept = [tokens.mint().value for _ in range(MAX_UNUSED + 1)]
+    assert tokens.spend(kept[0]) is None
+    assert tokens.spend(kept[1]) is not None
+
+
+@pytest.mark.parametrize("bearer", ["", "Bearer ek_guess", "Bearer wrong", "Basic a2V5"])
+async def test_with_an_api_key_programs_must_bring_it(bearer: str) -> None:
+    async with Server(ScriptedHost(), ServerOptions(api_key="secret")) as server:
+        headers = {**SDP, "authorization": bearer}
+        assert (await server.http.post(CALLS, content="v=0", headers=headers)).status_code == 401
+        assert (await server.http.post(SECRETS, headers=headers)).status_code == 401
+        key = {**SDP, "authorization": "Bearer secret"}
+        assert (await server.http.post(CALLS, content="v=0", headers=key)).status_code == 400
+        assert (await server.http.post(SECRETS, headers=key)).status_code == 200
+        assert (await server.http.post(SECRETS, headers=PAGE)).status_code == 200
+
+
+async def test_a_page_needs_a_token_even_without_an_api_key() -> None:
+    async with Server(ScriptedHost()) as server:
+        headers = {**SDP, **PAGE, "authorization": "Bearer anything"}
+        assert (await server.http.post(CALLS, content="v=0", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "http://localhost:81"},
+        {"origin": "null"},
+        {"origin": ""},
+        {"sec-fetch-site": "cross-site"},
+    ],
+)
+async def test_pages_of_other_sites_may_not_call(headers: dict[str, str]) -> None:
+    async with Server(ScriptedHost()) as server:
+        for path in (SECRETS, CALLS):
+            reply = await server.http.post(path, content="v=0", headers={**SDP, **headers})
+            assert reply.status_code == 403
+            assert "access-control-allow-origin" not in reply.headers
+
+
+async def test_an_allowed_origin_may_call_and_read_the_location(caller: Caller) -> None:
+    options = ServerOptions(origins=("https://friend.example",))
+    async with Server(ScriptedHost(), options) as server:
+        friend = {"origin": "https://friend.example"}
+        token = (await server.http.post(SECRETS, headers=friend)).json()["value"]
+        headers = {**SDP, **friend, "authorization": f"Bearer {token}"}
+        reply = await server.http.post(CALLS, content=await caller.offer(), headers=headers)
+        assert reply.status_code == 201
+        assert reply.headers["access-control-allow-origin"] == "https://friend.example"
+        assert "location" in reply.headers["access-control-expose-headers"].lower()
+        preflight = await server.http.options(
+            CALLS, headers={**friend, "access-control-request-method": "POST"}
+        )
+        assert preflight.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("localhost:8000", True),
+        ("127.0.0.1", True),
+        ("[::1]:8000", True),
+        ("192.168.1.4:80", True),
+        ("agent.example", True),
+        ("rebound.evil.example", False),
+        ("localhost.evil.example", False),
+        ("", False),
+        ("[", False),
+    ],
+)
+async def test_the_server_answers_to_names_it_knows(name: str, known: bool) -> None:
+    async with Server(ScriptedHost(), ServerOptions(hosts=("agent.example",))) as server:
+        reply = await server.http.get("/healthz", headers={"host": name})
+        assert reply.status_code == (200 if known else 421)
+
+
+async def test_requests_have_a_size_and_a_rate() -> None:
+    options = ServerOptions(limits=Limits(requests_per_minute=3))
+    async with Server(ScriptedHost(), options) as server:
+        token = await server.token()
+        headers = {**SDP, "authorization": f"Bearer {token}"}
+        big = await server.http.post(CALLS, content="v=0" + "x" * 70_000, headers=headers)
+        assert big.status_code == 413
+        await server.http.post(SECRETS, headers=PAGE)
+        reply = await server.http.post(SECRETS, headers=PAGE)
+        assert reply.status_code == 429
+        assert int(reply.headers["retry-after"]) >= 1
+        assert (await server.http.get("/healthz")).status_code == 200
+
+
+def test_a_rate_fills_up_again_and_addresses_are_bounded() -> None:
+    now = 0.0
+    rates = Rates(2, now=lambda: now)
+    assert [rates.wait_s("a") for _ in range(3)] == [0.0, 0.0, pytest.approx(30.0)]
+    now = 30.0
+    assert rates.wait_s("a") == 0.0
+    for index in range(MAX_ADDRESSES + 5):
+        rates.wait_s(str(index))
+    assert len(rates._buckets) == MAX_ADDRESSES
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [
+        ("v=0", "application/sdp", 400),
+        ("hello", "application/sdp", 400),
+        (b"\xff\xfe", "application/sdp", 400),
+        ("{}", "application/json", 415),
+        ("x", "multipart/form-data", 400),
+        ("x", "multipart/form-data; boundary=b", 400),
+        ("v=0", "", 415),
+    ],
+)
+async def test_what_is_no_offer_is_refused_with_a_reason(
+    content: str | bytes, kind: str, status: int
+) -> None:
+    async with Server(ScriptedHost()) as server:
+        headers = {"authorization": f"Bearer {await server.token()}", "content-type": kind}
+        reply = await server.http.post(CALLS, content=content, headers=headers)
+        assert reply.status_code == status
+        assert reply.json()["error"]["message"]
+        assert server.app.state.calls.active == 0
+
+
+async def test_a_form_with_a_broken_session_is_refused_naming_the_field() -> None:
+    async with Server(ScriptedHost()) as server:
+        headers = {"authorization": f"Bearer {await server.token()}"}
+        form = {"sdp": (None, "v=0"), "session": (None, '{"audio": 5}')}
+        reply = await server.http.post(CALLS, files=form, headers=headers)
+        assert reply.status_code == 400
+        assert "audio" in reply.json()["error"]["message"]
+        form = {"nothing": (None, "v=0")}
+        headers = {"authorization": f"Bearer {await server.token()}"}
+        reply = await server.http.post(CALLS, files=form, headers=headers)
+        assert "sdp" in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("body", [b"[", b"[]", b"\xff", b'{"session": 3}', b"[" * 60_000])
+async def test_a_bad_client_secrets_request_is_refused(body: bytes) -> None:
+    async with Server(ScriptedHost()) as server:
+        reply = await server.http.post(SECRETS, content=body, headers=PAGE)
+        assert reply.status_code == 400
+
+
+async def test_an_unknown_persona_is_refused_naming_the_known_ones(caller: Caller) -> None:
+    async with Server(ScriptedHost()) as server:
+        reply = await server.post("v=0", path=f"{CALLS}?persona=nobody")
+        assert reply.status_code == 400
+        assert "concierge, tutor" in reply.json()["error"]["message"]
+
+
+async def test_client_secrets_carry_the_session_and_the_ice_servers(caller: Caller) -> None:
+    servers = [{"urls": ["turn:turn.example:3478"], "username": "u", "credential": "c"}]
+    host = ScriptedHost()
+    async with Server(host, ServerOptions(ice_servers=servers)) as server:
+        session = {"session": {"type": "realtime", "omni": {"persona": "tutor"}}}
+        secret = (await server.http.post(SECRETS, json=session, headers=PAGE)).json()
+        assert secret["value"].startswith("ek_")
+        assert secret["ice_servers"] == servers
+        assert secret["session"]["omni"]["persona"] == "tutor"
+    async with Server(host) as server:  # a TURN server that does not exist would cost 5 s
+        secret = (await server.http.post(SECRETS, json=session, headers=PAGE)).json()
+        headers = {**SDP, "authorization": f"Bearer {secret['value']}"}
+        reply = await server.http.post(CALLS, content=await caller.offer(), headers=headers)
+        assert reply.status_code == 201
+    assert host.chosen == ["tutor"]
+
+
+async def test_personas_are_listed() -> None:
+    async with Server(ScriptedHost()) as server:
+        body = (await server.http.get("/v1/personas")).json()
+        assert body["default"] == "concierge"
+        assert [card["name"] for card in body["personas"]] == ["concierge", "tutor"]
+        assert body["engine"] == {"thinker": "scripted"}
+
+
+async def test_every_response_carries_the_security_headers() -> None:
+    async with Server(ScriptedHost()) as server:
+        for path in ("/healthz", "/v1/personas", "/no/such/file", "/metrics"):
+            headers = (await server.http.get(path)).headers
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+
+
+async def test_mounted_in_another_app_it_needs_no_lifespan(caller: Caller) -> None:
+    server = Server(ScriptedHost())
+    outer = Starlette(routes=[Mount("/agent", server.app)])
+    transport = httpx.ASGITransport(outer)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        token = (await http.post(f"/agent{SECRETS}", headers=PAGE)).json()["value"]
+        headers = {**SDP, "authorization": f"Bearer {token}"}
+        offer = await caller.offer()
+        reply = await http.post(f"/agent{CALLS}", content=offer, headers=headers)
+        assert reply.status_code == 201
+        assert reply.headers["location"].startswith("/agent/v1/realtime/calls/rtc_")
+        assert server.app.state.calls.active == 1
+        assert (await http.delete(reply.headers["location"])).status_code == 200
+    await server.http.aclose()
+    await server.app.state.calls.aclose()
+    assert server.app.state.calls.active == 0
+
+
+async def test_the_page_is_served_from_the_package() -> None:
+    page = files("omni_agent.server") / "page"
+    async with Server(ScriptedHost()) as server:
+        reply = await server.http.get("/")
+        assert reply.status_code == 200
+        assert reply.text == (page / "index.html").read_text()
