@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from pathlib import Path
 
 import torch
@@ -65,11 +65,12 @@ class QwenTalker:
                     position += audio.samples
                     yield Speech(audio, reader.voiced(position, frame.token, last=frame.last))
         finally:
-            if pump is not None:
-                pump.cancel()
-                with suppress(asyncio.CancelledError):
-                    await pump
-            await utterance.aclose()
+            try:
+                if pump is not None:
+                    pump.cancel()
+                    await asyncio.wait({pump})  # unlike awaiting it, never swallows our own cancel
+            finally:
+                await utterance.aclose()
 
     def _read_prompt(self, utterance: Utterance, voice: Voice) -> None:
         if voice.prompt:

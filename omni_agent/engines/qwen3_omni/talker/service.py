@@ -196,6 +196,8 @@ class TalkerService:
             runtime = self._runtime = self._build()
         except Exception as error:  # raised again by start(), on the loop
             reason = _refusal(error)
+            with self._wake:
+                self._stopping = True
             _on_loop(loop, lambda: _settle(ready, reason))
             return
         _on_loop(loop, lambda: _settle(ready))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,10 +75,15 @@ class TextTokenizer:
 
     def settled(self, text: str) -> int:
         """How many characters of a growing text no later character can re-tokenize."""
-        words = self._words.pre_tokenize_str(text)
+        # A combining mark joins what is before it (NFC), so no cut before one.
+        words = [
+            (begin, end)
+            for _, (begin, end) in self._words.pre_tokenize_str(text)
+            if not unicodedata.combining(text[begin])
+        ]
         if not words:
             return 0
-        begin, end = words[-1][1]
+        begin, end = words[-1]
         # Chinese and Japanese run on without spaces: let all but the newest characters go,
         # at the price of a merge across the cut now and then.
         if end - begin > _HELD and _is_cjk(text[end - 3]) and _is_cjk(text[end - 2]):

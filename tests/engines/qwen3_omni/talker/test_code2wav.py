@@ -97,7 +97,10 @@ def test_streams_of_different_ages_share_a_batch(decoder: Code2Wav, codes: torch
         if index < 12:  # the second stream is 12 frames younger
             rows, batch = slots[:1], codes[..., index : index + 1]
         else:
-            rows, batch = slots, torch.cat((codes[..., index : index + 1], late[..., index - 12 : index - 11]))
+            rows, batch = (
+                slots,
+                torch.cat((codes[..., index : index + 1], late[..., index - 12 : index - 11])),
+            )
         if index in {0, 12}:  # a first frame goes alone
             for row, one in zip(rows.tolist(), batch, strict=True):
                 at = torch.tensor([row])

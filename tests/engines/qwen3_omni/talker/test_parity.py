@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +105,11 @@ class Prompts:
         return torch.randn(count, 3 * 2 * 16 * 16, generator=self.random)
 
     def _vision(self, pad: int, count: int) -> list[int]:
-        return [self.thinker.vision_start_token_id, *[pad] * count, self.thinker.vision_end_token_id]
+        return [
+            self.thinker.vision_start_token_id,
+            *[pad] * count,
+            self.thinker.vision_end_token_id,
+        ]
 
 
 def build(name: str, prompts: Prompts) -> list[int]:
@@ -132,8 +135,8 @@ CASES = ("text", "turns", "audio", "image", "video", "audio and image")
 
 
 @pytest.fixture(scope="module")
-def cases(reference: Any) -> Iterator[dict[str, Case]]:
-    yield {name: run_reference(reference, name) for name in CASES}
+def cases(reference: Any) -> dict[str, Case]:
+    return {name: run_reference(reference, name) for name in CASES}
 
 
 def run_reference(model: Any, name: str) -> Case:
@@ -264,9 +267,7 @@ def test_the_prompt_may_be_read_in_pieces(
 ) -> None:
     case = cases[name]
     pieces = [
-        piece
-        for segment in view(endless, case)
-        for piece in split(segment, size, endless.config)
+        piece for segment in view(endless, case) for piece in split(segment, size, endless.config)
     ]
     assert sum(len(piece.ids) for piece in pieces) == sum(
         len(segment.ids) for segment in view(endless, case)

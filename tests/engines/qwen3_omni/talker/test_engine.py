@@ -1,0 +1,154 @@
+"""The engine Talker: any stream of text to speech, through the public contract."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from omni_agent.engines import qwen3_omni
+from omni_agent.engines.qwen3_omni.talker.engine import QwenTalker, start_talker
+from omni_agent.engines.qwen3_omni.talker.prompt import Segment, TalkerContext
+from omni_agent.engines.qwen3_omni.talker.runtime import RuntimeOptions
+from omni_agent.engines.qwen3_omni.talker.sampling import GREEDY
+from omni_agent.errors import EngineError, EngineUnavailable
+from omni_agent.hookspecs import EngineOptions
+from omni_agent.talker import Speech, Talker, Voice
+
+TEXT = "Hello there. I am a very small random model, and I say nothing at all."
+
+
+@pytest.fixture
+async def talker(checkpoint: Path) -> AsyncIterator[QwenTalker]:
+    started = await start_talker(
+        checkpoint, device="cpu", sampling=GREEDY, runtime=RuntimeOptions(slots=2, positions=256)
+    )
+    yield started
+    await started.aclose()
+
+
+async def pieces(text: str, size: int = 4) -> AsyncIterator[str]:
+    for begin in range(0, len(text), size):
+        yield text[begin : begin + size]
+
+
+async def say(talker: QwenTalker, text: str = TEXT, voice: Voice | None = None) -> list[Speech]:
+    async with asyncio.timeout(60):
+        return [piece async for piece in talker.speak(pieces(text), voice or Voice())]
+
+
+def pcm(speech: list[Speech]) -> np.ndarray:
+    return np.concatenate([piece.audio.pcm for piece in speech])
+
+
+async def test_it_is_a_talker_that_speaks_24_khz(talker: QwenTalker) -> None:
+    assert isinstance(talker, Talker)
+    assert talker.sample_rate == 24_000
+
+
+async def test_pieces_of_speech_join_up(talker: QwenTalker) -> None:
+    speech = await say(talker)
+    assert [piece.audio.position for piece in speech] == list(
+        np.cumsum([0, *(piece.audio.samples for piece in speech[:-1])])
+    )
+    assert sum(piece.audio.samples for piece in speech) % 1920 == 0
+    assert np.abs(pcm(speech)).max() > 0
+
+
+async def test_text_end_rises_to_the_whole_text(talker: QwenTalker) -> None:
+    ends = [piece.text_end for piece in await say(talker)]
+    assert ends == sorted(ends)
+    assert ends[0] < 5
+    assert ends[-1] == len(TEXT)
+
+
+async def test_how_the_text_is_cut_does_not_change_the_speech(talker: QwenTalker) -> None:
+    whole = pcm(await say(talker))
+    async with asyncio.timeout(60):
+        for size in (1, 7):
+            speech = [piece async for piece in talker.speak(pieces(TEXT, size), Voice())]
+            assert np.array_equal(pcm(speech), whole)
+
+
+async def test_a_voices_prompt_speaker_and_context_change_the_speech(talker: QwenTalker) -> None:
+    plain = pcm(await say(talker)).tobytes()
+    context = TalkerContext((Segment((301, 10, 198, 20, 21, 302, 198)),))
+    voices = [Voice(prompt="Slowly."), Voice(speaker="aiden"), Voice(features=context)]
+    made = [pcm(await say(talker, voice=voice)).tobytes() for voice in voices]
+    assert len({plain, *made}) == 4
+
+
+async def test_no_text_makes_no_sound(talker: QwenTalker) -> None:
+    speech = await say(talker, "")
+    assert sum(piece.audio.samples for piece in speech) == 0
+
+
+async def test_closing_early_stops_the_pump_and_frees_the_slot(talker: QwenTalker) -> None:
+    asked = 0
+
+    async def endless() -> AsyncIterator[str]:
+        nonlocal asked
+        while True:
+            asked += 1
+            yield "word "
+            await asyncio.sleep(0)
+
+    for _ in range(5):  # more often than there are slots
+        speech = talker.speak(endless(), Voice())
+        async with asyncio.timeout(60):
+            await anext(speech)
+            await speech.aclose()  # type: ignore[attr-defined]  # a generator
+    before = asked
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert asked == before
+
+
+async def test_an_error_in_the_text_reaches_the_listener(talker: QwenTalker) -> None:
+    async def failing() -> AsyncIterator[str]:
+        yield "Hello there my friend "
+        raise ValueError("the Thinker is gone")
+
+    with pytest.raises(ValueError, match="the Thinker is gone"):
+        async with asyncio.timeout(60):
+            async for _ in talker.speak(failing(), Voice()):
+                pass
+    assert await say(talker)
+
+
+async def test_a_foreign_feature_handle_is_refused(talker: QwenTalker) -> None:
+    with pytest.raises(EngineError, match="TalkerContext, not dict"):
+        await say(talker, voice=Voice(features={}))
+    with pytest.raises(EngineError, match="unknown speaker"):
+        await say(talker, voice=Voice(speaker="nobody"))
+    assert await say(talker)
+
+
+async def test_the_hook_names_the_engine_and_its_factory_starts_it(checkpoint: Path) -> None:
+    factory = qwen3_omni.register_talkers()["qwen3_omni"]
+    lines: list[str] = []
+    talker = await factory(EngineOptions(model=str(checkpoint), report=lines.append))
+    assert talker.sample_rate == 24_000
+    assert any("Talker" in line for line in lines)
+    await talker.aclose()
+
+
+async def test_the_factory_says_what_is_missing(tmp_path: Path) -> None:
+    factory = qwen3_omni.register_talkers()["qwen3_omni"]
+    with pytest.raises(EngineUnavailable, match="needs a model"):
+        await factory(EngineOptions())
+    with pytest.raises(EngineUnavailable, match=r"vocab\.json"):
+        await factory(EngineOptions(model=str(tmp_path)))
+
+
+def test_importing_the_engine_imports_no_torch() -> None:
+    code = (
+        "import sys, omni_agent, omni_agent.engines.qwen3_omni; "
+        "assert not {'torch', 'triton', 'transformers', 'tokenizers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
