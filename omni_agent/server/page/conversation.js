@@ -83,7 +83,8 @@ export class Conversation {
   #toolEvents() {
     const { tools } = this;
     return {
-      "omni.tool.started": ({ call_id: id, name, arguments: args }) => tools.started(id, plain(name), args),
+      "omni.tool.started": ({ call_id: id, name, arguments: args }) =>
+        tools.started(id, plain(name), args, { reported: true }),
       "omni.tool.progress": ({ call_id: id, text }) => tools.progress(id, plain(text)),
       "omni.tool.finished": ({ call_id: id, name, output, ok, ms }) =>
         tools.finished(id, { name: plain(name), output, ok: ok !== false, ms }),

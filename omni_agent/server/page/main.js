@@ -87,6 +87,7 @@ const conversation = new Conversation({
 let call = null;
 let microphone = null; // the track that is sent
 let muted = false;
+let connected = false; // was the last call ever up?
 let endReason = "";
 
 export { conversation };
@@ -98,6 +99,7 @@ async function startCall({ typing = false } = {}) {
   notice.hide();
   conversation.clear();
   endReason = "";
+  connected = false;
   setMuted(false);
   audio.srcObject = null;
   const mine = new Call();
@@ -120,6 +122,7 @@ function callState(from, { state, problem }) {
   if (state === "asking") setActivity("connecting", "Allow the microphone to begin");
   else if (state === "connecting") setActivity("connecting", `Calling ${personas.title()}`);
   else if (state === "live") {
+    connected = true;
     setActivity("listening");
     announce(`Connected to ${personas.title()}.`);
   } else if (state === "ended") ended(problem);
@@ -133,8 +136,8 @@ function ended(problem) {
   microphone = null;
   camera.off();
   audio.srcObject = null;
-  setActivity("ended", "Call ended");
-  announce("The call has ended.");
+  setActivity("ended", connected ? "Call ended" : "Not connected");
+  if (connected) announce("The call has ended.");
   const shown = problem ?? farewell(endReason);
   if (shown) notice.show(shown);
   if (shown?.kind === "unreachable" || shown?.kind === "lost") readiness.watch();

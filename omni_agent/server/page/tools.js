@@ -15,9 +15,10 @@ export class ToolCards {
     Object.assign(this, { timeline, announce });
   }
 
-  /** A call was decided or has started; may be told more than once. */
-  started(callId, name, args) {
+  /** A call was decided or has started; may be told more than once. `reported`: its end will be too. */
+  started(callId, name, args, { reported = false } = {}) {
     const card = this.#card(callId, name);
+    card.reported ||= reported;
     if (name) card.name.textContent = name;
     if (args !== undefined) drawArguments(card.args, args);
     this.timeline.grew();
@@ -43,7 +44,7 @@ export class ToolCards {
   /** A result seen without our extensions: only the words, and only when nothing better came. */
   output(callId, output) {
     const card = this.#cards.get(callId);
-    if (card?.root.dataset.state === "running") this.finished(callId, { output, ok: true });
+    if (card && !card.reported && card.root.dataset.state === "running") this.finished(callId, { output, ok: true });
   }
 
   /** The call is over: what still ran has no result here. */

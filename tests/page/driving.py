@@ -1,0 +1,55 @@
+"""What tests of the page do again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.async_api import Page, expect
+
+RECEIVE = """async (events) => {
+    const {conversation} = await import('/main.js');
+    for (const event of events) conversation.receive(event);
+}"""
+
+
+async def receive(page: Page, *events: dict[str, Any] | list[Any] | None) -> None:
+    """Draw server events as if they had come over the data channel."""
+    await page.evaluate(RECEIVE, list(events))
+
+
+async def call(page: Page) -> None:
+    """Press Call and wait until the line is up."""
+    await expect(page.get_by_test_id("call")).to_have_attribute("aria-disabled", "false")
+    await page.get_by_test_id("call").click()
+    await expect(page.locator("body")).to_have_attribute("data-call", "live")
+
+
+async def until(page: Page, condition: Callable[[], bool]) -> None:
+    """Wait for something on the server's side; each round trip to the page lets time pass."""
+    for _ in range(1000):
+        if condition():
+            return
+        await page.evaluate("() => new Promise(requestAnimationFrame)")
+    raise AssertionError("the server never saw it")
+
+
+def says(item: str, text: str, response: str = "r1") -> list[dict[str, Any]]:
+    """The agent starts to say this."""
+    place = {"item_id": item, "response_id": response}
+    return [
+        {"type": "omni.utterance.started", **place, "kind": "answer"},
+        {"type": "response.output_audio_transcript.delta", **place, "delta": text},
+    ]
+
+
+def finished(item: str, text: str, heard: str, *, interrupted: bool) -> dict[str, Any]:
+    """An utterance is over."""
+    place = {"type": "omni.utterance.finished", "item_id": item, "response_id": "r1"}
+    return {**place, "text": text, "heard": heard, "heard_ms": 900, "interrupted": interrupted}
+
+
+def transcribed(item: str, text: str) -> dict[str, Any]:
+    """All that the user said in this turn."""
+    kind = "conversation.item.input_audio_transcription.completed"
+    return {"type": kind, "item_id": item, "transcript": text}
