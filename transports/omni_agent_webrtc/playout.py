@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from omni_agent.audio import AudioFrame, Pcm, Resampler
+from omni_agent.audio import AudioFrame, Pcm
 from omni_agent.transport import Heard, PlayoutFinished, PlayoutStarted
 from omni_agent_webrtc.opus import FRAME, LINE_RATE
+from omni_agent_webrtc.resampling import PromptResampler
 
 FADE = LINE_RATE * 8 // 1000
 """Samples in a fade, 8 ms: short enough to be silence at once, long enough not to click."""
@@ -47,7 +48,7 @@ class Spoken:
     runs: list[Run] = field(default_factory=list)
     complete: bool = False
     over: bool = False
-    resampler: Resampler | None = None
+    resampler: PromptResampler | None = None
 
 
 class Playout:
@@ -77,8 +78,8 @@ class Playout:
         pcm = frame.pcm
         if frame.sample_rate != LINE_RATE:
             if page.resampler is None or page.resampler.source_rate != frame.sample_rate:
-                page.resampler = Resampler(frame.sample_rate, LINE_RATE)
-            pcm = page.resampler.push(frame).pcm
+                page.resampler = PromptResampler(frame.sample_rate, LINE_RATE)
+            pcm = page.resampler.push(frame.pcm)
         self._append(utterance, page, pcm)
 
     def finish(self, utterance: str) -> None:
@@ -87,8 +88,7 @@ class Playout:
         if page.over or page.complete:
             return
         if page.resampler is not None:
-            empty = AudioFrame(np.zeros(0, np.int16), page.resampler.source_rate)
-            self._append(utterance, page, page.resampler.push(empty, last=True).pcm)
+            self._append(utterance, page, page.resampler.finish())
             page.resampler = None
         page.complete = True
         self._finishing.append(utterance)
