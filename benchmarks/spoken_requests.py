@@ -1,6 +1,7 @@
 """Thirty spoken requests over the five bundled plugins, and ten that need none.
 
-The wording is not in any plugin's demonstrations. Each says which tool must be called, with which arguments, and what the answer must contain.
+The wording is not in any plugin's demonstrations. Each says which tool must be called, with
+which arguments, and what the answer must contain.
 """
 
 from __future__ import annotations
