@@ -58,7 +58,7 @@ def manner(voice: Voice) -> Manner:
 
 _SPOKEN = (
     (re.compile(r"(?<=\d)\s?[x×](?=\s|[.,;:!?]|$)"), " times"),
-    (re.compile(r"(?<=\d)\s?[x×]\s?(?=\d)"), " times "),
+    (re.compile(r"(?<!\b0)(?<=\d)\s?[x×]\s?(?=\d)"), " times "),
     (re.compile(r"[*_`#~|]+"), " "),
 )
 

@@ -184,7 +184,7 @@ class Exchange:
 def exchanges(items: Sequence[Item]) -> list[Exchange]:
     """The conversation in turns; several calls (or results) in a row share one turn."""
     results = {item.call_id for item in items if isinstance(item, ToolResult)}
-    groups: list[list[tuple[str, list[str]]]] = [[]]
+    groups: list[list[tuple[str, type[Item], list[str]]]] = [[]]
     for item in items:
         role, text = _rendered(item)
         if not text:
@@ -192,15 +192,14 @@ def exchanges(items: Sequence[Item]) -> list[Exchange]:
         if role == "user" and groups[-1]:
             groups.append([])
         rows = groups[-1]
-        joins = isinstance(item, ToolCall | ToolResult) and rows and rows[-1][0] == role
-        if joins and role == "tool":
-            rows[-1][1].append(text)
+        if rows and rows[-1][1] is type(item) and not isinstance(item, Message):
+            rows[-1][2].append(text)
         else:
-            rows.append((role, [text]))
+            rows.append((role, type(item), [text]))
         if isinstance(item, ToolCall) and item.call_id not in results:
-            rows.append(("tool", ["still running"]))
+            rows.append(("tool", ToolResult, ["still running"]))
     return [
-        Exchange(tuple(turn(role, "\n".join(texts)) for role, texts in rows))
+        Exchange(tuple(turn(role, "\n".join(texts)) for role, _, texts in rows))
         for rows in groups
         if rows
     ]

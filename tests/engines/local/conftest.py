@@ -1,0 +1,28 @@
+"""Models for tests that need them, and no deadlines: these machines are shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from omni_agent.errors import ModelStoreError
+from omni_agent.models import ModelStore
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session")
+def model_path() -> Callable[[str], Path]:
+    """A model of the store by name; the test is skipped when it was not fetched."""
+
+    def find(name: str) -> Path:
+        try:
+            return ModelStore().path(name)
+        except ModelStoreError as error:
+            pytest.skip(str(error))
+
+    return find

@@ -1,0 +1,55 @@
+"""A service without models, for tests of the process around it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from omni_agent.engines.local.child import Replies, Report
+
+
+class Echo:
+    lanes: Mapping[str, str] = {"count": "slow", "wait": "slow", "raise": "slow", "die": "slow"}
+
+    def __init__(self, options: Mapping[str, Any], report: Report) -> None:
+        report("loading")
+        self.info = {"pid": os.getpid(), **options}
+
+    def handle(
+        self, op: str, body: Mapping[str, Any], blob: bytes, gone: Callable[[], bool]
+    ) -> Replies:
+        match op:
+            case "echo":
+                yield {"said": body["say"]}, blob[::-1]
+            case "count":
+                for number in range(int(body["to"])):
+                    yield {"number": number}, b""
+            case "wait":  # until cancelled; leaves a note so that the test can tell
+                while not gone():
+                    time.sleep(0.001)
+                Path(body["note"]).write_text("cancelled")
+                yield {}, b""
+            case "raise":
+                raise ValueError("no such thing")
+            case "die":
+                print("famous last words", file=sys.stderr, flush=True)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def broken(options: Mapping[str, Any], report: Report) -> Echo:
+    raise FileNotFoundError("the model is not there")
+
+
+def dead(options: Mapping[str, Any], report: Report) -> Echo:
+    print("out of memory", file=sys.stderr, flush=True)
+    os._exit(3)
+
+
+def stuck(options: Mapping[str, Any], report: Report) -> Echo:
+    while True:
+        time.sleep(1)

@@ -1,0 +1,91 @@
+"""What a small model may not call: the same thing twice, or with made-up arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from omni_agent.conversation import Item, ToolCall, ToolResult, assistant, user
+from omni_agent.engines.local.guards import invented, repeats
+from omni_agent.thinker import ToolCallRequest, ToolSchema
+
+STRING = {"type": "string"}
+TOOL = ToolSchema(
+    "do",
+    "",
+    {
+        "type": "object",
+        "properties": {
+            "place": STRING,
+            "expression": STRING,
+            "unit": {"enum": ["minutes", "hours"], "default": "minutes"},
+            "label": {**STRING, "default": "tea"},
+            "day": {**STRING, "format": "date"},
+            "amount": {"type": "number"},
+            "level": {"type": "integer", "minimum": 0, "maximum": 100},
+            "maybe": {"anyOf": [STRING, {"type": "null"}]},
+        },
+    },
+)
+
+
+def call(**arguments: Any) -> ToolCallRequest:
+    return ToolCallRequest("c", "do", arguments)
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments"),
+    [
+        ("What's the weather in Paris?", {"place": "Paris"}),
+        ("Is it raining in reykyavik?", {"place": "Reykjavik"}),
+        ("What time is it in Tokyo?", {"place": "Asia/Tokyo"}),
+        ("Note that apples are out.", {"place": "apple"}),
+        ("What is seventeen times twenty three?", {"expression": "17 * 23"}),
+        ("What is 2 plus 2?", {"expression": "2 + 2"}),
+        ("Half a dozen times two?", {"expression": "6 * 2"}),
+        ("Set a timer for ten minutes.", {"amount": 10, "unit": "minutes"}),
+        ("Wake me in an hour.", {"amount": 1, "unit": "hours"}),
+        ("Start it for a couple of hours.", {"amount": 2, "unit": "hours"}),
+        ("Turn off the light.", {"level": 0}),
+        ("Turn the light all the way up.", {"level": 100}),
+        ("Ring me in 5.", {"amount": 5, "label": "tea"}),
+        ("What is on for tomorrow?", {"day": "2026-11-24"}),
+        ("Anything.", {"maybe": None}),
+        ("Anything.", {"place": ""}),
+    ],
+)
+def test_what_was_said_in_other_words_is_not_made_up(said: str, arguments: dict[str, Any]) -> None:
+    assert invented(call(**arguments), TOOL, [user(said)]) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments", "argument"),
+    [
+        ("What's the weather like?", {"place": "London"}, "place"),
+        ("Set a timer.", {"amount": 10, "unit": "minutes"}, "amount"),
+        ("Tell me something.", {"expression": "12 * 3.5"}, "expression"),
+        ("Take a note.", {"maybe": "buy milk"}, "maybe"),
+    ],
+)
+def test_what_nobody_said_is_made_up(said: str, arguments: dict[str, Any], argument: str) -> None:
+    assert invented(call(**arguments), TOOL, [user(said)]) == argument
+
+
+def test_words_of_results_and_earlier_turns_count_as_said() -> None:
+    items: list[Item] = [
+        user("Where is my parcel?"),
+        ToolCall("a", "find", {}),
+        ToolResult("a", "it is in Rotterdam"),
+        assistant("In Rotterdam."),
+        user("And the weather there?"),
+    ]
+    assert invented(call(place="Rotterdam"), TOOL, items) is None
+
+
+def test_a_call_made_since_the_user_spoke_is_a_repetition() -> None:
+    made = ToolCall("a", "do", {"amount": 3})
+    items: list[Item] = [user("three"), made, ToolResult("a", "done")]
+    assert repeats(call(amount=3), items)
+    assert not repeats(call(amount=4), items)
+    assert not repeats(call(amount=3), [*items, user("three again")])

@@ -1,0 +1,191 @@
+"""The voice: streamed by clause, positions that map to words, and what its prompt asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from omni_agent.audio import AudioFrame, concatenate, resample
+from omni_agent.engines.local.ears import LocalEars
+from omni_agent.engines.local.manner import Manner, manner, spoken
+from omni_agent.engines.local.talker import LocalTalker
+from omni_agent.talker import Speech, Voice
+
+in_module = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def talker() -> AsyncIterator[LocalTalker]:
+    started = await LocalTalker.start()
+    yield started
+    await started.aclose()
+
+
+async def pieces_of(text: str, size: int = 5) -> AsyncIterator[str]:
+    for at in range(0, len(text), size):
+        yield text[at : at + size]
+
+
+async def speak(talker: LocalTalker, text: str, voice: Voice | None = None) -> list[Speech]:
+    return [speech async for speech in talker.speak(pieces_of(text), voice or Voice())]
+
+
+def whole(speech: list[Speech]) -> AudioFrame:
+    return concatenate([piece.audio for piece in speech], 24_000)
+
+
+TEXT = "Sure, it is set. The timer rings in ten minutes, and then you can take out the bread! Fine"
+
+
+@in_module
+async def test_positions_never_go_back_and_reach_the_end(talker: LocalTalker) -> None:
+    speech = await speak(talker, TEXT)
+    ends = [piece.text_end for piece in speech]
+    assert ends == sorted(ends)
+    assert ends[-1] == len(TEXT)
+    assert max(b - a for a, b in itertools.pairwise(ends)) <= 6
+    assert all(0 < piece.audio.seconds <= 0.1 for piece in speech)
+    starts = [piece.audio.position for piece in speech]
+    assert starts == list(np.cumsum([0, *(piece.audio.samples for piece in speech)])[:-1])
+
+
+@in_module
+async def test_speech_begins_at_once_and_is_loud_enough(talker: LocalTalker) -> None:
+    audio = whole(await speak(talker, "Yes, of course."))
+    assert np.abs(audio.pcm[: 24_000 // 10]).max() > 1000
+    assert np.abs(audio.pcm).max() > 5000
+
+
+@in_module
+async def test_the_first_clause_is_voiced_while_the_text_is_still_coming(
+    talker: LocalTalker,
+) -> None:
+    more = asyncio.Event()
+
+    async def text() -> AsyncIterator[str]:
+        yield "Sure, "
+        await more.wait()
+        yield "here it is."
+
+    stream = aiter(talker.speak(text(), Voice()))
+    assert (await anext(stream)).text_end <= len("Sure, ")
+    more.set()
+    assert [speech async for speech in stream][-1].text_end == len("Sure, here it is.")
+
+
+@in_module
+async def test_a_stream_stalls_with_its_text_and_others_go_on(talker: LocalTalker) -> None:
+    async def stalled() -> AsyncIterator[str]:
+        yield "One "
+        await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(anext(aiter(talker.speak(stalled(), Voice()))))  # type: ignore[arg-type]  # anext gives a coroutine here
+        assert await speak(talker, "I can speak.")
+        assert not waiting.done()
+        waiting.cancel()
+
+
+@in_module
+async def test_streams_at_the_same_time_take_turns(talker: LocalTalker) -> None:
+    order: list[str] = []
+
+    async def run(name: str) -> None:
+        async for _ in talker.speak(pieces_of("One thing is this. " * 6, 40), Voice()):
+            if not order or order[-1] != name:
+                order.append(name)
+
+    await asyncio.gather(run("a"), run("b"))
+    assert len(order) >= 6
+
+
+@in_module
+@pytest.mark.parametrize("text", ["", "   ", "…", "!?"])
+async def test_text_with_nothing_to_say_makes_no_sound(talker: LocalTalker, text: str) -> None:
+    speech = await speak(talker, text)
+    assert not whole(speech).pcm.any()
+    assert [piece.text_end for piece in speech] == ([len(text)] if text else [])
+
+
+@in_module
+async def test_speed_and_pauses_are_obeyed(talker: LocalTalker) -> None:
+    text = "This is a sentence. And this is another one."
+    plain = whole(await speak(talker, text)).seconds
+    fast = whole(await speak(talker, text, Voice(speed=1.5))).seconds
+    paused = whole(await speak(talker, text, Voice(pause_ms=1000))).seconds
+    assert fast < 0.8 * plain
+    assert paused == pytest.approx(plain + 1.0, abs=0.15)
+
+
+@in_module
+async def test_an_unknown_voice_is_the_default_one_and_told_once(
+    talker: LocalTalker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert await speak(talker, "Hello.", Voice(speaker="nobody"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "voice 'nobody' is not installed: speaking as 'heart'"
+    ]
+
+
+@pytest.mark.models
+@in_module
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("It costs $3.50 today.", ["3.50"]),
+        ("It is 10:30 now.", ["10"]),
+        ("The battery is at 72%.", ["72%"]),
+        ("That is 3x faster than before.", ["three times|3 times"]),
+        ("The number is 391.", ["391"]),
+    ],
+)
+async def test_numbers_come_over(
+    talker: LocalTalker, model_path: Callable[[str], Path], text: str, words: list[str]
+) -> None:
+    ears = await _ears(model_path)
+    heard = await ears.transcribe(resample(whole(await speak(talker, text)), 16_000))
+    for word in words:
+        assert any(option in heard.text.lower() for option in word.split("|")), heard.text
+    await ears.aclose()
+
+
+async def _ears(model_path: Callable[[str], Path]) -> LocalEars:
+    return await LocalEars.start(model_path("whisper-base"))
+
+
+@pytest.mark.parametrize(
+    ("voice", "expected"),
+    [
+        (Voice(), Manner("heart", 1.0, 0)),
+        (Voice(prompt="Speak slowly."), Manner("heart", 0.85, 150)),
+        (Voice(prompt="Brisk and bright."), Manner("heart", 1.12, 0)),
+        (Voice(prompt="Warm, but not slow."), Manner("heart", 0.98, 40)),
+        (Voice(prompt="Slowly.", speed=1.3, pause_ms=5), Manner("heart", 1.3, 5)),
+        (Voice(speaker="Ethan"), Manner("fenrir", 1.0, 0)),
+        (Voice(speaker="emma", speed=9.0), Manner("emma", 2.0, 0)),
+    ],
+)
+def test_the_prompt_sets_what_the_numbers_leave_open(voice: Voice, expected: Manner) -> None:
+    assert manner(voice) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("3x more", "3 times more"),
+        ("2 x 4", "2 times 4"),
+        ("**bold**", " bold "),
+        ("an x-ray, 10:30, 0x1F", "an x-ray, 10:30, 0x1F"),
+    ],
+)
+def test_what_the_voice_cannot_read_is_put_in_words(text: str, said: str) -> None:
+    assert spoken(text) == said

@@ -1,0 +1,293 @@
+"""The mind: a real llama.cpp with the smallest model for plumbing, the real one for sense."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from omni_agent.conversation import Item, ToolCall, ToolResult, assistant, user
+from omni_agent.engines.local import thinker as local_thinker
+from omni_agent.engines.local.completion import Llama
+from omni_agent.engines.local.grammar import grammar
+from omni_agent.engines.local.thinker import LocalThinker
+from omni_agent.errors import EngineError, EngineUnavailable
+from omni_agent.thinker import (
+    MalformedCall,
+    Sampling,
+    TextDelta,
+    ThinkRequest,
+    Thought,
+    ToolCallBegun,
+    ToolCallRequest,
+    ToolSchema,
+    Usage,
+)
+
+pytestmark = [pytest.mark.models, pytest.mark.asyncio(loop_scope="module")]
+Find = Callable[[str], Path]
+
+STRING, NUMBER = {"type": "string"}, {"type": "number", "exclusiveMinimum": 0}
+
+
+def tool(
+    name: str, description: str, example: tuple[str, dict[str, Any]], **properties: Any
+) -> ToolSchema:
+    required = [key for key, value in properties.items() if "default" not in value]
+    schema = {"type": "object", "properties": properties, "required": required}
+    return ToolSchema(name, description, schema, (example,))
+
+
+TOOLS = (
+    tool(
+        "set_timer",
+        "Start a timer that rings.",
+        ("Set a timer for five minutes.", {"amount": 5, "unit": "minutes"}),
+        amount=NUMBER,
+        unit={"enum": ["seconds", "minutes", "hours"]},
+        label={**STRING, "default": ""},
+    ),
+    tool(
+        "calculate",
+        "Work out an arithmetic expression.",
+        ("What is twelve times three and a half?", {"expression": "12 * 3.5"}),
+        expression=STRING,
+    ),
+    tool(
+        "weather",
+        "The weather forecast for a place.",
+        ("Will it rain in Oslo tomorrow?", {"place": "Oslo", "day": "tomorrow"}),
+        place=STRING,
+        day={"enum": ["today", "tomorrow"], "default": "today"},
+    ),
+    tool(
+        "set_light",
+        "Switch or dim a light.",
+        ("Turn on the light in the hall.", {"room": "hall", "brightness": 100}),
+        room={"enum": ["kitchen", "bedroom", "hall"]},
+        brightness={"type": "integer", "minimum": 0, "maximum": 100},
+    ),
+)
+
+
+def request(
+    *items: Item, tools: tuple[ToolSchema, ...] = (), max_tokens: int = 12, temperature: float = 0.0
+) -> ThinkRequest:
+    return ThinkRequest("Be kind.", items, tools, Sampling(temperature, 0.95, max_tokens, seed=1))
+
+
+async def all_of(thinker: LocalThinker, asked: ThinkRequest) -> list[Thought]:
+    return [thought async for thought in thinker.think(asked)]
+
+
+def damage(states: Path) -> None:
+    """Cut the one saved state short."""
+    (state,) = states.glob("*.kv")
+    state.write_bytes(state.read_bytes()[:1000])
+
+
+def usage(thoughts: list[Thought]) -> Usage:
+    last = thoughts[-1]
+    assert isinstance(last, Usage)
+    return last
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def states(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("states")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def small(model_path: Find, states: Path) -> AsyncIterator[LocalThinker]:
+    path = model_path("smollm2-135m")
+    thinker = await LocalThinker.start(path, threads=1, context=1024, states=states)
+    yield thinker
+    await thinker.aclose()
+
+
+async def test_llama_cpp_takes_the_grammars(small: LocalThinker) -> None:
+    llama = Llama(str((await small.worker.info())["address"]), small._key)
+    odd = ToolSchema(
+        "git-hub.find",
+        "",
+        {
+            "type": "object",
+            "properties": {
+                "max-n": {"type": ["integer", "null"]},
+                'q"\\': {"enum": ['a "b"\\', "é\n", 3, None]},
+                "list": {"type": "array", "items": {"anyOf": [STRING, {"type": "boolean"}]}},
+                "any": {},
+                "deep": {"type": "object", "properties": {"x": {"const": 1}}},
+            },
+        },
+    )
+    try:
+        for tools in ((), TOOLS, (odd,), (*TOOLS, odd)):
+            pieces = [p async for p in llama.complete("hi", grammar(tools), Sampling(0, 1, 2))]
+            assert pieces[-1].usage
+        with pytest.raises(EngineError):  # so the above does not pass for want of checking
+            [p async for p in llama.complete("hi", "root ::= missing", Sampling(0, 1, 2))]
+    finally:
+        await llama.aclose()
+
+
+async def test_every_output_is_speech_or_a_call_never_a_piece_of_syntax(
+    small: LocalThinker,
+) -> None:
+    for seed in range(3):
+        hot = Sampling(1.5, 1.0, 40, seed)
+        thoughts = await all_of(small, ThinkRequest("Be kind.", (user("light!"),), TOOLS, hot))
+        spoken = "".join(t.text for t in thoughts if isinstance(t, TextDelta))
+        assert "(" not in spoken
+        for thought in thoughts:
+            if isinstance(thought, MalformedCall):
+                assert thought.reason == "the call was cut off"
+
+
+async def test_what_was_prepared_is_not_computed_again(small: LocalThinker) -> None:
+    said = "Tell me a long story about the old sea and the lighthouse on the"
+    await small.prepare(request(user(said)))
+    done = usage(await all_of(small, request(user(said + " cliff"))))
+    assert done.prompt_tokens - done.cached_tokens <= 8
+
+
+async def test_a_reply_without_tools_keeps_the_prefix_with_tools(small: LocalThinker) -> None:
+    await all_of(small, request(user("hi"), tools=TOOLS))
+    done = usage(await all_of(small, request(user("hi"), user("bye"))))
+    assert done.cached_tokens > 200
+    assert done.prompt_tokens - done.cached_tokens < 20
+
+
+async def test_a_long_conversation_loses_its_oldest_turns_and_never_the_prefix(
+    small: LocalThinker,
+) -> None:
+    turns = [turn for n in range(200) for turn in (user(f"Number {n}, please."), assistant("Yes."))]
+    await all_of(small, request(user("hi"), tools=TOOLS))
+    done = usage(await all_of(small, request(*turns, user("And now?"), tools=TOOLS)))
+    assert done.prompt_tokens < 1024
+    assert done.cached_tokens > 200
+
+
+async def test_closing_a_reply_stops_the_model(small: LocalThinker) -> None:
+    stream = small.think(request(user("Count to a thousand."), max_tokens=400))
+    assert isinstance(await anext(aiter(stream)), TextDelta)
+    await stream.aclose()  # type: ignore[attr-defined]  # an async generator
+    info = await small.worker.info()
+    headers = {"Authorization": f"Bearer {small._key}"}
+    async with httpx.AsyncClient(base_url=str(info["address"]), headers=headers) as http:
+        async with asyncio.timeout(20):
+            while (slot := (await http.get("/slots")).json()[0])["is_processing"]:
+                pass
+    assert slot["next_token"][0]["n_decoded"] < 100
+
+
+async def test_replies_at_the_same_time_both_come(small: LocalThinker) -> None:
+    first, second = await asyncio.gather(
+        all_of(small, request(user("One."))), all_of(small, request(user("Two.")))
+    )
+    assert usage(first).completion_tokens
+    assert usage(second).completion_tokens
+
+
+async def test_after_kill_9_the_reply_fails_and_the_next_one_works(small: LocalThinker) -> None:
+    stream = aiter(small.think(request(user("Count to a thousand."), max_tokens=400)))
+    await anext(stream)
+    assert small.worker.pid
+    os.kill(small.worker.pid, signal.SIGKILL)
+    with pytest.raises(EngineError, match="model process"):
+        [thought async for thought in stream]
+    assert usage(await all_of(small, request(user("Hello."))))
+
+
+async def test_a_prefix_is_read_from_disk_the_second_time_and_computed_when_damaged(
+    model_path: Find, tmp_path: Path
+) -> None:
+    path = model_path("smollm2-135m")
+    told: list[str] = []
+
+    async def prepared() -> Usage:
+        thinker = await LocalThinker.start(
+            path, threads=1, context=1024, states=tmp_path, report=told.append
+        )
+        try:
+            await thinker.prepare(request(tools=TOOLS))
+            return usage(await all_of(thinker, request(user("hi"), tools=TOOLS)))
+        finally:
+            await thinker.aclose()
+
+    first = await prepared()
+    assert len(told) == 1
+    assert await prepared() == first
+    assert len(told) == 1  # restored: nothing to tell
+    damage(tmp_path)
+    assert await prepared() == first
+    assert len(told) == 2
+
+
+async def test_a_file_that_is_no_model_is_unavailable(tmp_path: Path) -> None:
+    fake = tmp_path / "fake.gguf"
+    fake.write_bytes(b"GGUF" + bytes(100))
+    with pytest.raises(EngineUnavailable, match="mind"):
+        await LocalThinker.start(fake, states=tmp_path)
+
+
+# -- the model people talk to -----------------------------------------------------------------
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def clever(model_path: Find, states: Path) -> AsyncIterator[LocalThinker]:
+    thinker = await LocalThinker.start(model_path("qwen2.5-coder-1.5b"), states=states)
+    yield thinker
+    await thinker.aclose()
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "arguments"),
+    [
+        ("Set a timer for ten minutes.", "set_timer", {"amount": 10, "unit": "minutes"}),
+        ("Please wake me in 2 hours.", "set_timer", {"amount": 2, "unit": "hours"}),
+        ("What is 17 times 23?", "calculate", {"expression": "17 * 23"}),
+        ("What's the weather like in Paris?", "weather", {"place": "Paris"}),
+        ("Is it sunny in Madrid tomorrow?", "weather", {"place": "Madrid", "day": "tomorrow"}),
+        ("Turn off the kitchen light.", "set_light", {"room": "kitchen", "brightness": 0}),
+        ("Dim the bedroom to thirty percent.", "set_light", {"room": "bedroom", "brightness": 30}),
+    ],
+)
+async def test_requests_become_calls_with_exact_arguments(
+    clever: LocalThinker, said: str, name: str, arguments: dict[str, Any]
+) -> None:
+    thoughts = await all_of(clever, request(user(said), tools=TOOLS, max_tokens=60))
+    assert thoughts[0] == ToolCallBegun(name)
+    call = thoughts[1]
+    assert isinstance(call, ToolCallRequest)
+    assert (call.name, dict(call.arguments)) == (name, arguments)
+
+
+@pytest.mark.parametrize(
+    "said", ["Tell me a joke.", "What is the capital of France?", "Set a timer."]
+)
+async def test_talk_and_incomplete_requests_are_answered_in_words(
+    clever: LocalThinker, said: str
+) -> None:
+    thoughts = await all_of(clever, request(user(said), tools=TOOLS, max_tokens=60))
+    spoken = "".join(t.text for t in thoughts if isinstance(t, TextDelta))
+    assert len(spoken.split()) >= 2
+    assert not any(isinstance(t, ToolCallRequest) for t in thoughts)
+
+
+async def test_a_tools_result_is_told(clever: LocalThinker) -> None:
+    call = ToolCall("c", "calculate", {"expression": "17 * 23"})
+    items = (user("What is 17 times 23?"), call, ToolResult("c", "391"))
+    thoughts = await all_of(clever, request(*items, tools=TOOLS, max_tokens=60))
+    assert "391" in "".join(t.text for t in thoughts if isinstance(t, TextDelta))
+
+
+def test_the_modules_of_this_process_load_no_model_library() -> None:
+    assert not hasattr(local_thinker, "xllamacpp")

@@ -1,0 +1,191 @@
+"""The process around a model: started, asked, cancelled, killed, restarted, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from omni_agent.engines.local.worker import Job, Worker
+from omni_agent.errors import EngineError, EngineUnavailable
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+PATHS = {"PYTHONPATH": f"{HERE}{os.pathsep}{ROOT}"}
+
+
+def job(factory: str = "Echo", **options: object) -> Job:
+    return Job("echo", f"echo_service:{factory}", options, environment=PATHS, start_timeout_s=60)
+
+
+@asynccontextmanager
+async def started(reports: list[str] | None = None) -> AsyncIterator[Worker]:
+    worker = Worker(job(), (reports if reports is not None else []).append)
+    try:
+        await worker.start()
+        yield worker
+    finally:
+        await worker.aclose()
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Wait for another process, which has no event to await."""
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110  # as above
+            await asyncio.sleep(0.005)
+
+
+def running(pid: int) -> bool:
+    """False for a process that is gone, or dead and waiting for its parent."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+async def test_requests_are_answered_with_bodies_and_bytes() -> None:
+    reports: list[str] = []
+    async with started(reports) as worker:
+        replies = await asyncio.gather(
+            *(worker.call("echo", {"say": n}, bytes([n, 0])) for n in range(20))
+        )
+    assert [(r.body["said"], r.blob) for r in replies] == [(n, bytes([0, n])) for n in range(20)]
+    assert reports == ["loading"]
+
+
+async def test_replies_are_streamed_in_order() -> None:
+    async with started() as worker:
+        numbers = [p.body["number"] async for p in worker.stream("count", {"to": 50})]
+    assert numbers == list(range(50))
+
+
+async def test_a_quick_request_does_not_wait_behind_a_slow_one(tmp_path: Path) -> None:
+    async with started() as worker, asyncio.TaskGroup() as tasks:
+        slow = tasks.create_task(worker.call("wait", {"note": str(tmp_path / "note")}))
+        assert (await worker.call("echo", {"say": "hi"})).body["said"] == "hi"
+        assert not slow.done()
+        slow.cancel()
+
+
+async def test_cancelling_a_request_reaches_the_process(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    async with started() as worker:
+        slow = asyncio.ensure_future(worker.call("wait", {"note": str(note)}))
+        await worker.call("echo", {"say": "the line is in order, so the slow one is under way"})
+        slow.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await slow
+        # Same lane: it is answered only when the cancelled request has ended.
+        await worker.call("count", {"to": 1})
+    assert note.read_text() == "cancelled"
+
+
+async def test_closing_a_stream_early_leaves_the_line_usable() -> None:
+    async with started() as worker:
+        async with aclosing(worker.stream("count", {"to": 100_000})) as replies:
+            async for packet in replies:
+                if packet.body["number"] == 3:
+                    break
+        assert (await worker.call("echo", {"say": 1})).body["said"] == 1
+
+
+async def test_an_exception_in_the_process_is_an_engine_error_and_no_more() -> None:
+    async with started() as worker:
+        with pytest.raises(EngineError, match="no such thing"):
+            await worker.call("raise")
+        assert (await worker.call("echo", {"say": 1})).body["said"] == 1
+
+
+async def test_after_kill_9_the_running_request_fails_and_the_next_one_works(
+    tmp_path: Path,
+) -> None:
+    async with started() as worker:
+        pid = worker.pid
+        assert pid is not None
+        busy = asyncio.ensure_future(worker.call("wait", {"note": str(tmp_path / "note")}))
+        await worker.call("echo", {"say": 1})
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(EngineError, match="died"):
+            await busy
+        assert (await worker.call("echo", {"say": 2})).body["said"] == 2
+        assert worker.pid not in (pid, None)
+
+
+async def test_a_dead_process_is_restarted_before_anybody_asks() -> None:
+    async with started() as worker:
+        first = worker.pid
+        with pytest.raises(EngineError):
+            await worker.call("die")
+        await eventually(lambda: worker.pid not in (first, None))
+
+
+@pytest.mark.parametrize(
+    ("factory", "words"),
+    [("broken", "FileNotFoundError: the model is not there"), ("dead", "out of memory")],
+)
+async def test_a_process_that_cannot_start_says_why(factory: str, words: str) -> None:
+    worker = Worker(job(factory))
+    with pytest.raises(EngineUnavailable, match=words):
+        await worker.start()
+    await worker.aclose()
+
+
+async def test_a_process_that_never_gets_ready_is_given_up() -> None:
+    worker = Worker(Job("echo", "echo_service:stuck", {}, environment=PATHS, start_timeout_s=1.0))
+    with pytest.raises(EngineUnavailable, match="not ready after 1 s"):
+        await worker.start()
+    await worker.aclose()
+
+
+async def test_a_process_that_keeps_dying_is_not_started_on_every_request() -> None:
+    worker = Worker(job("dead"))
+    for _ in range(2):
+        with pytest.raises(EngineUnavailable):
+            await worker.start()
+    failed = worker.job.name
+    with pytest.raises(EngineUnavailable, match=failed):
+        async with asyncio.timeout(0.2):  # at once: the reason is remembered
+            await worker.call("echo", {"say": 1})
+    await worker.aclose()
+
+
+async def test_stopping_ends_the_process_and_refuses_requests() -> None:
+    async with started() as worker:
+        pid = worker.pid
+    assert pid is not None
+    assert not running(pid)
+    with pytest.raises(EngineUnavailable, match="stopped"):
+        await worker.call("echo", {"say": 1})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_the_process_dies_with_its_parent() -> None:
+    program = (
+        "import asyncio, sys; sys.path[:0] = sys.argv[1].split(':')\n"
+        "from omni_agent.engines.local.worker import Job, Worker\n"
+        "async def main():\n"
+        "    worker = Worker(Job('echo', 'echo_service:Echo', {}))\n"
+        "    await worker.start()\n"
+        "    print(worker.pid, flush=True)\n"
+        "    await asyncio.sleep(600)\n"
+        "asyncio.run(main())\n"
+    )
+    parent = subprocess.Popen(  # noqa: ASYNC220  # a test of processes
+        [sys.executable, "-c", program, PATHS["PYTHONPATH"]],
+        stdout=subprocess.PIPE,
+        env={**os.environ, **PATHS},
+    )
+    with parent:
+        assert parent.stdout is not None
+        pid = int(await asyncio.to_thread(parent.stdout.readline))
+        parent.kill()
+    await eventually(lambda: not running(pid))
