@@ -30,7 +30,7 @@ async def get_time(city: str = "") -> str:
         raise ToolError(str(problem)) from problem
     now = datetime.now(zone.zone)
     where = f"In {zone.name} it" if zone.name else "It"
-    return f"{where} is {_clock_face(now)} on {now:%A}, {now:%B} {now.day}, {now.year}."
+    return f"{where} is {_clock_face(now)} on {now:%A}, {now:%B} {now.day}."
 
 
 @tool(

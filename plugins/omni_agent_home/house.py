@@ -116,19 +116,22 @@ class House:
             return f"In the {names[0]} the light is {light} and the blinds are {blinds}."
         lit = [name for name, state in self.rooms.items() if state.light]
         closed = [name for name, state in self.rooms.items() if not state.blinds_open]
-        parts = [
-            f"The front door is {'locked' if self.locked else 'unlocked'}.",
-            f"The thermostat is at {self.degrees:g} degrees.",
-            f"Lights are on in {_listed(lit)}." if lit else "All lights are off.",
-        ]
+        door = f"The front door is {'locked' if self.locked else 'unlocked'}."
+        parts = [door, f"The thermostat is at {self.degrees:g} degrees."]
+        parts.append(self._which("lights are", "on", lit) if lit else "All lights are off.")
         if closed:
-            parts.append(f"Blinds are closed in {_listed(closed)}.")
+            parts.append(self._which("blinds are", "closed", closed))
         return " ".join(parts)
 
     def _where(self, names: list[str], one: str, several: str) -> str:
         if len(names) == len(self.rooms):
             return f"All {several}"
         return f"The {names[0]} {one}" if len(names) == 1 else f"In {_listed(names)} the {several}"
+
+    def _which(self, things: str, state: str, names: list[str]) -> str:
+        every = len(names) == len(self.rooms)
+        where = f"All {things} {state}" if every else f"{things} {state} in {_listed(names)}"
+        return f"{where[0].upper()}{where[1:]}."
 
     def panel(self) -> Panel:
         """The house for the call page."""

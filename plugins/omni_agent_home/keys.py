@@ -35,7 +35,10 @@ def tools_of(house: House) -> list[Tool]:
         call: CallContext,
         brightness: Percent | None = None,
     ) -> str:
-        """Turn a light on or off, or dim it. room: e.g. kitchen, or all"""
+        """Turn a light on or off, or dim it. room: e.g. kitchen, or all
+
+        brightness: percent, half is 50
+        """
         try:
             return shown(house.set_light(room, state, brightness), call)
         except HouseProblem as problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -169,16 +170,15 @@ def test_places_have_their_time_zone(place: str, key: str, shown: str) -> None:
 
 
 async def test_the_time_is_told_with_the_date() -> None:
-    here = await clock.get_time.call({}, Call())
-    assert here.startswith("It is ")
+    shape = r"it is (1[0-2]|[1-9]):[0-5]\d [AP]M on \w+day, \w+ [1-3]?\d\."
+    assert re.fullmatch(shape, (await clock.get_time.call({}, Call())).lower(), re.IGNORECASE)
     there = await clock.get_time.call({"city": "Tokyo"}, Call())
-    assert there.startswith("In Tokyo it is ")
-    assert there.removesuffix(".")[-4:].isdigit()
+    assert re.fullmatch(f"In Tokyo {shape}", there)
 
 
 async def test_an_unknown_place_is_said_to_be_unknown() -> None:
-    with pytest.raises(ToolError, match="I do not know the time zone of Atlantis"):
-        await clock.get_time.call({"city": "Atlantis"}, Call())
+    with pytest.raises(ToolError, match="I do not know the time zone of Wakanda"):
+        await clock.get_time.call({"city": "Wakanda"}, Call())
 
 
 @pytest.mark.parametrize(

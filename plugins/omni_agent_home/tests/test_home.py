@@ -145,6 +145,9 @@ async def test_the_house_tells_its_state(home: Home) -> None:
         "In the office the light is on at 40 percent and the blinds are closed."
     )
     assert (await home.do("get_home", room="house")).startswith("The front door is locked.")
+    await home.do("set_light", room="all", state="on")
+    await home.do("set_blinds", room="all", state="closed")
+    assert (await home.do("get_home")).endswith("All lights are on. All blinds are closed.")
     with pytest.raises(ToolError, match="no room called garage"):
         await home.do("get_home", room="garage")
 
