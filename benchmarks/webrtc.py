@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import logging
 import multiprocessing
@@ -43,6 +44,8 @@ from omni_agent.audio import AudioFrame
 RATE = 48_000
 CLICK_EVERY_S = 0.5
 LIMIT_MS = 20.0
+BACKLOG = 1
+"""Frames an echo may have queued already when the next one comes."""
 STEP = 5
 """Calls added at a time."""
 
@@ -221,7 +224,8 @@ class StockVoice(MediaStreamTrack):
 
 async def echo_ours(line: WebRTCTransport) -> None:
     async for arrival in line.frames():
-        if isinstance(arrival, AudioFrame):
+        # An echo is live: without a bound, one stall of the machine would delay it for good.
+        if isinstance(arrival, AudioFrame) and line._playout.queued_s <= BACKLOG * 0.02:
             await line.play("echo", arrival)
 
 
@@ -234,7 +238,9 @@ async def stock_answer(offer: str) -> tuple[RTCPeerConnection, str]:
     async def echo(track: MediaStreamTrack) -> None:
         while True:
             try:
-                await voice.queue.put(await track.recv())
+                frame = await track.recv()
+                if voice.queue.qsize() <= BACKLOG:
+                    voice.queue.put_nowait(frame)
             except MediaStreamError:
                 return
 
@@ -321,11 +327,11 @@ class Step:
 
 async def talk(line: WebRTCTransport, words: AudioFrame) -> None:
     """An agent that never stops speaking."""
-    utterance = 0
-    while line.connected or not utterance:
+    for utterance in itertools.count():
+        if line.ended:
+            return
         await line.play(f"u{utterance}", words)
         line.finish(f"u{utterance}")
-        utterance += 1
 
 
 async def listen(line: WebRTCTransport) -> None:

