@@ -12,6 +12,7 @@ import omni_agent_weather as weather
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from omni_agent_weather import open_meteo
 from omni_agent_weather.open_meteo import Forecast, Place
 from omni_agent_weather.words import report
 
@@ -139,7 +140,7 @@ async def test_without_a_network_the_real_client_fails_clearly(
     # Port 1 of this machine refuses: the real transport, and no network.
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(weather.open_meteo, "GEOCODING_URL", "https://127.0.0.1:1/v1/search")
+    monkeypatch.setattr(open_meteo, "GEOCODING_URL", "https://127.0.0.1:1/v1/search")
     with pytest.raises(ToolError, match="There may be no internet connection"):
         await ask(city="Paris")
 
