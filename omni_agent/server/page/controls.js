@@ -127,6 +127,7 @@ export class Controls {
 
   /** @param {{in: number, out: number}} levels */
   showLevels(levels) {
+    if (this.#state !== "live") return; // nobody sees the meters
     byId("meter-in").style.setProperty("--level", levels.in.toFixed(3));
     byId("meter-out").style.setProperty("--level", levels.out.toFixed(3));
   }

@@ -38,6 +38,10 @@ import { Problem, lost } from "./problems.js";
 import { Readiness } from "./readiness.js";
 import { Timeline } from "./timeline.js";
 import { ToolCards } from "./tools.js";
+import { WakeLock } from "./wake.js";
+
+const FRAME_MS = 1000 / 30 - 2; // smooth enough, and leaves the processor to the models
+const WAIT_AFTER = new Set(["unreachable", "lost", "busy", "shutdown"]); // the server may be away
 
 const audio = new Audio();
 audio.autoplay = true;
@@ -45,6 +49,7 @@ audio.autoplay = true;
 const announcer = new Announcer(byId("announcer"));
 const announce = (text) => announcer.say(text);
 const meters = new Meters();
+const wakeLock = new WakeLock();
 const orb = new Orb(byId("orb-canvas"));
 const timeline = new Timeline({ list: byId("captions"), scroll: byId("scroll"), latest: byId("latest"), blank: byId("blank") });
 const captions = new Captions(timeline, { agentName: () => personas.title(), announce });
@@ -78,7 +83,7 @@ const conversation = new Conversation({
   },
   onEnded: (reason) => (endReason = reason),
   onError: (message) => {
-    timeline.note(message);
+    timeline.note(message, "error");
     announce(message);
   },
 });
@@ -109,9 +114,10 @@ async function startCall({ typing = false } = {}) {
   mine.addEventListener("quality", ({ detail }) => controls.showQuality(detail));
   mine.addEventListener("remote", ({ detail }) => hear(detail));
   const open = async () => {
-    useMicrophone(typing ? silentTrack(context) : await openMicrophone(devices.microphoneId));
+    const track = typing ? silentTrack(context) : await openMicrophone(devices.microphoneId);
+    if (call === mine) useMicrophone(track); // else they hung up while the browser was asking
     devices.refresh();
-    return microphone;
+    return track;
   };
   await mine.start({ persona: personas.current, audio: open, video: camera.track });
 }
@@ -123,6 +129,7 @@ function callState(from, { state, problem }) {
   else if (state === "connecting") setActivity("connecting", `Calling ${personas.title()}`);
   else if (state === "live") {
     connected = true;
+    wakeLock.hold();
     setActivity("listening");
     announce(`Connected to ${personas.title()}.`);
   } else if (state === "ended") ended(problem);
@@ -130,6 +137,7 @@ function callState(from, { state, problem }) {
 
 function ended(problem) {
   call = null;
+  wakeLock.release();
   conversation.settle();
   meters.close();
   microphone?.stop();
@@ -140,7 +148,7 @@ function ended(problem) {
   if (connected) announce("The call has ended.");
   const shown = problem ?? farewell(endReason);
   if (shown) notice.show(shown);
-  if (shown?.kind === "unreachable" || shown?.kind === "lost") readiness.watch();
+  if (WAIT_AFTER.has(shown?.kind)) readiness.watch();
 }
 
 /** Why the server hung up, when that needs saying. */
@@ -262,12 +270,16 @@ async function loadPersonas() {
   }
 }
 
+let drawnAt = 0;
+
 function frame(now) {
+  requestAnimationFrame(frame);
+  if (now - drawnAt < FRAME_MS) return;
+  drawnAt = now;
   const levels = meters.read();
   controls.showLevels(levels);
   orb.draw(now, document.body.dataset.activity === "speaking" ? levels.out : levels.in);
   captions.tick();
-  requestAnimationFrame(frame);
 }
 
 for (const [button, dialog] of [["open-settings", "settings"], ["open-help", "help"]]) {

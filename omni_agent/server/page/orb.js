@@ -140,7 +140,6 @@ export class Orb {
   }
 
   #comet(context, style, radius) {
-    context.lineCap = "round";
     context.strokeStyle = style.accent;
     context.lineWidth = 2.5;
     const head = this.#phase * 2.6;

@@ -36,9 +36,9 @@ export class Timeline {
     return entry;
   }
 
-  /** A line of stage direction: who joined, what changed. */
-  note(text) {
-    return this.add(el("li", { class: "note", "data-testid": "note" }, text));
+  /** A line of stage direction: who joined, what changed; kind "error" for what failed. */
+  note(text, kind = "change") {
+    return this.add(el("li", { class: "note", "data-testid": "note", "data-kind": kind }, text));
   }
 
   /** Something got longer: stay at the end, or offer the way there. */
