@@ -109,6 +109,9 @@ class Calls:
             )
         finally:
             self._pending -= 1
+        if self._tasks is not tasks:  # the server began to stop meanwhile
+            await line.aclose()
+            raise SignallingError(503, "the server is stopping")
         call_id = new_id("rtc")
         self._lines[call_id] = line
         self.metrics.started += 1

@@ -14,11 +14,12 @@ class ServerOptions:
     """What an operator decides.
 
     api_key: what programs must bring (the page needs none); None lets any program
-    on this machine's network in. origins: other sites whose pages may call, e.g.
-    ``https://example.com``. hosts: names this server answers to, beyond
-    ``localhost``, IP addresses and those of ``origins``; ``*`` for any. ice_servers: as
-    browsers take them (``urls``, ``username``, ``credential``), given to both ends.
-    allow_private: send to private addresses that an offer names.
+    in that can reach the server. origins: other sites whose pages may call, e.g.
+    ``https://example.com``. hosts: names this server answers to beyond
+    ``localhost``, IP addresses, this machine's name and those of ``origins``;
+    ``*`` is any. ice_servers: as browsers take them (``urls``, ``username``,
+    ``credential``), given to both ends. allow_private: send to private addresses
+    that an offer names.
     """
 
     api_key: str | None = None

@@ -48,9 +48,11 @@ class Shielded:
     def __init__(self, app: ASGIApp, *, hosts: Sequence[str], origins: Sequence[str]) -> None:
         self._app = app
         self._any = "*" in hosts
+        machine = socket.gethostname().lower()
         self._names = {
             "localhost",
-            socket.gethostname().lower(),
+            machine,
+            f"{machine}.local",
             *(host_name(name) for name in hosts),
             *(host_name(urlsplit(origin).netloc) for origin in origins),
         }

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+import openai
+from aioice import stun
+from omni_agent_webrtc.ice import CONSENT_FAILURES, CONSENT_INTERVAL_S
 
 from omni_agent import events
 from omni_agent.audio import AudioFrame
@@ -186,3 +191,37 @@ async def test_metrics_count_calls_and_lateness(caller: Caller) -> None:
         if line.startswith("omni_agent_send_lateness_seconds_count")
     )
     assert int(count.split()[1]) > 20
+
+
+async def test_openais_own_client_calls_and_hangs_up_unmodified(caller: Caller) -> None:
+    host = ScriptedHost(greet)
+    async with Server(host, ServerOptions(api_key="secret")) as server:
+        client = openai.AsyncOpenAI(
+            base_url="http://localhost/v1", api_key="secret", http_client=server.http
+        )
+        secret = await client.realtime.client_secrets.create(session={"type": "realtime"})
+        assert secret.value.startswith("ek_")
+        session: Any = {"type": "realtime", "model": "gpt-realtime"}
+        reply = await client.realtime.calls.create(sdp=await caller.offer(), session=session)
+        await caller.accept(reply.text)
+        await caller.hear()
+        assert (await caller.until("session.created"))["session"]["model"] == "gpt-realtime"
+        call_id = reply.response.headers["location"].rsplit("/", 1)[1]
+        await client.realtime.calls.hangup(call_id)
+        async with asyncio.timeout(5):
+            await host.ended.wait()
+
+
+async def test_a_client_that_vanishes_without_a_word_is_noticed(caller: Caller) -> None:
+    """A killed browser says no goodbye: its missing answers to consent checks end the call."""
+    assert CONSENT_FAILURES * (1.2 * CONSENT_INTERVAL_S + stun.RETRY_RTO) < 5
+    host = ScriptedHost()
+    async with Server(host) as server:
+        await caller.accept((await server.post(await caller.offer())).text)
+        await host.until(lambda arrival: isinstance(arrival, AudioFrame))
+        for transceiver in caller.peer.getTransceivers():
+            ice = transceiver.receiver.transport.transport._connection
+            for protocol in ice._protocols:
+                protocol.transport.abort()
+        async with asyncio.timeout(20):
+            await host.ended.wait()

@@ -9,11 +9,12 @@ import aiortc
 import numpy as np
 import pytest
 from aiortc import RTCPeerConnection
+from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from omni_agent_webrtc import WebRTCTransport, answer
 from omni_agent_webrtc.inbox import MAX_AUDIO, MAX_MESSAGES, Inbox
 from omni_agent_webrtc.tracks import JITTER_BUFFER
-from omni_agent_webrtc.transport import CHANNEL, close_peer
+from omni_agent_webrtc.transport import CHANNEL, MAX_WAITING, close_peer
 
 from omni_agent.audio import AudioFrame
 from omni_agent.transport import PlayoutFinished, PlayoutStarted, VideoFrame
@@ -118,6 +119,46 @@ async def test_messages_wait_for_the_channel_and_come_in_order() -> None:
         async with asyncio.timeout(20):
             await enough.wait()
         assert got == [str(index) for index in range(20)]
+
+
+async def test_last_words_arrive_although_the_line_is_closed_at_once() -> None:
+    peer = client()
+    channel = peer.createDataChannel(CHANNEL)
+    got: list[str] = []
+    channel.on("message", got.append)
+    channel.on("open", lambda: channel.send("ready"))
+    async with call(peer) as line:
+        await first(line, lambda arrival: arrival == "ready")
+        for index in range(50):
+            line.send(str(index) + "x" * 500)
+        await line.aclose()
+        async with asyncio.timeout(20):
+            while channel.readyState == "open":  # noqa: ASYNC110  # polls the other end
+                await asyncio.sleep(0.01)
+    assert len(got) == 50
+
+
+async def test_a_second_microphone_is_drained_and_not_mixed_in() -> None:
+    async with call(client(Hum(), AudioStreamTrack())) as line:
+        positions = []
+
+        def enough(arrival: object) -> bool:
+            if isinstance(arrival, AudioFrame):
+                positions.append(arrival.position)
+            return len(positions) == 40
+
+        await first(line, enough)
+        assert positions == [320 * index for index in range(40)]
+
+
+async def test_what_waits_for_a_channel_is_bounded_and_the_first_messages_stay() -> None:
+    peer = client()
+    line, _ = await answer(await offer_of(peer))
+    for index in range(MAX_WAITING + 10):
+        line.send(str(index))
+    assert list(line._waiting) == [str(index) for index in range(MAX_WAITING)]
+    await line.aclose()
+    await peer.close()
 
 
 async def test_closing_twice_and_at_once_is_closing() -> None:

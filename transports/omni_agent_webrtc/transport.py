@@ -32,6 +32,8 @@ MAX_BUFFERED = 4 * 1024 * 1024
 CONNECT_S = 15.0
 STALLED_S, LOST_S = 3.0, 15.0
 """No packet at all for this long: the line is reported stalled; it is closed."""
+LAST_WORDS_S = 0.25
+"""Hanging up waits no longer for the last messages to leave."""
 CLOSE_S = 2.0
 """Closing a peer connection takes no longer; what is left is torn down by hand."""
 
@@ -61,8 +63,9 @@ class WebRTCTransport:
         self._clock = FrameClock(on_late, time=self._loop.time)
         self.track = SpeechTrack(self._playout, self._clock, self._frame_sent)
         self._channel: RTCDataChannel | None = None
-        self._waiting: deque[str] = deque(maxlen=MAX_WAITING)
+        self._waiting: deque[str] = deque()
         self._tracks: list[MediaStreamTrack] = []
+        self._hearing = False
         self._stock: MediaStreamTrack | None = None
         self._connected, self._gone = asyncio.Event(), asyncio.Event()
         self._closing: asyncio.Future[None] | None = None
@@ -80,13 +83,14 @@ class WebRTCTransport:
         return self._inbox.read()
 
     def _on_track(self, track: MediaStreamTrack) -> None:
-        if track.kind == "audio" and self._stock is None and self._inline:
+        microphone = track.kind == "audio" and not self._hearing
+        if microphone:
+            self._hearing = True
             receiver = next(
                 one.receiver for one in self._peer.getTransceivers() if one.receiver.track is track
             )
-            if InlineReceiver.install(receiver, self._inbox.put):
+            if self._inline and InlineReceiver.install(receiver, self._inbox.put):
                 return
-        if track.kind == "audio" and self._stock is None:
             self._stock = track
         self._tracks.append(track)
 
@@ -112,7 +116,8 @@ class WebRTCTransport:
         """Send one message, or keep it until the channel opens. Never blocks, never raises."""
         channel = self._channel
         if channel is None or channel.readyState == "connecting":
-            self._waiting.append(text)
+            if len(self._waiting) < MAX_WAITING:
+                self._waiting.append(text)
         elif channel.readyState == "open" and channel.bufferedAmount < MAX_BUFFERED:
             try:
                 channel.send(text)
@@ -233,11 +238,25 @@ class WebRTCTransport:
 
     async def aclose(self) -> None:
         """Hang up. Bounded and idempotent: every caller waits for the same end."""
-        self._hang_up()
         if self._closing is None:
-            self._closing = asyncio.ensure_future(close_peer(self._peer))
+            self._closing = asyncio.ensure_future(self._close())
         await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        if not self.ended:
+            await self._last_words()
+        self._hang_up()
+        await close_peer(self._peer)
         self.track.stop()
+
+    async def _last_words(self) -> None:
+        """Let messages that were just sent reach the wire."""
+        channel = self._channel
+        until = self._loop.time() + LAST_WORDS_S
+        while channel is not None and channel.readyState == "open" and channel.bufferedAmount:
+            if self._loop.time() > until:
+                return
+            await asyncio.sleep(0.005)
 
 
 async def close_peer(peer: RTCPeerConnection) -> None:
