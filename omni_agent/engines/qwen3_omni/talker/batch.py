@@ -55,6 +55,8 @@ class BatchRunner:
         norm = stepper.weights.backbone.norm
         self._device = norm.device
         graph = norm.is_cuda
+        # One memory pool: programs never overlap, and each output is copied before the next.
+        self._pool = torch.cuda.graph_pool_handle() if graph else None
         config = stepper.weights.config.talker_config
         groups, width = config.num_code_groups, config.thinker_hidden_size
         self._inputs: dict[int, StepInputs] = {}
@@ -68,8 +70,10 @@ class BatchRunner:
                 inputs.slots.fill_(stepper.scratch)
                 self._inputs[rows] = inputs
                 staging = StepInputs.empty(rows, width, groups, torch.device("cpu"), norm.dtype)
-                self._staging[rows] = staging
-                self._code_programs[rows] = Program(partial(stepper.codes, inputs), graph=graph)
+                self._staging[rows] = staging.pinned() if graph else staging
+                self._code_programs[rows] = Program(
+                    partial(stepper.codes, inputs), graph=graph, pool=self._pool
+                )
                 for first in (False, True) if rows == 1 else (False,):
                     self._add_wave(rows, groups, first=first, graph=graph)
 
@@ -78,7 +82,7 @@ class BatchRunner:
         codes = torch.zeros(rows, groups, dtype=torch.int64, device=self._device)
         self._wave_inputs[rows, first] = (slots, codes)
         render = partial(self._stepper.samples, slots, codes, first=first)
-        self._wave_programs[rows, first] = Program(render, graph=graph)
+        self._wave_programs[rows, first] = Program(render, graph=graph, pool=self._pool)
 
     def codes(self, jobs: Sequence[CodesJob]) -> list[Codes | Exception]:
         """Each job's sixteen codes (16,), or why there are none; in order."""

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from omni_agent.engines.qwen3_omni.talker.code2wav_weights import Code2WavWeights, WavLayer
 from omni_agent.engines.qwen3_omni.talker.config import Code2WavConfig
-from omni_agent.engines.qwen3_omni.talker.ops import EagerOps, rotate
+from omni_agent.engines.qwen3_omni.talker.ops import EagerOps, Ops, rotate
 from omni_agent.engines.qwen3_omni.talker.rope import RotaryAngles
 from omni_agent.engines.qwen3_omni.talker.wav_convs import Taps, decoder_block, snake, upsample
 
@@ -71,8 +71,10 @@ class WavState:
 class Code2Wav:
     """The codec decoder's maths; state goes in and comes out."""
 
-    def __init__(self, config: Code2WavConfig, weights: Code2WavWeights) -> None:
-        self._config, self._weights, self._ops = config, weights, EagerOps()
+    def __init__(
+        self, config: Code2WavConfig, weights: Code2WavWeights, ops: Ops | None = None
+    ) -> None:
+        self._config, self._weights, self._ops = config, weights, ops or EagerOps()
         device = weights.norm.device
         self._angles = RotaryAngles(config.rope_parameters, config.head_dim, device)
         self._offsets = torch.arange(config.num_quantizers, device=device) * config.codebook_size

@@ -301,7 +301,7 @@ def _default_widths(slots: int, device: torch.device) -> tuple[int, ...]:
 
 def _default_ops(device: torch.device) -> Ops:
     if device.type == "cuda":
-        from omni_agent.engines.qwen3_omni.talker.kernels import TritonOps
+        from omni_agent.engines.qwen3_omni.talker.triton_ops import TritonOps
 
         return TritonOps()
     return EagerOps()

@@ -83,8 +83,7 @@ def kept_candidates(
     limit = top_k.unsqueeze(-1) if isinstance(top_k, Tensor) else top_k
     probabilities = torch.softmax(values.masked_fill(rank >= limit, -torch.inf), dim=-1)
     before = probabilities.cumsum(-1) - probabilities
-    share = top_p.unsqueeze(-1) if isinstance(top_p, Tensor) else torch.tensor(top_p)
-    share = share.to(logits.device)
+    share = top_p.unsqueeze(-1) if isinstance(top_p, Tensor) else top_p
     # A code is kept when those likelier than it do not fill top_p; the first always is.
     keep = (before < share) | (share >= 1) | (rank == 0)
     return torch.where(keep, probabilities, torch.zeros_like(probabilities)), ids

@@ -61,6 +61,13 @@ class StepInputs:
             rows.temperature, rows.top_k, rows.top_p, rows.penalty,
         )  # fmt: skip
 
+    def pinned(self) -> StepInputs:
+        """The same in page-locked memory, which a GPU reads without a copy in between."""
+        slots, lengths, positions, text, uniform, *rows = (
+            tensor.pin_memory() for tensor in self.tensors()
+        )
+        return StepInputs(slots, lengths, positions, text, uniform, SamplingRows(*rows))
+
     def fill(self, source: StepInputs) -> None:
         for own, new in zip(self.tensors(), source.tensors(), strict=True):
             own.copy_(new, non_blocking=True)
@@ -90,7 +97,7 @@ class Stepper:
         self._backbone = Backbone(text, weights.backbone, ops)
         predictor = talker.code_predictor_config
         self._predictor = Predictor(predictor, weights.predictor, ops, width)
-        self._code2wav = Code2Wav(weights.config.code2wav_config, weights.code2wav)
+        self._code2wav = Code2Wav(weights.config.code2wav_config, weights.code2wav, ops)
         self.wave = self._code2wav.empty_state(rows)
 
     def reset(self, slot: int) -> None:

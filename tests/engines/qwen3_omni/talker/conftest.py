@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,10 @@ if find_spec("torch") is None:
     collect_ignore_glob = ["test_*.py"]
 else:
     import torch
+
+    if not torch.cuda.is_available():
+        # Triton reads it when first imported: kernels then run on the CPU, interpreted.
+        os.environ.setdefault("TRITON_INTERPRET", "1")
 
     from omni_agent.engines.qwen3_omni.talker.tiny import make_tiny
     from omni_agent.engines.qwen3_omni.talker.weights import TalkerWeights, load

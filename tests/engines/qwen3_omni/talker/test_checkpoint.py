@@ -136,7 +136,8 @@ def test_a_truncated_shard_is_found(broken: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b"\x00" * 7, b"\xff" * 64, struct.pack("<Q", 1 << 60) + b"{}",
-     struct.pack("<Q", 2) + b"[]", struct.pack("<Q", 4) + b"{{{{", struct.pack("<Q", 20_000) + b"[" * 20_000],
+     struct.pack("<Q", 2) + b"[]", struct.pack("<Q", 4) + b"{{{{",
+     struct.pack("<Q", 20_000) + b"[" * 20_000],
     ids=["empty", "short", "noise", "huge header", "list", "not json", "deep json"],
 )  # fmt: skip
 def test_a_file_that_is_no_shard_is_refused(broken: Path, content: bytes) -> None:

@@ -114,10 +114,12 @@ async def test_an_error_in_the_text_reaches_the_listener(talker: QwenTalker) -> 
         yield "Hello there my friend "
         raise ValueError("the Thinker is gone")
 
+    async def listen() -> None:
+        async for _ in talker.speak(failing(), Voice()):
+            pass
+
     with pytest.raises(ValueError, match="the Thinker is gone"):
-        async with asyncio.timeout(60):
-            async for _ in talker.speak(failing(), Voice()):
-                pass
+        await asyncio.wait_for(listen(), 60)
     assert await say(talker)
 
 
