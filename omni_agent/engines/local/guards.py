@@ -56,8 +56,9 @@ def invented(call: ToolCallRequest, tool: ToolSchema, items: Sequence[Item]) -> 
             heard = set(_conversation_words(items))
             if words and not any(_occurs(word, heard) for word in words):
                 return name
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and not _has_number(schema, value, items):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if not _has_number(schema, value, items):
             return name
     return None
 

@@ -51,7 +51,8 @@ class SileroVad:
         probabilities: list[float] = []
         for window in windows:
             batch = np.concatenate([context, window])[None, :]
-            out, h, c = self._session.run(None, {"input": batch, "h": h, "c": c})
+            outputs = self._session.run(None, {"input": batch, "h": h, "c": c})
+            out, h, c = (np.asarray(output, dtype=np.float32) for output in outputs)
             context = window[-_CONTEXT:]
             probabilities.append(float(out.reshape(-1)[0]))
         self._states[caller] = (h, c, context)

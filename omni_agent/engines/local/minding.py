@@ -5,6 +5,7 @@ Tokens go to the media process over HTTP: closing the connection stops the model
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,8 +23,8 @@ class Minding:
     lanes: Mapping[str, str] = {}  # a Protocol's plain attribute
 
     def __init__(self, options: Mapping[str, Any], report: Report) -> None:
-        import xllamacpp
-
+        # Its names come out of a compiled module, which type checkers cannot read.
+        xllamacpp: Any = importlib.import_module("xllamacpp")
         params = xllamacpp.CommonParams()
         params.model.path = str(options["model"])
         params.n_ctx = int(options["context"])

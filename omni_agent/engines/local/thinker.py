@@ -22,6 +22,7 @@ from omni_agent.engines.local.states import SavedStates, states_folder
 from omni_agent.engines.local.worker import Job, Worker
 from omni_agent.errors import EngineError
 from omni_agent.thinker import (
+    TextDelta,
     ThinkRequest,
     Thought,
     ToolCallRequest,
@@ -77,6 +78,8 @@ class LocalThinker:
         self._slot = asyncio.Lock()
         self._thinking = 0  # replies that hold or wait for the slot
         self._loaded = ""  # the prefix in the slot
+        self._computed = ""  # the prompt in the slot, as far as is known
+        self._prepared = 0  # counts prepares: an older one must not undo a newer one
         self._persona: _Persona | None = None
 
     @staticmethod
@@ -118,10 +121,13 @@ class LocalThinker:
             llama = await self._ready(persona)
             prompt = persona.prefix + self._turns(request, persona) + opening("assistant")
             rules = persona.grammar if request.tools else SPEAK
+            self._computed = prompt
             async with aclosing(_attempt(llama, prompt, rules, request)) as thoughts:
                 async for thought in thoughts:
                     if isinstance(thought, _Refused):
                         break
+                    if isinstance(thought, TextDelta):
+                        self._computed += thought.text
                     yield thought
                 else:
                     return
@@ -133,26 +139,30 @@ class LocalThinker:
 
     async def prepare(self, request: ThinkRequest) -> None:
         persona = self._dress(request)
-        if self._slot.locked() and self._loaded == persona.prefix:
+        self._prepared += 1
+        mine = self._prepared
+        if self._thinking and self._loaded == persona.prefix:
             return  # somebody is using the model: a prefill would only be in their way
         async with self._slot:
             llama = await self._ready(persona)
-            turns = self._turns(request, persona)
         if request.items and isinstance(request.items[-1], Message):
-            await self._prefill(llama, persona, turns)
+            await self._prefill(llama, persona, self._turns(request, persona), mine)
 
-    async def _prefill(self, llama: Llama, persona: _Persona, turns: str) -> None:
-        """In small steps, giving way to any reply."""
-        words = turns.removesuffix("<|im_end|>\n")
-        steps = [*range(_PREPARE_CHARS, len(words), _PREPARE_CHARS), len(words)]
-        texts = [words[:step] for step in steps[max(0, len(steps) - 40) :]]
-        for text in [*texts, turns + opening("assistant")]:
-            if self._thinking:
-                return
+    async def _prefill(self, llama: Llama, persona: _Persona, turns: str, mine: int) -> None:
+        """In small steps, giving way to any reply and to a later prepare."""
+        words = persona.prefix + turns.removesuffix("<|im_end|>\n")
+        known = len(_common(words, self._computed))
+        steps = [*range(known + _PREPARE_CHARS, len(words), _PREPARE_CHARS), len(words)]
+        texts = [words[:step] for step in steps if step > known]
+        for text in [*texts, persona.prefix + turns + opening("assistant")]:
             async with self._slot:
-                if self._loaded != persona.prefix or llama is not self._llama:
+                stale = self._loaded != persona.prefix or llama is not self._llama
+                if stale or self._thinking or mine != self._prepared:
                     return
-                await llama.prefill(persona.prefix + text)
+                # Should this be cancelled, at least the common part is still there.
+                self._computed = _common(text, self._computed)
+                await llama.prefill(text)
+                self._computed = text
 
     async def aclose(self) -> None:
         if self._llama is not None:
@@ -197,9 +207,9 @@ class LocalThinker:
                 await self._llama.aclose()
             self._llama, self._loaded = Llama(address, self._key), ""
         if self._loaded != persona.prefix:
-            self._loaded = ""
+            self._loaded = self._computed = ""
             await self._load(self._llama, persona.prefix)
-            self._loaded = persona.prefix
+            self._loaded = self._computed = persona.prefix
         return self._llama
 
     async def _load(self, llama: Llama, text: str) -> None:
@@ -220,6 +230,12 @@ class LocalThinker:
             temporary = f"{secrets.token_hex(8)}.tmp"
             await llama.save(temporary)
             self._states.keep(temporary, name)
+
+
+def _common(one: str, other: str) -> str:
+    """What both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return one[: next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ import pytest
 import pytest_asyncio
 
 from omni_agent.conversation import Item, ToolCall, ToolResult, assistant, user
-from omni_agent.engines.local import thinker as local_thinker
 from omni_agent.engines.local.completion import Llama
 from omni_agent.engines.local.grammar import grammar
 from omni_agent.engines.local.thinker import LocalThinker
@@ -158,6 +157,16 @@ async def test_what_was_prepared_is_not_computed_again(small: LocalThinker) -> N
     assert done.prompt_tokens - done.cached_tokens <= 8
 
 
+async def test_an_older_preparation_does_not_undo_a_newer_one(small: LocalThinker) -> None:
+    said = "Once upon a time there was a fox who lived in the green hills behind the mill"
+    words = said.split()
+    async with asyncio.TaskGroup() as tasks:
+        for end in range(2, len(words) + 1, 2):
+            tasks.create_task(small.prepare(request(user(" ".join(words[:end])))))
+    done = usage(await all_of(small, request(user(said))))
+    assert done.prompt_tokens - done.cached_tokens <= 8
+
+
 async def test_a_reply_without_tools_keeps_the_prefix_with_tools(small: LocalThinker) -> None:
     await all_of(small, request(user("hi"), tools=TOOLS))
     done = usage(await all_of(small, request(user("hi"), user("bye"))))
@@ -287,7 +296,3 @@ async def test_a_tools_result_is_told(clever: LocalThinker) -> None:
     items = (user("What is 17 times 23?"), call, ToolResult("c", "391"))
     thoughts = await all_of(clever, request(*items, tools=TOOLS, max_tokens=60))
     assert "391" in "".join(t.text for t in thoughts if isinstance(t, TextDelta))
-
-
-def test_the_modules_of_this_process_load_no_model_library() -> None:
-    assert not hasattr(local_thinker, "xllamacpp")

@@ -1,0 +1,55 @@
+"""The engine as a plugin: light to import, found by name, clear about what is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from omni_agent.engines import local, remote
+from omni_agent.errors import EngineUnavailable, ModelStoreError
+from omni_agent.hookspecs import EngineOptions
+from omni_agent.registry import Registry
+
+
+def test_both_engines_register_under_their_names() -> None:
+    registry = Registry([local, remote], discover=False)
+    assert registry.problems == []
+    assert list(local.register_thinkers()) == list(local.register_ears()) == ["local"]
+    assert list(local.register_talkers()) == ["local"]
+    assert list(remote.register_thinkers()) == ["remote"]
+
+
+def test_no_model_library_is_loaded_into_the_media_process() -> None:
+    program = (
+        "import sys\n"
+        "import omni_agent.engines.local, omni_agent.engines.local.thinker\n"
+        "import omni_agent.engines.local.ears, omni_agent.engines.local.talker\n"
+        "heavy = {'xllamacpp', 'ctranslate2', 'onnxruntime', 'hibari', 'faster_whisper'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    assert out.stdout.decode().strip() == "[]"
+
+
+async def test_a_missing_package_is_told_with_the_command_that_helps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(EngineUnavailable, match=r"xllamacpp: pip install 'omni_agent\[local\]'"):
+        await local.start_thinker(EngineOptions())
+    with pytest.raises(EngineUnavailable, match="hibari"):
+        await local.start_talker(EngineOptions())
+    with pytest.raises(EngineUnavailable, match="ctranslate2"):
+        await local.start_ears(EngineOptions())
+
+
+async def test_a_model_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(EngineUnavailable, match=r"/nowhere/my\.gguf"):
+        await local.start_thinker(EngineOptions(model="/nowhere/my.gguf"))
+
+
+async def test_a_model_nobody_knows_is_named() -> None:
+    with pytest.raises(ModelStoreError, match="gpt-9000"):
+        await local.start_thinker(EngineOptions(model="gpt-9000"))
