@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import av
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from omni_agent.transport import VideoFrame
@@ -51,6 +52,6 @@ async def watch_camera(track: MediaStreamTrack, deliver: Callable[[VideoFrame], 
         due = loop.time() + EVERY_S
         try:
             jpeg, width, height = await asyncio.to_thread(to_jpeg, frame)
-        except (av.FFmpegError, ValueError):  # one bad picture; the next will do
+        except (FFmpegError, ValueError):  # one bad picture; the next will do
             continue
         deliver(VideoFrame(jpeg, width, height, loop.time()))

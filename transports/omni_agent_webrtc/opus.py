@@ -12,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
+from av.error import FFmpegError
 
 from omni_agent.audio import Pcm
 from omni_agent_webrtc.reorder import RTP_RATE
@@ -46,10 +47,11 @@ class OpusEncoder:
                 "compression_level": str(COMPLEXITY),
                 "frame_duration": "20",
             }
-            self._codec.open()
+            self._samples = 0
+            # PyAV makes a resampler, and with it the threads, for the first frame.
+            self._encode(np.zeros(FRAME, np.int16))
         self._quiet = 0
         self._silence: bytes | None = None
-        self._samples = 0
 
     def encode(self, pcm: Pcm | None, slot: int) -> av.Packet[av.AudioStream]:
         """One packet for slot number ``slot``; pcm: int16 (480,) at 24 kHz, or None for silence."""
@@ -99,7 +101,7 @@ class OpusDecoder:
         """The packet's audio, exactly ``samples`` long; silence when it cannot be decoded."""
         try:
             frames = self._codec.decode(av.Packet(payload))
-        except av.FFmpegError:  # a damaged packet costs its own 20 ms, never the call
+        except FFmpegError:  # a damaged packet costs its own 20 ms, never the call
             return np.zeros(samples, np.int16)
         pcm: Pcm = np.zeros(samples, np.int16)
         at = 0
