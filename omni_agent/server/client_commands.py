@@ -127,7 +127,6 @@ class ClientCommands:
             raise ProtocolError("the message has no input_text", field="item.content")
         if item.id is not None and item.id in self._view.items:
             raise ProtocolError("an item with this id exists already", field="item.id")
-        self._view.typed = True
         return Received((UserText(" ".join(words), item.id),))
 
     def _item_truncate(self, message: client.ItemTruncate) -> Received:
@@ -154,8 +153,6 @@ class ClientCommands:
     def _response_create(self, message: client.ResponseCreate) -> Received:
         if message.response is not None and message.response.metadata:
             self._view.metadata = message.response.metadata
-        if self._view.typed:
-            return Received()  # the typed message is a turn: its reply is on the way
         return Received((ReplyRequest(),))
 
     def _stop(self, _: client.Nothing) -> Received:

@@ -70,9 +70,8 @@ Extension message, client to server
     ``persona``: a name from ``personas``; in force with the next turn, answered by
     ``omni.persona.changed``.
 
-Typing is the standard ``conversation.item.create`` with ``input_text``, the stop
-button ``response.cancel``. A typed message is a turn: no ``response.create`` is
-needed after it, and one that follows changes nothing.
+Typing is the standard ``conversation.item.create`` with ``input_text``, then
+``response.create``; the stop button is ``response.cancel``.
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ class ServerEvents:
         ], response
 
     def _reply_started(self, event: events.ReplyStarted) -> list[Json]:
-        self._view.typed = self._view.cancelled = False
+        self._view.cancelled = False
         return self._response(event.reply_id)[0]
 
     def _utterance_started(self, event: events.UtteranceStarted) -> list[Json]:

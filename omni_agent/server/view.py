@@ -16,8 +16,8 @@ MAX_ITEMS = 1000
 class ClientView:
     """The session and the items as the client knows them, shared by both directions.
 
-    metadata: of the next response, as its ``response.create`` gave it. typed: a
-    typed message waits for its reply. cancelled: the client stopped the reply.
+    metadata: of the next response, as its ``response.create`` gave it. cancelled:
+    the client stopped the reply.
     """
 
     def __init__(self, session: SessionState) -> None:
@@ -25,7 +25,6 @@ class ClientView:
         self.items: OrderedDict[str, Json] = OrderedDict()
         self.last_item: str | None = None
         self.metadata: Mapping[str, str] | None = None
-        self.typed = False
         self.cancelled = False
         self._ids = itertools.count(1)
 

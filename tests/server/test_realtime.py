@@ -237,17 +237,24 @@ def test_a_partial_session_update_is_accepted_and_unheeded_fields_are_named() ->
     assert session["tools"] == []
 
 
-def test_a_typed_message_is_a_turn_and_a_request_after_it_changes_nothing() -> None:
+def test_a_typed_message_and_the_request_for_its_reply_are_passed_on() -> None:
     one = protocol()
     item = {"type": "message", "role": "user", "id": "mine"}
     item["content"] = [{"type": "input_text", "text": "hi"}]  # type: ignore[assignment]  # JSON
     create = json.dumps({"type": "conversation.item.create", "item": item})
     assert one.on_message(create).commands == (UserText("hi", "mine"),)
+    told = tell(one, events.ItemAdded(1, Message("user", (TextPart("hi"),), "mine")))
+    assert kinds(told) == ["conversation.item.added", "conversation.item.done"]
+    again = check(one.on_message(create).replies)
+    assert again[0]["error"]["param"] == "item.id"
     request = {"type": "response.create", "response": {"metadata": {"client_event_id": "e7"}}}
-    assert one.on_message(json.dumps(request)).commands == ()
+    assert one.on_message(json.dumps(request)).commands == (ReplyRequest(),)
     (created,) = tell(one, events.ReplyStarted(1, "resp_1"))
     assert created["response"]["metadata"] == {"client_event_id": "e7"}
-    assert one.on_message('{"type": "response.create"}').commands == (ReplyRequest(),)
+    done = tell(one, events.ReplyFinished(1, "resp_1", interrupted=False))[-1]
+    assert done["response"]["metadata"] == {"client_event_id": "e7"}
+    (created,) = tell(one, events.ReplyStarted(2, "resp_2"))
+    assert created["response"]["metadata"] is None
 
 
 def test_truncation_is_passed_on_and_answered() -> None:
