@@ -1,0 +1,98 @@
+"""The real session, with scripted models, on the real server and a real WebRTC line."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import TypeAdapter
+
+from omni_agent.call import Outfit, Stages
+from omni_agent.persona import Persona
+from omni_agent.session import Session
+from omni_agent.testing import FixedWardrobe, ScriptedTalker, ScriptedThinker, call
+from omni_agent.tools import tool
+from omni_agent.transport import Transport
+from tests.server.calling import Caller, ScriptedHost, Server
+
+STANDARD: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+
+
+@tool
+def order_status(order_id: str) -> str:
+    """Where an order is. order_id: the number on the receipt."""
+    return f"{order_id} is out for delivery"
+
+
+class Rehearsal(ScriptedHost):
+    """Runs a real session for each call."""
+
+    def __init__(self, thinker: ScriptedThinker, persona: Persona) -> None:
+        super().__init__()
+        self._outfit = Outfit(persona, {"order_status": order_status}, ())
+        self._stages = Stages(thinker, ScriptedTalker(ms_per_character=20), None)
+
+    async def serve_call(self, transport: Transport, persona: str | None) -> None:
+        try:
+            wardrobe = FixedWardrobe(self._outfit)
+            await Session(self._stages, transport, wardrobe, idle_s=60).run()
+        finally:
+            self.ended.set()
+
+
+async def ask(caller: Caller, text: str) -> None:
+    content = [{"type": "input_text", "text": text}]
+    item = {"type": "message", "role": "user", "content": content}
+    await caller.say(type="conversation.item.create", item=item)
+    await caller.say(type="response.create")
+
+
+async def nth(caller: Caller, kind: str, count: int) -> dict[str, Any]:
+    """The count-th message of a kind."""
+    async with asyncio.timeout(20):
+        while True:
+            caller.news.clear()
+            found = [message for message in caller.messages if message["type"] == kind]
+            if len(found) >= count:
+                return found[count - 1]
+            await caller.news.wait()
+
+
+async def test_a_typed_question_is_looked_up_answered_and_interrupted(caller: Caller) -> None:
+    thinker = ScriptedThinker(
+        [call("order_status", order_id="A-1")],
+        ["Your order is out for delivery."],
+        ["A very long story. " * 40],
+    )
+    host = Rehearsal(thinker, Persona(name="test", fillers=(), greeting="Hello there."))
+    async with Server(host) as server:
+        await caller.accept((await server.post(await caller.offer())).text)
+        await caller.say(type="session.update", session={"omni": {"extensions": True}})
+        await caller.hear(loud=100)
+        greeting = await nth(caller, "response.done", 1)
+        assert greeting["response"]["output"][0]["content"][0]["transcript"] == "Hello there."
+
+        await ask(caller, "Where is A-1?")
+        answer = (await nth(caller, "response.done", 2))["response"]
+        assert answer["status"] == "completed"
+        assert [item["type"] for item in answer["output"]] == ["function_call", "message"]
+        finished = await caller.until("omni.tool.finished")
+        assert (finished["ok"], finished["output"]) == (True, "A-1 is out for delivery")
+
+        await ask(caller, "Tell me a story.")
+        await nth(caller, "output_audio_buffer.started", 3)
+        await caller.say(type="response.cancel")
+        story = (await nth(caller, "response.done", 3))["response"]
+        assert story["status"] == "cancelled"
+        assert story["status_details"]["reason"] == "client_cancelled"
+        cut = await caller.until("conversation.item.truncated")
+        last = story["output"][-1]
+        assert (last["id"], last["status"]) == (cut["item_id"], "incomplete")
+        heard = (last["content"] or [{"transcript": ""}])[0]["transcript"]
+        assert len(heard) < len("A very long story. " * 40) / 2
+    thinker.assert_complete()
+    assert host.ended.is_set()
+    for message in caller.messages:
+        if not message["type"].startswith("omni."):
+            STANDARD.validate_python(message)
