@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from playwright.async_api import Page, expect
+from playwright.async_api import FloatRect, Locator, Page, expect
 
 RECEIVE = """async (events) => {
     const {conversation} = await import('/main.js');
@@ -16,6 +16,13 @@ RECEIVE = """async (events) => {
 async def receive(page: Page, *events: dict[str, Any] | list[Any] | None) -> None:
     """Draw server events as if they had come over the data channel."""
     await page.evaluate(RECEIVE, list(events))
+
+
+async def box(place: Locator) -> FloatRect:
+    """Where something is drawn, in CSS pixels."""
+    found = await place.bounding_box()
+    assert found is not None, "it is not drawn"
+    return found
 
 
 async def call(page: Page) -> None:

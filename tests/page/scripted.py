@@ -19,6 +19,7 @@ from unittest.mock import patch
 import uvicorn
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
+from av import AudioFrame
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -211,13 +212,16 @@ class ScriptedServer:
         return Response(status_code=204)
 
 
-class Hum(AudioStreamTrack):  # type: ignore[misc]  # aiortc has no types
+class Hum(AudioStreamTrack):
     """A quiet tone, so that there is a level to see."""
 
     async def recv(self) -> Any:
         frame = await super().recv()
+        assert isinstance(frame, AudioFrame)
+        assert frame.pts is not None
+        start = frame.pts
         samples = [
-            int(9000 * math.sin(2 * math.pi * 220 * (frame.pts + n) / 8000))
+            int(9000 * math.sin(2 * math.pi * 220 * (start + n) / 8000))
             for n in range(frame.samples)
         ]
         frame.planes[0].update(struct.pack(f"<{frame.samples}h", *samples))

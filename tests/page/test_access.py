@@ -139,7 +139,7 @@ async def test_a_screen_reader_finds_landmarks_names_and_headings(open_page: Any
         ("region", "Call"),
         ("group", "Call controls"),
     ]:
-        await expect(page.get_by_role(role, name=name, exact=True)).to_be_visible()  # type: ignore[arg-type]  # literals
+        await expect(page.get_by_role(role, name=name, exact=True)).to_be_visible()
     await expect(page.get_by_role("heading", level=1, name="Concierge")).to_be_visible()
     await expect(page.get_by_role("alert")).to_be_hidden()
     nameless = await page.evaluate(

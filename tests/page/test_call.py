@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from av import VideoFrame
 from playwright.async_api import Page, expect
 
 from tests.page.driving import call, until
@@ -148,7 +149,9 @@ async def test_the_camera_shows_a_preview_and_says_that_the_model_has_no_eyes(
     seen: list[int] = []
 
     async def look() -> None:
-        seen.append((await video.recv()).width)
+        picture = await video.recv()
+        assert isinstance(picture, VideoFrame)
+        seen.append(picture.width)
 
     server.run(look())
     assert seen[0] > 0

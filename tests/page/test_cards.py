@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.page.driving import receive
+from tests.page.driving import box, receive
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -86,13 +86,13 @@ async def test_standard_function_call_events_alone_make_one_card(page: Page) -> 
 async def test_a_long_result_is_folded_and_opens_on_request(page: Page) -> None:
     await receive(page, started("c1"), ended("c1", "word " * 200))
     words = page.get_by_test_id("tool-card").locator(".tool-words")
-    folded = (await words.bounding_box() or {})["height"]
+    folded = (await box(words))["height"]
     more = page.get_by_role("button", name="Show all")
     await more.click()
     await expect(page.get_by_role("button", name="Show less")).to_have_attribute(
         "aria-expanded", "true"
     )
-    assert (await words.bounding_box() or {})["height"] > 2 * folded
+    assert (await box(words))["height"] > 2 * folded
 
 
 async def test_a_panel_is_replaced_under_its_id_and_says_its_states(page: Page) -> None:
@@ -164,8 +164,8 @@ async def test_a_waterfall_stands_under_its_turn_with_bars_in_order_of_time(page
         "answer_on_the_wire",
     ]
     await expect(rows.nth(1)).to_have_text("Words recognised300 ms")
-    track = await rows.nth(1).locator(".waterfall-track").bounding_box() or {}
-    bar = await rows.nth(1).locator(".waterfall-bar").bounding_box() or {}
+    track = await box(rows.nth(1).locator(".waterfall-track"))
+    bar = await box(rows.nth(1).locator(".waterfall-bar"))
     assert bar["x"] - track["x"] == pytest.approx(0.2 * track["width"], abs=1.5)
     assert bar["width"] == pytest.approx(0.1 * track["width"], abs=1.5)
 
