@@ -21,9 +21,16 @@ from torch import Tensor
 
 from omni_agent.engines.qwen3_omni.talker.code2wav_weights import Code2WavWeights, WavLayer
 from omni_agent.engines.qwen3_omni.talker.config import Code2WavConfig
+from omni_agent.engines.qwen3_omni.talker.layout import CONV_KERNEL
 from omni_agent.engines.qwen3_omni.talker.ops import EagerOps, Ops, rotate
 from omni_agent.engines.qwen3_omni.talker.rope import RotaryAngles
-from omni_agent.engines.qwen3_omni.talker.wav_convs import Taps, decoder_block, snake, upsample
+from omni_agent.engines.qwen3_omni.talker.wav_convs import (
+    Taps,
+    decoder_block,
+    snake,
+    upsample,
+    wide_conv,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +107,9 @@ class Code2Wav:
         weights = self._weights
         shapes = [(self._config.hidden_size, up.depthwise.weight.shape[-1] - 1)
                   for up in weights.upsamples]  # fmt: skip
-        shapes.append((weights.conv_in.weight.shape[1], weights.conv_in.weight.shape[-1] - 1))
+        shapes.append((self._config.hidden_size, CONV_KERNEL - 1))
         for block in weights.blocks:
-            shapes.append((block.transposed.weight.shape[0], 1))
+            shapes.append((block.transposed.weight.shape[1] // 2, 1))
             for unit in block.units:
                 kernel = unit.conv1.weight.shape[-1]
                 shapes.append((unit.conv1.weight.shape[1], (kernel - 1) * unit.dilation))
@@ -121,7 +128,7 @@ class Code2Wav:
         taps, x = Taps(state.taps), hidden.transpose(1, 2)  # (B, H, T)
         for stage in weights.upsamples:
             x = upsample(x, stage, taps)
-        x = F.conv1d(taps.join(x), weights.conv_in.weight, weights.conv_in.bias)
+        x = wide_conv(taps.join(x), weights.conv_in)
         for block in weights.blocks:
             x = decoder_block(x, block, taps, first=first)
         wave = self._wave(x, taps)

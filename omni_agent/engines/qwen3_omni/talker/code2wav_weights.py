@@ -22,6 +22,20 @@ class Conv:
 
 
 @dataclass(frozen=True, slots=True)
+class Transposed:
+    """A stride-s transposed convolution as one matrix product per input sample.
+
+    With kernel 2s, output block j is made of inputs j and j - 1: weight
+    (s * out, 2 in), the newer input's half first. With kernel s, of input j alone:
+    weight (s * out, in). Rows run over the block's samples, then channels.
+    """
+
+    weight: Tensor
+    bias: Tensor  # (out,)
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snake:
     """x + inverse * sin(x * frequency)^2, with exp(alpha) and 1 / exp(beta) precomputed."""
 
@@ -45,7 +59,7 @@ class WavLayer:
 class Upsample:
     """A k = s transposed convolution and a ConvNeXt block (gamma folded into pwconv2)."""
 
-    transposed: Conv
+    transposed: Transposed
     depthwise: Conv
     norm: Conv  # LayerNorm's weight and bias
     wide: Conv
@@ -57,16 +71,15 @@ class ResidualUnit:
     snake1: Snake
     conv1: Conv
     snake2: Snake
-    conv2: Conv
+    pointwise: Conv  # (C, C), (C, 1): a 1 x 1 convolution as a product
     dilation: int
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderBlock:
     snake: Snake
-    transposed: Conv
+    transposed: Transposed
     units: tuple[ResidualUnit, ...]
-    rate: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,7 @@ class Code2WavWeights:
     layers: tuple[WavLayer, ...]
     norm: Tensor
     upsamples: tuple[Upsample, ...]
-    conv_in: Conv
+    conv_in: Conv  # (decoder width, k H), (decoder width, 1): see wav_convs.wide_conv
     blocks: tuple[DecoderBlock, ...]
     snake_out: Snake
     conv_out: Conv
@@ -87,8 +100,10 @@ def read_code2wav(config: Code2WavConfig, reader: Reader) -> Code2WavWeights:
         embedding=reader.one("code2wav.code_embedding.weight"),
         layers=tuple(_layer(reader, index) for index in range(config.num_hidden_layers)),
         norm=reader.one("code2wav.pre_transformer.norm.weight"),
-        upsamples=tuple(_upsample(reader, index) for index in range(len(config.upsampling_ratios))),
-        conv_in=_conv(reader, "code2wav.decoder.0.conv"),
+        upsamples=tuple(
+            _upsample(reader, index, rate) for index, rate in enumerate(config.upsampling_ratios)
+        ),
+        conv_in=_wide(reader, "code2wav.decoder.0.conv"),
         blocks=tuple(
             _block(reader, index, rate) for index, rate in enumerate(config.upsample_rates, start=1)
         ),
@@ -99,6 +114,24 @@ def read_code2wav(config: Code2WavConfig, reader: Reader) -> Code2WavWeights:
 
 def _conv(reader: Reader, prefix: str) -> Conv:
     return Conv(reader.one(f"{prefix}.weight"), reader.one(f"{prefix}.bias"))
+
+
+def _transposed(reader: Reader, prefix: str, rate: int) -> Transposed:
+    stored = _conv(reader, prefix)  # (in, out, kernel)
+    halves = stored.weight.permute(2, 1, 0).split(rate)  # each (rate, out, in)
+    weight = torch.cat([half.flatten(0, 1) for half in halves], dim=1)
+    return Transposed(weight.contiguous(), stored.bias, rate)
+
+
+def _pointwise(reader: Reader, prefix: str) -> Conv:
+    stored = _conv(reader, prefix)
+    return Conv(stored.weight.squeeze(-1), stored.bias.unsqueeze(-1))
+
+
+def _wide(reader: Reader, prefix: str) -> Conv:
+    stored = _conv(reader, prefix)
+    weight = stored.weight.permute(0, 2, 1).flatten(1).contiguous()
+    return Conv(weight, stored.bias.unsqueeze(-1))
 
 
 def _snake(reader: Reader, prefix: str) -> Snake:
@@ -121,12 +154,12 @@ def _layer(reader: Reader, index: int) -> WavLayer:
     )
 
 
-def _upsample(reader: Reader, index: int) -> Upsample:
+def _upsample(reader: Reader, index: int, rate: int) -> Upsample:
     prefix = f"code2wav.upsample.{index}"
     gamma = reader.one(f"{prefix}.1.gamma")
     narrow = _conv(reader, f"{prefix}.1.pwconv2")
     return Upsample(
-        transposed=_conv(reader, f"{prefix}.0.conv"),
+        transposed=_transposed(reader, f"{prefix}.0.conv", rate),
         depthwise=_conv(reader, f"{prefix}.1.dwconv.conv"),
         norm=_conv(reader, f"{prefix}.1.norm"),
         wide=_conv(reader, f"{prefix}.1.pwconv1"),
@@ -141,14 +174,13 @@ def _block(reader: Reader, index: int, rate: int) -> DecoderBlock:
             snake1=_snake(reader, f"{prefix}.{unit}.act1"),
             conv1=_conv(reader, f"{prefix}.{unit}.conv1.conv"),
             snake2=_snake(reader, f"{prefix}.{unit}.act2"),
-            conv2=_conv(reader, f"{prefix}.{unit}.conv2.conv"),
+            pointwise=_pointwise(reader, f"{prefix}.{unit}.conv2.conv"),
             dilation=dilation,
         )
         for unit, dilation in enumerate(DILATIONS, start=2)
     )
     return DecoderBlock(
         snake=_snake(reader, f"{prefix}.0"),
-        transposed=_conv(reader, f"{prefix}.1.conv"),
+        transposed=_transposed(reader, f"{prefix}.1.conv", rate),
         units=units,
-        rate=rate,
     )
