@@ -94,9 +94,9 @@ def create_agent_app(agent: Agent, options: ServerOptions | None = None) -> Star
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket. Raises ConfigError, with a way out, when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
     except OSError as error:
