@@ -1,8 +1,7 @@
 """What runs in a model process: requests in, replies out, one thread per lane.
 
-Started by :class:`omni_agent.engines.local.worker.Worker` as
-``python -m omni_agent.engines.local.child FD SERVICE``; the first packet on the
-line carries the service's options.
+Started by :class:`omni_agent.engines.local.worker.Worker`; the first packet on
+the line carries the service's options.
 """
 
 from __future__ import annotations
@@ -151,7 +150,3 @@ def main(fd: int, service_name: str) -> None:
     for packet in packets:
         desk.take(packet)
     os._exit(0)  # at once: lanes may be deep inside a model
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])

@@ -17,6 +17,10 @@ _MIN_P = 0.3
 sure (a call's arguments) it is greedy, where it is not (speech) the temperature works."""
 
 
+_PREFILL_TIMEOUT = httpx.Timeout(900.0, connect=5.0)
+"""A long persona with many tools takes 30 s on an idle laptop, minutes on a busy one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A piece of text; the last one carries the usage."""
@@ -89,7 +93,7 @@ class Llama:
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> None:
         try:
-            response = await self._http.post(path, json=body)
+            response = await self._http.post(path, json=body, timeout=_PREFILL_TIMEOUT)
         except httpx.HTTPError as error:
             raise EngineError(
                 f"mind: the model process failed ({error or type(error).__name__})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ _PADDINGS_S = (6.0, 15.0, 30.0)
 """Silence after the utterance: 6 s instead of Whisper's own 30 s makes the encoder
 five times cheaper; the longer ones are for when that makes it loop."""
 _LONGEST_S = 30.0
+_PIECE_S, _CUT_S = 28.0, 6.0
 _TOKENS_PER_S = 9.0
 _COMPRESSION = 2.4
 """Text that zlib shrinks by more is a loop (threshold of Whisper's own decoder)."""
@@ -108,9 +109,11 @@ class Whisper:
     def transcribe(
         self, samples: Floats, language: str, gone: Callable[[], bool]
     ) -> _Decoded | None:
-        """None when nobody waits any more. Retries with more silence when the text loops."""
+        """At most 30 s of speech; None when nobody waits any more.
+
+        Tried again with more silence when the text loops.
+        """
         prompt = self.prompt(language)
-        samples = samples[-round(_LONGEST_S * RATE) :]
         seconds = len(samples) / RATE
         best: _Decoded | None = None
         for padding in _PADDINGS_S:
@@ -212,14 +215,29 @@ class Hearing:
                 raise ValueError(f"unknown operation {op!r}")
 
     def _heard(self, samples: Floats, language: str, gone: Callable[[], bool]) -> Mapping[str, Any]:
-        decoded = self._whisper.transcribe(samples, language, gone)
-        if decoded is None:
-            return {"text": "", "confidence": 0.0}
-        confidence = min(1.0, math.exp(decoded.score))
-        if decoded.no_speech > _NO_SPEECH and decoded.score < _LOW_SCORE:
-            return {"text": "", "confidence": confidence}
-        kept = repetition(decoded.text)
-        return {"text": " ".join(decoded.text.split()[:kept]), "confidence": confidence}
+        texts: list[str] = []
+        scores: list[float] = []
+        for piece in pieces(samples):
+            decoded = self._whisper.transcribe(piece, language, gone)
+            if decoded is None:
+                return {"text": "", "confidence": 0.0}
+            scores.append(decoded.score)
+            if decoded.no_speech <= _NO_SPEECH or decoded.score >= _LOW_SCORE:
+                kept = repetition(decoded.text)
+                texts.extend(decoded.text.split()[:kept])
+        confidence = min(1.0, math.exp(sum(scores) / max(1, len(scores))))
+        return {"text": " ".join(texts), "confidence": confidence}
+
+
+def pieces(samples: Floats) -> Iterator[Floats]:
+    """Speech longer than Whisper's window, cut where it is quietest in the last seconds of each."""
+    longest, tail, width = (round(seconds * RATE) for seconds in (_PIECE_S, _CUT_S, 0.1))
+    while len(samples) > longest:
+        energy = (samples[longest - tail : longest].reshape(-1, width) ** 2).sum(axis=1)
+        cut = longest - tail + int(energy.argmin()) * width + width // 2
+        yield samples[:cut]
+        samples = samples[cut:]
+    yield samples
 
 
 def silero_path() -> Path:

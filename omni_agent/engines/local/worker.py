@@ -23,6 +23,16 @@ log = logging.getLogger(__name__)
 
 _STDERR_TAIL = 1500
 _STOP_S = 3.0
+_ROOT = str(Path(__file__).resolve().parents[3])
+"""Where this package was imported from: it may not be installed."""
+_CHILD = """import sys
+root, fd, service = sys.argv[1:]
+sys.path.append(root)
+from omni_agent.engines.local.child import main
+main(int(fd), service)
+"""
+"""Appended, so that nothing beside this package can stand in for a standard module;
+for the same reason -P keeps the working directory out."""
 _BACKOFF_S = (0.0, 0.5, 2.0, 10.0, 30.0)
 """Waits between restarts of a process that dies while it starts."""
 
@@ -250,19 +260,14 @@ class Worker:
         stderr = tempfile.TemporaryFile()  # noqa: SIM115  # closed by _Life.end
         with theirs:
             # On the loop's own thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
+            arguments = [_ROOT, str(theirs.fileno()), self.job.service]
             process = subprocess.Popen(  # noqa: ASYNC220  # as above; it takes a millisecond or two
-                [
-                    sys.executable,
-                    "-m",
-                    "omni_agent.engines.local.child",
-                    str(theirs.fileno()),
-                    self.job.service,
-                ],
+                [sys.executable, "-P", "-c", _CHILD, *arguments],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
-                env=self._environment(),
+                env={**os.environ, **self.job.environment},
             )
         ours.setblocking(False)
         loop = asyncio.get_running_loop()
@@ -293,9 +298,3 @@ class Worker:
     def _why(self, reason: str, life: _Life) -> str:
         words = life.last_words()
         return f"{self.job.name}: {reason}" + (f"\n{words}" if words else "")
-
-    def _environment(self) -> dict[str, str]:
-        """Ours, plus the place this package was imported from (it may not be installed)."""
-        root = str(Path(__file__).resolve().parents[3])
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-        return {**os.environ, "PYTHONPATH": path, **self.job.environment}

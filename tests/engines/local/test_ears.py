@@ -63,6 +63,20 @@ async def test_speech_is_transcribed_once(
 
 @models
 @in_module
+async def test_nothing_of_a_long_speech_is_lost(
+    ears: LocalEars, say: Callable[[str], AudioFrame]
+) -> None:
+    numbers = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
+    spoken = [say(f"Item {n}: we still have to talk about the garden. ").pcm for n in numbers]
+    audio = AudioFrame(np.concatenate(spoken * 2)[: 16_000 * 45], 16_000)
+    heard = (await ears.transcribe(audio)).text.lower()
+    assert audio.seconds > 31
+    assert heard.startswith("item")
+    assert heard.count("garden") >= 0.8 * audio.seconds / (len(spoken[0]) / 16_000)
+
+
+@models
+@in_module
 async def test_silence_and_noise_say_nothing(ears: LocalEars) -> None:
     noise = np.random.default_rng(0).standard_normal(32_000)
     assert (await ears.transcribe(AudioFrame.silence(2, 16_000))).text == ""
@@ -162,6 +176,16 @@ async def test_a_folder_without_a_model_is_unavailable(tmp_path: Path) -> None:
 )
 def test_repetitions_are_told_from_emphasis(text: str, kept: int | None) -> None:
     assert hearing.repetition(text) == kept
+
+
+def test_long_speech_is_cut_in_its_pauses_and_joins_up_again() -> None:
+    noise = np.random.default_rng(0).standard_normal(16_000 * 70).astype(np.float32)
+    for second in (5, 25, 47):
+        noise[16_000 * second : 16_000 * second + 8_000] = 0
+    cut = list(hearing.pieces(noise))
+    assert np.array_equal(np.concatenate(cut), noise)
+    assert [round(len(piece) / 16_000) for piece in cut] == [25, 22, 23]
+    assert [len(piece) for piece in hearing.pieces(noise[:100])] == [100]
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.35, 2.0, 3.217])

@@ -136,30 +136,30 @@ async def test_an_unknown_voice_is_the_default_one_and_told_once(
     ]
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ears(model_path: Callable[[str], Path]) -> AsyncIterator[LocalEars]:
+    started = await LocalEars.start(model_path("whisper-base"))
+    yield started
+    await started.aclose()
+
+
 @pytest.mark.models
 @in_module
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "heard_as"),
     [
         ("It costs $3.50 today.", ["3.50"]),
-        ("It is 10:30 now.", ["10"]),
-        ("The battery is at 72%.", ["72%"]),
-        ("That is 3x faster than before.", ["three times|3 times"]),
+        ("It is 10:30 now.", ["10:30", "10.30", "1030"]),
+        ("The battery is at 72%.", ["72%", "72 percent"]),
+        ("That is 3x faster than before.", ["three times", "3 times"]),
         ("The number is 391.", ["391"]),
     ],
 )
 async def test_numbers_come_over(
-    talker: LocalTalker, model_path: Callable[[str], Path], text: str, words: list[str]
+    talker: LocalTalker, ears: LocalEars, text: str, heard_as: list[str]
 ) -> None:
-    ears = await _ears(model_path)
     heard = await ears.transcribe(resample(whole(await speak(talker, text)), 16_000))
-    for word in words:
-        assert any(option in heard.text.lower() for option in word.split("|")), heard.text
-    await ears.aclose()
-
-
-async def _ears(model_path: Callable[[str], Path]) -> LocalEars:
-    return await LocalEars.start(model_path("whisper-base"))
+    assert any(option in heard.text.lower() for option in heard_as), heard.text
 
 
 @pytest.mark.parametrize(
