@@ -239,13 +239,17 @@ def bench_code2wav(bench: Bench, weights: TalkerWeights, reference: Reference) -
     codes = torch.randint(0, 8, (1, quantizers, whole), device=bench.device)
     _, begun = wav.decode(codes[..., :1], wav.empty_state(1), first=True)
 
-    def stream() -> None:
-        state = begun
-        for _ in range(4):
-            _, state = wav.decode(codes[..., :1], state, first=False)
+    for count in (1, 2, 4, 8):
 
-    bench.add("Code2Wav frame by frame, beside the reference's whole decode, per frame", 1,
-              stream, lambda: reference.wav(codes), per=(4, whole))  # fmt: skip
+        def stream(count: int = count) -> None:
+            state = begun
+            for _ in range(8 // count):
+                _, state = wav.decode(codes[..., :count], state, first=False)
+
+        bench.add(
+            f"Code2Wav streamed {count} at a time, per frame (reference: a whole decode of {whole})",
+            1, stream, lambda: reference.wav(codes), per=(8, whole),
+        )  # fmt: skip
 
 
 def format_row(row: Row) -> str:
@@ -261,6 +265,7 @@ def main() -> None:
     parser.add_argument("--device")
     parser.add_argument("--streams", default="1,4")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=("parts", "frames"), help="leave out the rest")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -277,8 +282,9 @@ def main() -> None:
     print(f"{name}, {dtype}, size {size}, torch {torch.__version__}, {date.today()}\n")
     print("| | streams | ours, ms | reference, ms | |\n|---|---|---|---|---|")
     reference = Reference(raw, device, dtype)
-    bench_parts(bench, weights, reference)
-    for streams in map(int, options.streams.split(",")):
+    if options.only != "frames":
+        bench_parts(bench, weights, reference)
+    for streams in map(int, options.streams.split(",") if options.only != "parts" else ()):
         bench_frames(bench, weights, streams, reference)
     if options.json:
         facts = {"device": name, "dtype": str(dtype), "size": size, "torch": torch.__version__}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -30,5 +31,13 @@ async def _start_talker(options: EngineOptions) -> Talker:
             f"the qwen3_omni engine is not installed ({error.name} is missing); "
             "install omni_agent[qwen3-omni]"
         ) from error
-    options.report(f"loading the Talker from {options.model}")
-    return await start_talker(options.model)
+    loop, told = asyncio.get_running_loop(), -1
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        tenth = 10 * done // total if total else 10
+        if tenth > told:
+            told = tenth
+            loop.call_soon_threadsafe(options.report, f"loading the Talker: {10 * tenth} %")
+
+    return await start_talker(options.model, progress=progress)

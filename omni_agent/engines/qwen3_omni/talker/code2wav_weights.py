@@ -118,8 +118,9 @@ def _conv(reader: Reader, prefix: str) -> Conv:
 
 def _transposed(reader: Reader, prefix: str, rate: int) -> Transposed:
     stored = _conv(reader, prefix)  # (in, out, kernel)
-    halves = stored.weight.permute(2, 1, 0).split(rate)  # each (rate, out, in)
-    weight = torch.cat([half.flatten(0, 1) for half in halves], dim=1)
+    taps = stored.weight.permute(2, 1, 0)  # (kernel, out, in)
+    halves = [taps[begin : begin + rate].flatten(0, 1) for begin in range(0, len(taps), rate)]
+    weight = torch.cat(halves, dim=1)
     return Transposed(weight.contiguous(), stored.bias, rate)
 
 

@@ -12,23 +12,41 @@ import torch
 
 from omni_agent.audio import AudioFrame
 from omni_agent.engines.qwen3_omni.talker.pace import Pace
-from omni_agent.engines.qwen3_omni.talker.prompt import TalkerContext, system_segment
+from omni_agent.engines.qwen3_omni.talker.prompt import Segment, TalkerContext, system_segment
 from omni_agent.engines.qwen3_omni.talker.runtime import SAMPLE_RATE, Runtime, RuntimeOptions
 from omni_agent.engines.qwen3_omni.talker.sampling import TalkerSampling
 from omni_agent.engines.qwen3_omni.talker.service import ServiceOptions, TalkerService, Utterance
 from omni_agent.engines.qwen3_omni.talker.tokens import TextFeed, TextToken, TextTokenizer
-from omni_agent.engines.qwen3_omni.talker.weights import load
+from omni_agent.engines.qwen3_omni.talker.weights import Progress, load, log_progress
 from omni_agent.errors import ConfigError, EngineError, EngineUnavailable, ModelStoreError
 from omni_agent.talker import Speech, Voice
 
 _log = logging.getLogger(__name__)
 
 
+class PreparedTurn:
+    """A turn whose Talker reads the conversation while it is still being heard.
+
+    ``QwenTalker.prepare`` opens it; ``read`` segments as they become known; speak
+    with it as ``Voice.features``, once, or ``aclose`` it.
+    """
+
+    def __init__(self, utterance: Utterance) -> None:
+        self.utterance = utterance
+
+    def read(self, segment: Segment) -> None:
+        """Prefill a segment in the background. What is wrong with it is raised when speaking."""
+        self.utterance.prefill(segment)
+
+    async def aclose(self) -> None:
+        await self.utterance.aclose()
+
+
 class QwenTalker:
     """Speaks with Qwen3-Omni's Talker; any Thinker may stand before it.
 
-    ``Voice.prompt`` becomes a Talker system segment, ``Voice.features`` (a
-    TalkerContext, or None) the conversation it has heard. Tempo and pauses are the
+    ``Voice.prompt`` becomes a Talker system segment, ``Voice.features`` (None, a
+    TalkerContext, or a PreparedTurn) the conversation it has heard. Tempo and pauses are the
     model's own: ``speed`` and ``pause_ms`` have no effect; ask for them in the prompt.
     """
 
@@ -50,7 +68,10 @@ class QwenTalker:
         ``text_end`` is an estimate until the last piece (see ``pace``). Raises
         EngineError when this utterance cannot go on; others are not affected.
         """
-        utterance = await self._service.open(voice.speaker, self._sampling)
+        if isinstance(voice.features, PreparedTurn):
+            utterance = voice.features.utterance
+        else:
+            utterance = await self._service.open(voice.speaker, self._sampling)
         # A TaskGroup cannot span a yield (PEP 789): this generator owns one task, the
         # pump, and has awaited its end before it returns.
         reader = _Reader(utterance, TextFeed(self._tokenizer))
@@ -72,17 +93,28 @@ class QwenTalker:
             finally:
                 await utterance.aclose()
 
-    def _read_prompt(self, utterance: Utterance, voice: Voice) -> None:
+    async def prepare(self, voice: Voice) -> PreparedTurn:
+        """Take a slot and read the voice's prompt, before there is anything to say."""
+        turn = PreparedTurn(await self._service.open(voice.speaker, self._sampling))
+        self._read_voice(turn.utterance, voice)
+        return turn
+
+    def _read_voice(self, utterance: Utterance, voice: Voice) -> None:
         if voice.prompt:
             tokens = [token.id for token in self._tokenizer.encode(voice.prompt)]
             utterance.prefill(system_segment(self._service.runtime.config, tokens))
-        if isinstance(voice.features, TalkerContext):
-            for segment in voice.features.segments:
-                utterance.prefill(segment)
-        elif voice.features is not None:
-            raise EngineError(
-                f"this Talker reads a TalkerContext, not {type(voice.features).__name__}"
-            )
+
+    def _read_prompt(self, utterance: Utterance, voice: Voice) -> None:
+        features = voice.features
+        if not isinstance(features, PreparedTurn):  # that one has read the voice already
+            self._read_voice(utterance, voice)
+            if isinstance(features, TalkerContext):
+                for segment in features.segments:
+                    utterance.prefill(segment)
+            elif features is not None:
+                raise EngineError(
+                    f"this Talker reads a TalkerContext, not {type(features).__name__}"
+                )
         utterance.begin()
 
     async def aclose(self) -> None:
@@ -128,17 +160,20 @@ async def start_talker(
     sampling: TalkerSampling | None = None,
     runtime: RuntimeOptions | None = None,
     service: ServiceOptions | None = None,
+    progress: Progress = log_progress,
 ) -> QwenTalker:
     """Load a checkpoint directory and start its model thread.
 
-    device: ``cuda`` (bfloat16) when there is one, else ``cpu`` (float32). Raises
-    EngineUnavailable, saying which file or tensor is at fault.
+    device: ``cuda`` (bfloat16) when there is one, else ``cpu`` (float32). progress is
+    called on the model thread. Raises EngineUnavailable, saying which file or tensor
+    is at fault.
     """
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = torch.bfloat16 if place.type == "cuda" else torch.float32
 
     def build() -> Runtime:
-        return Runtime(load(directory, device=place, dtype=dtype), runtime)
+        weights = load(directory, device=place, dtype=dtype, progress=progress)
+        return Runtime(weights, runtime)
 
     running = TalkerService(build, service)
     try:

@@ -196,6 +196,10 @@ class TalkerService:
             runtime = self._runtime = self._build()
         except Exception as error:  # raised again by start(), on the loop
             reason = _refusal(error)
+            if isinstance(error, torch.OutOfMemoryError):
+                reason = EngineUnavailable(
+                    "out of GPU memory at the start; fewer slots or positions would fit"
+                )
             with self._wake:
                 self._stopping = True
             _on_loop(loop, lambda: _settle(ready, reason))

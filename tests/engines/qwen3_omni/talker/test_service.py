@@ -315,6 +315,14 @@ async def test_what_stops_the_start_is_raised_there() -> None:
         await service.open()
 
 
+async def test_a_model_that_does_not_fit_says_so_at_the_start() -> None:
+    def build() -> Runtime:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(EngineUnavailable, match="fewer slots or positions would fit"):
+        await TalkerService(build).start()
+
+
 async def test_the_event_loop_turns_while_the_model_steps(
     service: TalkerService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
