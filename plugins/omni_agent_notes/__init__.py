@@ -13,12 +13,14 @@ _SHOWN = 30
 
 @tool(
     examples={
-        "Note that the spare key is under the mat.": {"text": "The spare key is under the mat"},
-        "Write down buy milk.": {"text": "Buy milk"},
+        "Write down that the spare key is under the mat.": {
+            "text": "The spare key is under the mat"
+        },
+        "Make a note: buy milk.": {"text": "Buy milk"},
     }
 )
 def add_note(text: str, call: CallContext) -> str:
-    """Write down or remember something for the user. text: what to remember"""
+    """Make a note, only when the user asks to write down or remember. text: what to write"""
     notebook = _notebook()
     try:
         notebook.add(text)

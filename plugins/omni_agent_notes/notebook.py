@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,24 +82,43 @@ class Notebook:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """A connection in one transaction, closed in the end."""
+        """A connection in one transaction of its own, closed in the end."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(self.path, timeout=_BUSY_S)
+            database = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise NotesProblem(f"I cannot open the notebook: {error}.") from error
         try:
+            _begin(database)
+            yield database
+            database.execute("COMMIT")
+        except (sqlite3.Error, ValueError) as error:  # ValueError: a date that is none
+            raise NotesProblem(f"I cannot use the notebook: {error}.") from error
+        finally:
+            database.close()  # rolls back what was not committed
+
+
+def _begin(database: sqlite3.Connection) -> None:
+    """Make sure of the tables and take the write lock, waiting for others up to _BUSY_S.
+
+    SQLite's own timeout does not cover switching to WAL, nor the moment in which
+    the last connection of another thread cleans its log up.
+    """
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
             database.execute("PRAGMA journal_mode = WAL")
+            database.execute("BEGIN IMMEDIATE")
             database.execute(
                 "CREATE TABLE IF NOT EXISTS notes ("
                 "id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL, written TEXT NOT NULL)"
             )
-            with database:
-                yield database
-        except (sqlite3.Error, ValueError) as error:  # ValueError: a date that is none
-            raise NotesProblem(f"I cannot use the notebook: {error}.") from error
-        finally:
-            database.close()
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not busy or database.in_transaction or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _occurs(word: str, text: str) -> bool:
