@@ -16,7 +16,7 @@ from omni_agent.conversation import Message
 from omni_agent.engines.local import guards
 from omni_agent.engines.local.calls import CallParser
 from omni_agent.engines.local.completion import Llama
-from omni_agent.engines.local.grammar import SPEAK, grammar
+from omni_agent.engines.local.grammar import SPEAK, SPEAK_ON, grammar
 from omni_agent.engines.local.prompt import conversation, opening, prefix, tokens_at_most
 from omni_agent.engines.local.states import SavedStates, states_folder
 from omni_agent.engines.local.worker import Job, Worker
@@ -125,14 +125,17 @@ class LocalThinker:
             async with aclosing(_attempt(llama, prompt, rules, request)) as thoughts:
                 async for thought in thoughts:
                     if isinstance(thought, _Refused):
+                        refused = thought
                         break
                     if isinstance(thought, TextDelta):
                         self._computed += thought.text
                     yield thought
                 else:
                     return
-            log.info("a tool call was refused (%s); speaking instead", thought.reason)
-            async with aclosing(_attempt(llama, prompt, SPEAK, request)) as thoughts:
+            log.info("a tool call was refused (%s); speaking instead", refused.reason)
+            rules = SPEAK_ON if refused.start else SPEAK
+            attempt = _attempt(llama, prompt, rules, request, refused.start)
+            async with aclosing(attempt) as thoughts:
                 async for thought in thoughts:
                     if not isinstance(thought, _Refused):
                         yield thought
@@ -240,27 +243,33 @@ def _common(one: str, other: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """A guard stopped this attempt."""
+    """A guard stopped this attempt. start: how the reply in words begins instead."""
 
     reason: str
+    start: str = ""
 
 
 async def _attempt(
-    llama: Llama, prompt: str, rules: str, request: ThinkRequest
+    llama: Llama, prompt: str, rules: str, request: ThinkRequest, start: str = ""
 ) -> AsyncGenerator[Thought | _Refused, None]:
-    """One generation; ends with _Refused when its first call fails a guard."""
+    """One generation; ends with _Refused when its first call fails a guard.
+
+    start: how the reply begins; it is part of what comes out.
+    """
     parser = CallParser(request.tools)
+    for thought in parser.feed(start):
+        yield thought
     accepted: list[ToolCallRequest] = []
     usage: Usage | None = None
-    async with aclosing(llama.complete(prompt, rules, request.sampling)) as pieces:
+    async with aclosing(llama.complete(prompt + start, rules, request.sampling)) as pieces:
         async for piece in pieces:
             usage = piece.usage or usage
             last = parser.finish() if piece.usage else []
             for thought in [*parser.feed(piece.text), *last]:
                 if isinstance(thought, ToolCallRequest):
-                    if reason := _objection(thought, request, accepted):
+                    if refused := _objection(thought, request, accepted):
                         if not accepted:
-                            yield _Refused(reason)
+                            yield refused
                         return
                     accepted.append(thought)
                 yield thought
@@ -270,13 +279,16 @@ async def _attempt(
 
 def _objection(
     call: ToolCallRequest, request: ThinkRequest, accepted: Sequence[ToolCallRequest]
-) -> str | None:
+) -> _Refused | None:
     """Why a call must not be made; None when it may."""
     if guards.repeats(call, request.items) or any(
         call.name == other.name and call.arguments == other.arguments for other in accepted
     ):
-        return f"{call.name}: made already"
+        return _Refused(f"{call.name}: made already")
     tool = next(tool for tool in request.tools if tool.name == call.name)
     if argument := guards.invented(call, tool, request.items):
-        return f"{call.name}: nobody said {argument} {call.arguments[argument]!r}"
+        # Left alone the model would claim to have done it: the demonstration of asking
+        # back begins with these words, and it goes on as it does there.
+        start = f"Sure. Which {argument.replace('_', ' ')}"
+        return _Refused(f"nobody said {argument} {call.arguments[argument]!r}", start)
     return None

@@ -282,13 +282,18 @@ async def test_requests_become_calls_with_exact_arguments(
 @pytest.mark.parametrize(
     "said", ["Tell me a joke.", "What is the capital of France?", "Set a timer."]
 )
-async def test_talk_and_incomplete_requests_are_answered_in_words(
-    clever: LocalThinker, said: str
-) -> None:
+async def test_talk_is_answered_in_words(clever: LocalThinker, said: str) -> None:
     thoughts = await all_of(clever, request(user(said), tools=TOOLS, max_tokens=60))
     spoken = "".join(t.text for t in thoughts if isinstance(t, TextDelta))
     assert len(spoken.split()) >= 2
     assert not any(isinstance(t, ToolCallRequest) for t in thoughts)
+
+
+async def test_a_missing_argument_is_asked_for_not_made_up(clever: LocalThinker) -> None:
+    thoughts = await all_of(clever, request(user("Set a timer."), tools=TOOLS, max_tokens=60))
+    spoken = "".join(t.text for t in thoughts if isinstance(t, TextDelta))
+    assert spoken.endswith("?")
+    assert "=" not in spoken
 
 
 async def test_a_tools_result_is_told(clever: LocalThinker) -> None:
