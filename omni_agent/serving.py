@@ -38,7 +38,7 @@ class AgentHost:
     @property
     def personas(self) -> Sequence[PersonaCard]:
         return [
-            PersonaCard(persona.name, persona.description, persona.language)
+            PersonaCard(persona.name, persona.description, persona.language, persona.tools)
             for persona in self._agent.wardrobe.known()
         ]
 

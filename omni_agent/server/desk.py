@@ -198,7 +198,12 @@ class Desk:
 
     async def _personas(self, request: Request) -> Response:
         cards = [
-            {"name": card.name, "description": card.description, "language": card.language}
+            {
+                "name": card.name,
+                "description": card.description,
+                "language": card.language,
+                "tools": card.tools,
+            }
             for card in self._host.personas
         ]
         return JSONResponse(

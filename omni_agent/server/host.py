@@ -11,11 +11,12 @@ from omni_agent.transport import Transport
 
 @dataclass(frozen=True, slots=True)
 class PersonaCard:
-    """A persona as the page's picker shows it. language: BCP 47 tag."""
+    """A persona as the page's picker shows it. language: BCP 47 tag. tools: plugin names."""
 
     name: str
     description: str = ""
     language: str = "en"
+    tools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "permissions-policy": "microphone=(self), camera=(self), display-capture=(self)",
     "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-cache",  # pages are revalidated: an upgrade must not mix versions
 }
 
 

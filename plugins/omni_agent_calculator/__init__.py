@@ -11,8 +11,8 @@ from omni_agent_calculator.spoken import as_expression, as_words
 
 @tool(
     examples={
-        "What is twelve times seven?": {"expression": "12 * 7"},
-        "How much is fifteen percent of eighty?": {"expression": "15% of 80"},
+        "What is 17 times 4?": {"expression": "17 * 4"},
+        "How much is 15% of 80?": {"expression": "15% of 80"},
     }
 )
 async def calculate(expression: str) -> str:

@@ -35,7 +35,7 @@ async def get_time(city: str = "") -> str:
 
 @tool(
     examples={
-        "Set a timer for ten minutes.": {"amount": 10, "unit": "minutes"},
+        "Please set a timer for 5 minutes.": {"amount": 5, "unit": "minutes"},
         "Wake me in 2 hours for the train.": {"amount": 2, "unit": "hours", "label": "train"},
     }
 )
@@ -73,7 +73,7 @@ async def list_timers(call: CallContext) -> str:
 
 @tool(
     examples={
-        "Stop the timer.": {},
+        "Stop the timer, please.": {},
         "Cancel the pasta timer.": {"label": "pasta"},
     }
 )

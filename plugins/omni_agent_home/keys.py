@@ -22,7 +22,7 @@ def tools_of(house: House) -> list[Tool]:
     @tool(
         examples={
             "Turn on the kitchen light.": {"room": "kitchen", "state": "on"},
-            "Dim the bedroom to thirty percent.": {
+            "Dim the bedroom to 30%.": {
                 "room": "bedroom",
                 "state": "on",
                 "brightness": 30,
