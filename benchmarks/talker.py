@@ -247,7 +247,7 @@ def bench_code2wav(bench: Bench, weights: TalkerWeights, reference: Reference) -
                 _, state = wav.decode(codes[..., :count], state, first=False)
 
         bench.add(
-            f"Code2Wav streamed {count} at a time, per frame (reference: a whole decode of {whole})",
+            f"Code2Wav, {count} a call, per frame (reference: whole decode of {whole})",
             1, stream, lambda: reference.wav(codes), per=(8, whole),
         )  # fmt: skip
 
