@@ -16,7 +16,8 @@ from omni_agent.thinker import ToolSchema
 _MOST_CALLS = 4
 _DEEPEST = 6
 _COMMON = r"""
-speak ::= [^ \t\r\n(){}<>|*_#`\[\]~=] [^\r\n(){}<>|*_#`\[\]~=]*
+speak ::= [^ \t\r\n(){}<>|*_#`\[\]~=] said*
+said ::= [^\r\n(){}<>|*_#`\[\]~=]
 string ::= "\"" character* "\""
 character ::= [^"\\\x00-\x1F] | "\\" ["\\nt]
 integer ::= "-"? whole
@@ -31,8 +32,10 @@ value ::= string | number | boolean | "None" | list | object
 """Speech has no brackets and no markup: it is to be spoken, and it can never become a call."""
 
 SPEAK = "root ::= speak\n" + _COMMON
-SPEAK_ON = 'root ::= " "? speak\n' + _COMMON
+SPEAK_ON = "root ::= said+\n" + _COMMON
 """The rest of a sentence that was begun for the model."""
+SPEAK_REST = "root ::= said*\n" + _COMMON
+"""What may follow the first word of a reply."""
 
 
 def grammar(tools: Sequence[ToolSchema]) -> str:

@@ -9,19 +9,20 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omni_agent.conversation import Message
 from omni_agent.engines.local import guards
 from omni_agent.engines.local.calls import CallParser
 from omni_agent.engines.local.completion import Llama
-from omni_agent.engines.local.grammar import SPEAK, SPEAK_ON, grammar
+from omni_agent.engines.local.grammar import SPEAK, SPEAK_ON, SPEAK_REST, grammar
 from omni_agent.engines.local.prompt import conversation, opening, prefix, tokens_at_most
 from omni_agent.engines.local.states import SavedStates, states_folder
 from omni_agent.engines.local.worker import Job, Worker
 from omni_agent.errors import EngineError
 from omni_agent.thinker import (
+    Sampling,
     TextDelta,
     ThinkRequest,
     Thought,
@@ -120,9 +121,9 @@ class LocalThinker:
         async with self._slot_for_reply():
             llama = await self._ready(persona)
             prompt = persona.prefix + self._turns(request, persona) + opening("assistant")
-            rules = persona.grammar if request.tools else SPEAK
             self._computed = prompt
-            async with aclosing(_attempt(llama, prompt, rules, request)) as thoughts:
+            begun = await _begin(llama, prompt, persona, request)
+            async with aclosing(_attempt(llama, prompt, begun, request)) as thoughts:
                 async for thought in thoughts:
                     if isinstance(thought, _Refused):
                         refused = thought
@@ -134,8 +135,8 @@ class LocalThinker:
                     return
             log.info("a tool call was refused (%s); speaking instead", refused.reason)
             rules = SPEAK_ON if refused.start else SPEAK
-            attempt = _attempt(llama, prompt, rules, request, refused.start)
-            async with aclosing(attempt) as thoughts:
+            instead = _Beginning(refused.start, rules, request.sampling)
+            async with aclosing(_attempt(llama, prompt, instead, request)) as thoughts:
                 async for thought in thoughts:
                     if not isinstance(thought, _Refused):
                         yield thought
@@ -249,19 +250,51 @@ class _Refused:
     start: str = ""
 
 
-async def _attempt(
-    llama: Llama, prompt: str, rules: str, request: ThinkRequest, start: str = ""
-) -> AsyncGenerator[Thought | _Refused, None]:
-    """One generation; ends with _Refused when its first call fails a guard.
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """How a reply starts, and the grammar and sampling for the rest of it."""
 
-    start: how the reply begins; it is part of what comes out.
+    start: str
+    rules: str
+    sampling: Sampling
+
+
+async def _begin(llama: Llama, prompt: str, persona: _Persona, request: ThinkRequest) -> _Beginning:
+    """Decide between a call and speech by the likeliest first token, whatever the temperature.
+
+    Drawn by chance a small model says "I will remember that" and calls nothing. The
+    token is not lost: speech goes on from it, and it was to be computed anyway.
     """
+    sampling = request.sampling
+    if not request.tools:
+        return _Beginning("", SPEAK, sampling)
+    greedy = replace(sampling, temperature=0.0)
+    if sampling.temperature == 0 or sampling.max_tokens < 2:
+        return _Beginning("", persona.grammar, greedy)
+    first = ""
+    one_token = replace(greedy, max_tokens=1)
+    async with aclosing(llama.complete(prompt, persona.grammar, one_token)) as pieces:
+        async for piece in pieces:
+            first += piece.text
+    if not first:  # part of a character
+        return _Beginning("", SPEAK, sampling)
+    if any(t.name.startswith(first) or first.startswith(t.name) for t in request.tools):
+        return _Beginning("", persona.grammar, greedy)
+    return _Beginning(first, SPEAK_REST, replace(sampling, max_tokens=sampling.max_tokens - 1))
+
+
+async def _attempt(
+    llama: Llama, prompt: str, begun: _Beginning, request: ThinkRequest
+) -> AsyncGenerator[Thought | _Refused, None]:
+    """One generation; ends with _Refused when its first call fails a guard."""
     parser = CallParser(request.tools)
-    for thought in parser.feed(start):
+    for thought in parser.feed(begun.start):
         yield thought
     accepted: list[ToolCallRequest] = []
     usage: Usage | None = None
-    async with aclosing(llama.complete(prompt + start, rules, request.sampling)) as pieces:
+    async with aclosing(
+        llama.complete(prompt + begun.start, begun.rules, begun.sampling)
+    ) as pieces:
         async for piece in pieces:
             usage = piece.usage or usage
             last = parser.finish() if piece.usage else []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omni_agent.engines.local.calls import call_text
-from omni_agent.engines.local.grammar import SPEAK, grammar
+from omni_agent.engines.local.grammar import SPEAK, SPEAK_ON, SPEAK_REST, grammar
 from omni_agent.thinker import ToolSchema
 
 
@@ -174,6 +174,13 @@ def test_speech_can_be_neither_a_call_nor_markup(text: str) -> None:
 def test_plain_words_are_speech_with_and_without_tools(text: str) -> None:
     assert Gbnf(SPEAK).accepts(text)
     assert Gbnf(grammar((tool({}),))).accepts(text)
+
+
+@pytest.mark.parametrize("text", [", it is.", " and more", "", "x"])
+def test_a_sentence_that_was_begun_may_go_on_in_any_way(text: str) -> None:
+    assert Gbnf(SPEAK_REST).accepts(text)
+    assert Gbnf(SPEAK_ON).accepts(text) is bool(text)
+    assert not Gbnf(SPEAK_ON).accepts(text + "(x=1)")
 
 
 SCHEMAS: st.SearchStrategy[Any] = st.recursive(

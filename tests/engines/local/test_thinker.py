@@ -289,6 +289,14 @@ async def test_talk_is_answered_in_words(clever: LocalThinker, said: str) -> Non
     assert not any(isinstance(t, ToolCallRequest) for t in thoughts)
 
 
+async def test_whether_to_call_is_not_left_to_chance(clever: LocalThinker) -> None:
+    said = user("Set a timer for ten minutes.")
+    for seed in range(3):
+        hot = ThinkRequest("Be kind.", (said,), TOOLS, Sampling(2.0, 1.0, 60, seed))
+        (call,) = [t for t in await all_of(clever, hot) if isinstance(t, ToolCallRequest)]
+        assert dict(call.arguments) == {"amount": 10, "unit": "minutes"}
+
+
 async def test_a_missing_argument_is_asked_for_not_made_up(clever: LocalThinker) -> None:
     thoughts = await all_of(clever, request(user("Set a timer."), tools=TOOLS, max_tokens=60))
     spoken = "".join(t.text for t in thoughts if isinstance(t, TextDelta))
