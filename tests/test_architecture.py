@@ -15,10 +15,29 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "omni_agent"
 
-NOUNS = {"audio", "errors", "conversation", "streams", "events", "persona", "signatures"}
+NOUNS = {
+    "audio",
+    "errors",
+    "conversation",
+    "streams",
+    "events",
+    "persona",
+    "signatures",
+    "front_matter",
+}
 STAGES = {"tools", "text", "thinker", "talker", "ears", "transport", "turns", "listening"}
 CALL = {"ledger", "call", "tool_context", "reply", "session", "hookspecs", "registry", "store"}
-OUTSIDE = {"agent", "models", "cli", "server", "testing", "in_process", "engines", "wardrobe"}
+OUTSIDE = {
+    "agent",
+    "serving",
+    "models",
+    "cli",
+    "server",
+    "testing",
+    "in_process",
+    "engines",
+    "wardrobe",
+}
 LAYERS = [NOUNS, STAGES, CALL, OUTSIDE]
 HEAVY = {
     "torch", "vllm", "transformers", "aiortc", "av", "onnxruntime", "ctranslate2",

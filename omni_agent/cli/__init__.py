@@ -55,6 +55,12 @@ def serve(
     origin: Annotated[
         list[str] | None, typer.Option(help="Another site whose pages may call (repeatable).")
     ] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="A public name this server answers to (repeatable).")
+    ] = None,
+    ice_server: Annotated[
+        list[str] | None, typer.Option(help="A STUN or TURN URL for both ends (repeatable).")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens.")] = False,
 ) -> None:
     """Serve the call page: open the printed URL and press Call."""
@@ -77,7 +83,8 @@ def serve(
         options=ServerOptions(
             api_key=server_key,
             origins=tuple(origin or ()),
-            hosts=() if loopback else ("*",),
+            hosts=tuple(name or ()) or (() if loopback else ("*",)),
+            ice_servers=tuple({"urls": url} for url in ice_server or ()),
             allow_private=True,
         ),
         announce=lambda url: err.print(f"\n  [bold]{url}[/]\n", highlight=False),
