@@ -47,7 +47,8 @@ class QwenTalker:
 
     ``Voice.prompt`` becomes a Talker system segment, ``Voice.features`` (None, a
     TalkerContext, or a PreparedTurn) the conversation it has heard. Tempo and pauses are the
-    model's own: ``speed`` and ``pause_ms`` have no effect; ask for them in the prompt.
+    model's own and the language is the text's: ``speed``, ``pause_ms`` and
+    ``language`` have no effect; ask for them in the prompt.
     """
 
     def __init__(
@@ -172,6 +173,8 @@ async def start_talker(
     dtype = torch.bfloat16 if place.type == "cuda" else torch.float32
 
     def build() -> Runtime:
+        if place.type == "cuda" and place.index is not None:
+            torch.cuda.set_device(place)  # of this thread, which launches every kernel
         weights = load(directory, device=place, dtype=dtype, progress=progress)
         return Runtime(weights, runtime)
 
