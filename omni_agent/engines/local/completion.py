@@ -44,9 +44,16 @@ class Llama:
         )
 
     async def complete(
-        self, prompt: str, grammar: str, sampling: Sampling
+        self,
+        prompt: str,
+        grammar: str,
+        sampling: Sampling,
+        bias: Mapping[str, float] | None = None,
     ) -> AsyncGenerator[Piece, None]:
-        """Continue ``prompt``. Closing stops the model. Raises EngineError."""
+        """Continue ``prompt``. Closing stops the model. Raises EngineError.
+
+        bias: added to the logits of the tokens of each text, at every position.
+        """
         body = {
             "prompt": prompt,
             "grammar": grammar,
@@ -54,6 +61,7 @@ class Llama:
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "min_p": _MIN_P,
+            "logit_bias": list((bias or {}).items()),
             "seed": sampling.seed if sampling.seed is not None else -1,
             "cache_prompt": True,
             "stream": True,

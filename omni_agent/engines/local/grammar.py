@@ -38,11 +38,12 @@ SPEAK_REST = "root ::= said*\n" + _COMMON
 """What may follow the first word of a reply."""
 
 
-def grammar(tools: Sequence[ToolSchema]) -> str:
-    """Calls of these tools, or speech; speech only when there are none."""
+def grammar(tools: Sequence[ToolSchema], *, speak: bool = True) -> str:
+    """Calls of these tools, or (with ``speak``) speech; speech only when there are none."""
     if not tools:
         return SPEAK
-    rules = [f'root ::= call ("\\n" call){{0,{_MOST_CALLS - 1}}} | speak']
+    speech = " | speak" if speak else ""
+    rules = [f'root ::= call ("\\n" call){{0,{_MOST_CALLS - 1}}}{speech}']
     rules.append("call ::= " + " | ".join(f"call-{number}" for number in range(len(tools))))
     for number, tool in enumerate(tools):
         rules.append(

@@ -39,6 +39,10 @@ _THREADS = {"GOMP_SPINCOUNT": "5000", "KMP_BLOCKTIME": "0"}
 """OpenMP's threads spin at each barrier; beside other work on two cores each then waits
 for one that is not running. Sleeping soon instead: 13 tokens/s there, where spinning
 gave 2; on an idle machine both give 25."""
+_CALL_BIAS = 1.2
+"""Logits that a call's first token is favoured by. Left alone the 1.5B model answers "What
+is 12 times 7?" itself and agrees to "Cancel the timer, please." without doing it; small talk
+stays far below this."""
 _PREPARE_CHARS = 48
 """Characters prefilled at a time while the user speaks: about 200 ms, after which a
 reply that begins meanwhile gets the model."""
@@ -52,6 +56,8 @@ class _Persona:
     tools: tuple[ToolSchema, ...]
     prefix: str
     grammar: str
+    calls: str
+    """The grammar once it is decided that there is a call."""
 
 
 class LocalThinker:
@@ -194,6 +200,7 @@ class LocalThinker:
             request.tools,
             prefix(request.instructions, request.tools),
             grammar(request.tools),
+            grammar(request.tools, speak=False),
         )
         self._persona = made
         return made
@@ -269,17 +276,18 @@ async def _begin(llama: Llama, prompt: str, persona: _Persona, request: ThinkReq
     if not request.tools:
         return _Beginning("", SPEAK, sampling)
     greedy = replace(sampling, temperature=0.0)
-    if sampling.temperature == 0 or sampling.max_tokens < 2:
+    if sampling.max_tokens < 2:
         return _Beginning("", persona.grammar, greedy)
     first = ""
     one_token = replace(greedy, max_tokens=1)
-    async with aclosing(llama.complete(prompt, persona.grammar, one_token)) as pieces:
+    verbs = {tool.name.split("_")[0]: _CALL_BIAS for tool in request.tools}
+    async with aclosing(llama.complete(prompt, persona.grammar, one_token, verbs)) as pieces:
         async for piece in pieces:
             first += piece.text
     if not first:  # part of a character
         return _Beginning("", SPEAK, sampling)
     if any(t.name.startswith(first) or first.startswith(t.name) for t in request.tools):
-        return _Beginning("", persona.grammar, greedy)
+        return _Beginning("", persona.calls, greedy)
     return _Beginning(first, SPEAK_REST, replace(sampling, max_tokens=sampling.max_tokens - 1))
 
 
