@@ -30,6 +30,7 @@ class Echo:
                 for number in range(int(body["to"])):
                     yield {"number": number}, b""
             case "wait":  # until cancelled; leaves a note so that the test can tell
+                yield {"begun": True}, b""
                 while not gone():
                     time.sleep(0.001)
                 Path(body["note"]).write_text("cancelled")

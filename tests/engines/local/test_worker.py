@@ -69,21 +69,19 @@ async def test_replies_are_streamed_in_order() -> None:
 
 
 async def test_a_quick_request_does_not_wait_behind_a_slow_one(tmp_path: Path) -> None:
-    async with started() as worker, asyncio.TaskGroup() as tasks:
-        slow = tasks.create_task(worker.call("wait", {"note": str(tmp_path / "note")}))
+    async with started() as worker:
+        slow = worker.stream("wait", {"note": str(tmp_path / "note")})
+        await anext(slow)
         assert (await worker.call("echo", {"say": "hi"})).body["said"] == "hi"
-        assert not slow.done()
-        slow.cancel()
+        await slow.aclose()
 
 
 async def test_cancelling_a_request_reaches_the_process(tmp_path: Path) -> None:
     note = tmp_path / "note"
     async with started() as worker:
-        slow = asyncio.ensure_future(worker.call("wait", {"note": str(note)}))
-        await worker.call("echo", {"say": "the line is in order, so the slow one is under way"})
-        slow.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await slow
+        slow = worker.stream("wait", {"note": str(note)})
+        assert (await anext(slow)).body == {"begun": True}
+        await slow.aclose()
         # Same lane: it is answered only when the cancelled request has ended.
         await worker.call("count", {"to": 1})
     assert note.read_text() == "cancelled"
@@ -111,11 +109,11 @@ async def test_after_kill_9_the_running_request_fails_and_the_next_one_works(
     async with started() as worker:
         pid = worker.pid
         assert pid is not None
-        busy = asyncio.ensure_future(worker.call("wait", {"note": str(tmp_path / "note")}))
-        await worker.call("echo", {"say": 1})
+        busy = worker.stream("wait", {"note": str(tmp_path / "note")})
+        await anext(busy)
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(EngineError, match="died"):
-            await busy
+            await anext(busy)
         assert (await worker.call("echo", {"say": 2})).body["said"] == 2
         assert worker.pid not in (pid, None)
 
