@@ -20,8 +20,8 @@ MAX_RESULT_CHARS = 700
 """Of one tool's result: about three seconds of prefill."""
 _MAX_DEMONSTRATIONS = 2
 _OUTCOMES = (
-    ("done, 7 in all", "All right, that makes 7 in all."),
-    ("42.5, until Friday", "It is 42.5, until Friday."),
+    ("It is 7 past 4 on Friday.", "It is 7 past 4 on Friday."),
+    ("Ready: number 42.5 for Anna.", "All right, number 42.5 is ready for Anna."),
     ("failed: no connection", "Sorry, that failed, there is no connection."),
 )
 """Results and how to tell them; whatever the tool, the numbers are carried over."""
@@ -32,7 +32,7 @@ _STYLE = (
 _TOOLS = (
     "When the user asks for something a function below does, answer with the call alone. "
     "Use only values the user said; when one is missing, ask for it. "
-    "After a result, tell it to the user in a short sentence. Never make up a result."
+    "After a result, tell all of it to the user in a short sentence. Never make up a result."
 )
 
 
