@@ -30,11 +30,12 @@ class Echo:
                 for number in range(int(body["to"])):
                     yield {"number": number}, b""
             case "wait":  # until cancelled; leaves a note so that the test can tell
-                yield {"begun": True}, b""
-                while not gone():
-                    time.sleep(0.001)
-                Path(body["note"]).write_text("cancelled")
-                yield {}, b""
+                try:
+                    yield {"begun": True}, b""
+                    while not gone():
+                        time.sleep(0.001)
+                finally:
+                    Path(body["note"]).write_text("cancelled")
             case "raise":
                 raise ValueError("no such thing")
             case "die":
