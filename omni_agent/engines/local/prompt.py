@@ -25,6 +25,12 @@ _OUTCOMES = (
     ("failed: no connection", "Sorry, that failed, there is no connection."),
 )
 """Results and how to tell them; whatever the tool, the numbers are carried over."""
+_STORY = (
+    "With pleasure. One winter evening a young fox found a lantern in the snow. She carried it "
+    "home through the forest, and every animal that saw the light came out and walked along "
+    "with her. By midnight the whole wood was dancing around it."
+)
+"""Without one long answer among the short ones the model declines to tell stories."""
 _STYLE = (
     "Your words are spoken aloud on a phone call. Answer in one or two short sentences, "
     "in plain words, without lists or symbols."
@@ -105,6 +111,8 @@ def demonstrations(tools: Sequence[ToolSchema]) -> Iterator[tuple[str, str]]:
                 yield "assistant", told
     yield "user", "What is the largest ocean?"
     yield "assistant", "That is the Pacific Ocean."
+    yield "user", "Tell me a story about a fox."
+    yield "assistant", _STORY
     if vague := next(filter(_required, tools), None):
         missing = _required(vague)[0].replace("_", " ")
         yield "user", f"{re.sub(r'[_.-]+', ' ', vague.name).capitalize()}, please."

@@ -37,8 +37,8 @@ CONTEXT = 4096
 _NICENESS = 5
 _THREADS = {"GOMP_SPINCOUNT": "5000", "KMP_BLOCKTIME": "0"}
 """OpenMP's threads spin at each barrier; beside other work on two cores each then waits
-for one that is not running. Sleeping soon instead: 13 tokens/s there, where spinning
-gave 2; on an idle machine both give 25."""
+for one that is not running. Measured on two cores with 0, 1 and 2 busy processes beside:
+this 22, 5 and 5 tokens/s; sleeping at once (passive) 10, 12 and 3; the default 20, 0.3 and 2."""
 _CALL_BIAS = 1.2
 """Logits that a call's first token is favoured by. Left alone the 1.5B model answers "What
 is 12 times 7?" itself and agrees to "Cancel the timer, please." without doing it; small talk
