@@ -1,6 +1,6 @@
 """The embedded stack under spoken requests, paced in real time, end to end.
 
-    python benchmarks/local.py [--only TEXT] [--light] [--json FILE]
+    python benchmarks/local.py [--only TEXT] [--parts tools,talk,barge-in] [--light] [--json FILE]
 
 Forty requests are synthesised (several voices and tempos), mixed with noise at 15 dB,
 and spoken over an in-process line to an agent with all five plugins. Reported: how
@@ -102,7 +102,8 @@ class Caller:
 
 
 async def request(agent: Agent, wanted: Request | None, text: str, index: int) -> Outcome:
-    """One call with one request (after what comes before it)."""
+    """One call with one request (after what comes before it), and an empty notebook."""
+    os.environ["OMNI_AGENT_HOME"] = tempfile.mkdtemp()
     line = InProcessTransport()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(agent.session(line).run())
@@ -125,12 +126,15 @@ def judged(wanted: Request | None, text: str, happened: Sequence[events.Event]) 
     heard = " ".join(e.heard for e in said if kinds[e.utterance] != "filler")
     waterfalls = [e for e in happened if isinstance(e, events.Waterfall)]
     words = [e.text for e in happened if isinstance(e, events.UserTranscript) and e.final]
-    right = not calls if wanted is None else any(wanted.called_right(*call) for call in calls)
+    done = [e for e in happened if isinstance(e, events.ToolFinished)]
+    right = not calls
+    if wanted is not None:
+        right = any(wanted.called_right(*call) for call in calls) and all(e.ok for e in done)
     return Outcome(
         text=text,
         transcript=" ".join(words),
         calls=calls,
-        results=[e.output for e in happened if isinstance(e, events.ToolFinished)],
+        results=[e.output for e in done],
         heard=heard,
         marks=dict(waterfalls[-1].marks) if waterfalls else {},
         tool_right=right,
@@ -143,27 +147,26 @@ def judged(wanted: Request | None, text: str, happened: Sequence[events.Event]) 
 
 
 async def barge_in(agent: Agent, index: int) -> float | None:
-    """Milliseconds from the user's first sound to the line's silence; None if never silent."""
+    """Milliseconds from the user's first sound to the line's silence; None if never silent.
+
+    One 20 ms packet is added: the silence goes out with the next one.
+    """
     line = InProcessTransport()
+    question = await spoken(agent, "Please tell me a long story about the sea.", index)
+    stop = trimmed(await spoken(agent, "Stop, please, that is enough.", index))
     async with asyncio.TaskGroup() as tasks:
-        session = agent.session(line)
-        tasks.create_task(session.run())
-        question = "Please tell me a long story about the sea."
-        await line.speak(await spoken(agent, question, index), then_silence_ms=800)
-        while line.silent_since is not None:
-            await asyncio.sleep(0.02)
-        for _ in range(50):  # a second of quiet listening, so that it is a real interruption
-            await line.speak(AudioFrame.silence(0.02, EAR_RATE))
+        tasks.create_task(agent.session(line).run())
+        await line.speak(question, then_silence_ms=800)
+        while not line.count(events.PlaybackStarted):
+            await line.happened()
+        await line.speak(AudioFrame.silence(1.0, EAR_RATE))
         began = asyncio.get_running_loop().time()
-        speaking = tasks.create_task(
-            line.speak(trimmed(await spoken(agent, "Stop, please, that is enough.", index)))
-        )
-        while line.silent_since is None and not speaking.done():
-            await asyncio.sleep(0.002)
-        stopped = line.silent_since
-        await speaking
+        await line.speak(stop, then_silence_ms=600)
         line.hang_up()
-    return None if stopped is None else 1000 * (stopped - began)
+    if line.silenced_at is None or line.silenced_at < began:
+        return None
+    first = next(e.at for e in line.events if isinstance(e, events.SpeechStarted) and e.at > began)
+    return 1000 * (first - began) + 20
 
 
 def trimmed(audio: AudioFrame) -> AudioFrame:
@@ -224,21 +227,21 @@ def marks(outcomes: Sequence[Outcome], name: str) -> list[float]:
     return [outcome.marks[name] for outcome in outcomes if name in outcome.marks]
 
 
-async def run(only: str, light: bool) -> dict[str, Any]:
+async def run(only: str, light: bool, parts: Sequence[str]) -> dict[str, Any]:
     print("starting (the first start computes the persona's prefix) …", file=sys.stderr)
     agent, first = await start_seconds(light)
     await agent.aclose()
     agent, second = await start_seconds(light)
     print(f"ready: {first:.1f} s, then {second:.1f} s", file=sys.stderr)
-    asked = [r for r in REQUESTS if only.lower() in r.text.lower()]
-    small_talk = [t for t in TALK if only.lower() in t.lower()]
+    asked = [r for r in REQUESTS if "tools" in parts and only.lower() in r.text.lower()]
+    small_talk = [t for t in TALK if "talk" in parts and only.lower() in t.lower()]
     with_tools, talk = [], []
     try:
         for index, wanted in enumerate(asked):
             with_tools.append(shown(await request(agent, wanted, wanted.text, index)))
         for index, text in enumerate(small_talk):
             talk.append(shown(await request(agent, None, text, index)))
-        stops = [await barge_in(agent, index) for index in range(0 if only else 10)]
+        stops = [await barge_in(agent, index) for index in range(10 if "barge-in" in parts else 0)]
         memory = memory_mb(os.getpid())
     finally:
         await agent.aclose()
@@ -304,13 +307,12 @@ def recorded_weather() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="requests that contain this text")
+    parser.add_argument("--parts", default="tools,talk,barge-in", help="which parts to run")
     parser.add_argument("--light", action="store_true", help="the smaller models")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     recorded_weather()
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["OMNI_AGENT_HOME"] = home
-        figures = asyncio.run(run(options.only, options.light))
+    figures = asyncio.run(run(options.only, options.light, options.parts.split(",")))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
     for name, value in figures.items():

@@ -89,7 +89,12 @@ REQUESTS = (
         {"expression": "13.*6"},
         "78|seventy",
     ),
-    Request("How much is twenty percent of sixty?", "calculate", {"expression": "20"}, "12|twelve"),
+    Request(
+        "How much is twenty percent of sixty?",
+        "calculate",
+        {"expression": "20"},
+        r"(^|[^.\d])12|twelve",
+    ),
     Request(
         "What is the square root of one hundred and forty four?", "calculate", answer="12|twelve"
     ),
@@ -130,8 +135,8 @@ REQUESTS = (
     Request(
         "Please put the light on in the kitchen.",
         "set_light",
-        {"room": "kitchen", "state": "on"},
-        "on",
+        {"room": "k", "state": "on"},
+        "kitchen light is on",
     ),
     Request(
         "Switch off the bedroom light.", "set_light", {"room": "bedroom", "state": "off"}, "off"

@@ -51,6 +51,8 @@ class InProcessTransport:
         self.silent_since: float | None = 0.0
         """When the line last fell silent; None while speech is being played."""
         self.closed = False
+        self.silenced_at: float | None = None
+        """When the agent last had the line fall silent (``hold`` or ``flush``)."""
 
     # -- the user's side ------------------------------------------------------------
 
@@ -144,6 +146,7 @@ class InProcessTransport:
 
     def hold(self) -> None:
         self._held = True
+        self.silenced_at = asyncio.get_running_loop().time()
 
     def resume(self) -> None:
         self._held = False
@@ -153,6 +156,7 @@ class InProcessTransport:
         dropped = sum(queued.ms for queued in self._queue)
         self._queue.clear()
         self._held = False
+        self.silenced_at = asyncio.get_running_loop().time()
         self._room.set()
         return dropped
 

@@ -34,8 +34,8 @@ class TurnTiming:
     max_turn_ms: a turn is ended by force here (Whisper hears 30 s at most).
     """
 
-    onset_ms: int = 96
-    pause_ms: int = 128
+    onset_ms: int = 64
+    pause_ms: int = 96
     patience_ms: int = 450
     threshold: float = 0.5
     release: float = 0.35

@@ -78,7 +78,7 @@ async def test_a_spoken_timer_is_set_and_confirmed_aloud(agent: Agent, say: Say)
 async def test_a_spoken_interruption_stops_the_agent_and_is_answered(
     agent: Agent, say: Say
 ) -> None:
-    story = await say("Please tell me a long story about the sea and a ship.")
+    story = await say("Please tell me a long story about the sea.")
     enough = await say("Stop, that is enough. What is two plus two?")
     async with a_call(agent) as line:
         before = line.count(events.PlaybackStarted)

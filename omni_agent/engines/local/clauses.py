@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_FIRST_WORDS = 4
-_FIRST_LONGEST = 8
+_LIMITS = ((2, 5), (4, 9), (6, 16))
+"""(words, longest) of the first clauses: after ``words`` a phrase may end without punctuation,
+at ``longest`` it must. A clause is spoken at about 2.7 words/s and thought at 8 to 15, so each
+may be twice as long as the one that plays meanwhile."""
 _LATER_WORDS = 6
 _LATER_LONGEST = 30
 _OPENERS = """and but or so because since although while if when where which who that is are was
@@ -44,7 +46,7 @@ class ClauseSplitter:
     def __init__(self) -> None:
         self._held = ""
         self._start = 0
-        self._first = True
+        self._count = 0
 
     def push(self, piece: str) -> list[Clause]:
         return [clause for character in piece if (clause := self._take(character))]
@@ -71,15 +73,16 @@ class ClauseSplitter:
         mark = before.rstrip(_CLOSERS)[-1:]
         if character == "\n" or (mark in "!?…。" or (mark == "." and not _abbreviated(before))):
             return self._cut(len(self._held), final=True)
-        if mark in ",;:—–" and words >= (1 if self._first else _LATER_WORDS):
+        if mark in ",;:—–" and words >= (_LATER_WORDS if self._count else 1):
             return self._cut(len(self._held))
         return self._between_words(before, words)
 
     def _between_words(self, before: str, words: int) -> Clause | None:
         """Cut where there is no punctuation: before a word that opens a phrase, or at the limit."""
-        longest = _FIRST_LONGEST if self._first else _LATER_LONGEST
+        early = self._count < len(_LIMITS)
+        enough, longest = _LIMITS[self._count] if early else (_LATER_WORDS, _LATER_LONGEST)
         last_at = len(before) - len(before.split()[-1])
-        if self._first and words > _FIRST_WORDS and before[last_at:].lower() in _BREAK_BEFORE:
+        if early and words > enough and before[last_at:].lower() in _BREAK_BEFORE:
             return self._cut(last_at, soft=True)
         if words >= longest:
             return self._cut(len(self._held), soft=True)
@@ -88,7 +91,8 @@ class ClauseSplitter:
     def _cut(self, at: int, *, final: bool = False, soft: bool = False) -> Clause:
         end = self._start + at
         clause = Clause(self._held[:at], self._start, end, final, soft)
-        self._held, self._start, self._first = self._held[at:], end, False
+        self._held, self._start = self._held[at:], end
+        self._count += 1
         return clause
 
 

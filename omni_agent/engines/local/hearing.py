@@ -80,7 +80,7 @@ class Whisper:
 
         self._ct2 = ctranslate2
         self._model = ctranslate2.models.Whisper(
-            str(folder), device="cpu", compute_type="int8", intra_threads=1, inter_threads=1
+            str(folder), device="cpu", compute_type="int8", intra_threads=2, inter_threads=1
         )
         self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._multilingual = bool(self._model.is_multilingual)

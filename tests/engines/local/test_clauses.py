@@ -50,8 +50,14 @@ def test_the_first_clause_ends_at_the_first_comma() -> None:
 
 
 def test_later_commas_split_only_longer_clauses() -> None:
-    text = "Okay. Red, green, blue and so on, then white. "
-    assert texts(text) == ["Okay. ", "Red, green, blue and so on, ", "then white. "]
+    text = "Okay. Sure. Fine. Red, green, blue and so on, then white. "
+    later = ["Red, green, blue and so on, ", "then white. "]
+    assert texts(text) == ["Okay. ", "Sure. ", "Fine. ", *later]
+
+
+def test_without_punctuation_clauses_grow_from_a_short_first_one() -> None:
+    lengths = [len(clause.split()) for clause in texts("word " * 70)]
+    assert lengths == [5, 9, 16, 30, 10]
 
 
 def test_a_long_beginning_is_cut_before_a_word_that_opens_a_phrase() -> None:
