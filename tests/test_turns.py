@@ -22,7 +22,7 @@ WINDOW = 32
 def steps(pattern: str, timing: TurnTiming | None = None) -> list[tuple[int, Step]]:
     """Steps for a string of windows: ``x`` is speech, ``.`` is silence, ``~`` is in between."""
     endpointer = Endpointer(WINDOW, timing or TurnTiming())
-    levels = {"x": 0.95, ".": 0.02, "~": 0.4}
+    levels = {"x": 0.95, ".": 0.02, "~": 0.35}
     found = [(i, endpointer.step(levels[mark])) for i, mark in enumerate(pattern)]
     return [(i, step) for i, step in found if step is not None]
 
