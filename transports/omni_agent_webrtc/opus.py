@@ -27,7 +27,7 @@ RTP_TIME = Fraction(1, RTP_RATE)
 BIT_RATE = 32_000
 COMPLEXITY = 0
 """libopus' complexity, 0-10: a frame of speech costs 89 µs at 0, 130 at 3, 217 at 5 (measured);
-one core holds 30 calls at 0 and 25 at 3, and speech at this rate is clear at either."""
+one core holds 30 calls at 0 and 25 at 3 (benchmarks/RESULTS.md)."""
 QUIET_FRAMES = 10
 """Silent frames that are really encoded, so that the decoder's state fades out."""
 
