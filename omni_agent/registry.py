@@ -17,6 +17,7 @@ from omni_agent import hookspecs
 from omni_agent.call import Outfit
 from omni_agent.ears import Ears
 from omni_agent.errors import ConfigError, PluginError
+from omni_agent.events import SessionStarted
 from omni_agent.hookspecs import PROJECT, EngineOptions
 from omni_agent.persona import Persona
 from omni_agent.talker import Talker
@@ -179,7 +180,9 @@ class Registry:
         return "\n".join(text for _, text in found if text)
 
     def observe(self, session_id: str, event: Any) -> None:
-        """Tell observing plugins of an event."""
+        """Tell observing plugins of an event, and of the call when it is its first."""
+        if isinstance(event, SessionStarted):
+            self._collect("session_started", session_id=session_id)
         if self._manager.hook.event_emitted.get_hookimpls():
             self._collect("event_emitted", session_id=session_id, event=event)
 

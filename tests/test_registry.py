@@ -9,8 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer
 
-from omni_agent import Persona, Tool, hookimpl, tool
+from omni_agent import Persona, Tool, events, hookimpl, tool
 from omni_agent.errors import ConfigError
 from omni_agent.registry import Registry
 
@@ -104,3 +105,32 @@ def test_the_bundled_plugins_and_engines_are_found_without_problems() -> None:
     assert registry.ears("local")
     with pytest.raises(ConfigError, match="there is no Thinker 'gpt'"):
         registry.thinker("gpt")
+
+
+def test_every_kind_of_hook_is_asked() -> None:
+    heard: list[object] = []
+
+    class Listens:
+        @hookimpl
+        def session_started(self, session_id: str) -> None:
+            heard.append(session_id)
+
+        @hookimpl
+        def event_emitted(self, session_id: str, event: events.Event) -> None:
+            heard.append(type(event))
+
+        @hookimpl
+        def context(self, session_id: str, user_text: str) -> str:
+            return f"about {user_text}"
+
+        @hookimpl
+        def register_cli(self, app: typer.Typer) -> None:
+            app.command("extra")(lambda: None)
+
+    registry, app = Registry([Listens()], discover=False), typer.Typer()
+    registry.observe("s1", events.SessionStarted(0.0, "s1", "concierge"))
+    registry.observe("s1", events.SessionEnded(1.0, "hangup"))
+    registry.extend_cli(app)
+    assert heard == ["s1", events.SessionStarted, events.SessionEnded]
+    assert registry.context("s1", "breakfast") == "about breakfast"
+    assert [command.name for command in app.registered_commands] == ["extra"]

@@ -21,6 +21,7 @@ from omni_agent.cli.options import (
 )
 from omni_agent.cli.upkeep import models, upkeep
 from omni_agent.errors import OmniAgentError
+from omni_agent.registry import Registry
 from omni_agent.store import TranscriptStore
 
 app = typer.Typer(
@@ -94,6 +95,7 @@ def serve(
 def main() -> None:
     """The console script: errors on purpose are one line, and exit with 2."""
     try:
+        Registry().extend_cli(app)
         app()
     except OmniAgentError as error:
         err.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
