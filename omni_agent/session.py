@@ -454,13 +454,14 @@ class Session:
     def _rest(self) -> None:
         """If nothing is going on, do what waited for that."""
         if self._reply is None and self._turn is None and not self._over.is_set():
-            if self._dress():
-                self._spawn(self._prepare())
+            self._dress()
             if self._owes_reply:
                 self._answer()
             elif self._announcements:
                 reply = self._new_reply(self._now())
                 self._launch(reply, partial(reply.say, *self._announcements.popleft()))
+            else:  # read what was said while nobody waits for an answer
+                self._spawn(self._prepare())
         self._refresh_activity()
 
     def _new_reply(self, since: float, heard: Message | None = None) -> Reply:
@@ -556,16 +557,15 @@ class Session:
         self._persona = name
         self._rest()
 
-    def _dress(self) -> bool:
-        """Take up the persona as its file is now, between turns; True when it changed."""
+    def _dress(self) -> None:
+        """Take up the persona as its file is now, between turns."""
         outfit = self._wardrobe.outfit(self._persona)
         for problem in self._wardrobe.problems():
             self._report("persona", problem)
         if outfit is self._call.outfit:
-            return False
+            return
         self._call.outfit = outfit
         self._call.ledger.use(outfit.tools)
         if self._listener is not None:
             self._listener.retime(self._timing(), outfit.persona.language)
         self.emit(events.PersonaChanged(self._now(), outfit.persona.name))
-        return True

@@ -428,3 +428,17 @@ def test_whatever_the_user_does_the_call_ends_cleanly(doings: list[tuple[str, in
         assert talker.open_streams == 0
 
     scenario()
+
+
+@virtual_time
+async def test_what_was_said_is_read_while_nobody_waits_for_an_answer() -> None:
+    thinker = ScriptedThinker(["It is noon."])
+    persona = Persona(name="test", greeting="Hello.", fillers=())
+    async with rehearse(thinker, persona=persona) as stage:
+        await stage.agent()
+        await asyncio.sleep(0.1)
+        assert [len(request.items) for request in thinker.prepared] == [1]
+        await stage.user("Time?")
+        await stage.agent()
+        await asyncio.sleep(0.1)
+        assert len(thinker.prepared[-1].items) == 3
