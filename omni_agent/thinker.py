@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from omni_agent.conversation import Item
+
+ToolChoice = Literal["auto", "required"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,15 @@ class ThinkRequest:
 
     instructions: the Thinker prompt. items: the conversation so far, the user's
     turn last (or a tool's result). tools: empty forbids tool calls.
+    tool_choice: "required" asks for at least one tool call instead of speech; an
+    engine that can, guides its decoding to it. Without tools it has no effect.
     """
 
     instructions: str
     items: tuple[Item, ...]
     tools: tuple[ToolSchema, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
+    tool_choice: ToolChoice = "auto"
 
 
 @dataclass(frozen=True, slots=True)
