@@ -276,6 +276,8 @@ async def _begin(llama: Llama, prompt: str, persona: _Persona, request: ThinkReq
     if not request.tools:
         return _Beginning("", SPEAK, sampling)
     greedy = replace(sampling, temperature=0.0)
+    if request.tool_choice == "required":
+        return _Beginning("", persona.calls, greedy)
     if sampling.max_tokens < 2:
         return _Beginning("", persona.grammar, greedy)
     first = ""
@@ -322,9 +324,10 @@ def _objection(
     call: ToolCallRequest, request: ThinkRequest, accepted: Sequence[ToolCallRequest]
 ) -> _Refused | None:
     """Why a call must not be made; None when it may."""
-    if guards.repeats(call, request.items) or any(
-        call.name == other.name and call.arguments == other.arguments for other in accepted
-    ):
+    made = any(call.name == one.name and call.arguments == one.arguments for one in accepted)
+    if request.tool_choice == "required" and not made:
+        return None
+    if made or guards.repeats(call, request.items):
         return _Refused(f"{call.name}: made already")
     tool = next(tool for tool in request.tools if tool.name == call.name)
     if argument := guards.invented(call, tool, request.items):

@@ -137,6 +137,8 @@ class OpenAIThinker:
             body["seed"] = sampling.seed
         if request.tools:
             body["tools"] = messages.tools(request.tools)
+            if request.tool_choice != "auto":  # which is what every server takes it for
+                body["tool_choice"] = request.tool_choice
         return body
 
     async def _chunks(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:

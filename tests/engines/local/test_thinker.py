@@ -150,6 +150,16 @@ async def test_every_output_is_speech_or_a_call_never_a_piece_of_syntax(
                 assert thought.reason == "the call was cut off"
 
 
+async def test_a_required_call_is_made_whatever_was_said(small: LocalThinker) -> None:
+    (light,) = TOOLS[3:]
+    required = ThinkRequest(
+        "Be kind.", (user("Hello!"),), (light,), Sampling(0, 1, 40), tool_choice="required"
+    )
+    thoughts = await all_of(small, required)
+    assert [t.name for t in thoughts if isinstance(t, ToolCallRequest)][:1] == ["set_light"]
+    assert not any(isinstance(t, TextDelta) for t in thoughts)
+
+
 async def test_what_was_prepared_is_not_computed_again(small: LocalThinker) -> None:
     said = "Tell me a long story about the old sea and the lighthouse on the"
     await small.prepare(request(user(said)))

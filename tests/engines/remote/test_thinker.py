@@ -148,6 +148,15 @@ async def test_a_call_is_announced_then_requested() -> None:
             ToolCallRequest("c", "f", {"x": 1}),
         ]
     assert server.requests[0][0]["tools"][0]["function"]["name"] == "f"
+    assert "tool_choice" not in server.requests[0][0]
+
+
+async def test_a_call_can_be_required() -> None:
+    tool = ToolSchema("f", "Does it.", {"type": "object", "properties": {}})
+    request = ThinkRequest("", (user("go"),), (tool,), tool_choice="required")
+    async with serving(HELLO) as server:
+        await thoughts(server.url, request)
+    assert server.requests[0][0]["tool_choice"] == "required"
 
 
 async def test_failures_that_may_pass_are_tried_again_with_growing_waits() -> None:
