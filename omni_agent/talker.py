@@ -55,6 +55,15 @@ class Talker(Protocol):
 
     def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncIterator[Speech]: ...
 
+    async def prepare(self, voice: Voice) -> None:
+        """Read as much of the conversation as is known; called while the user still speaks.
+
+        ``voice.features`` is what ``Thinker.prepare`` returned; it is not called when
+        that returned None. Optional work, under the same terms as ``Thinker.prepare``:
+        a later ``speak`` gets other features, which usually go on from these.
+        """
+        ...
+
     async def aclose(self) -> None: ...
 
 
@@ -68,6 +77,9 @@ class MuteTalker:
         async for piece in text:
             end += len(piece)
             yield Speech(AudioFrame.silence(0.0, self.sample_rate), end)
+
+    async def prepare(self, voice: Voice) -> None:
+        pass
 
     async def aclose(self) -> None:
         pass

@@ -92,7 +92,12 @@ class MalformedCall:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """A handle to hidden states that a Talker of the same engine can use."""
+    """A handle to hidden states that a Talker of the same engine can use.
+
+    A Thinker yields it before the first TextDelta of that ``think``; the speech of
+    that text gets it as ``Voice.features``. A handle is data: it may be used more
+    than once, or dropped unused at any time (a draft that is discarded).
+    """
 
     handle: Any
 
@@ -127,11 +132,15 @@ class Thinker(Protocol):
 
     def think(self, request: ThinkRequest) -> AsyncIterator[Thought]: ...
 
-    async def prepare(self, request: ThinkRequest) -> None:
+    async def prepare(self, request: ThinkRequest) -> Features | None:
         """Prefill as much of the request as possible; called while the user still speaks.
 
-        The last item is what was heard so far and will grow. Optional work:
-        must be cheap to cancel and must never fail the turn.
+        The last item is what was heard so far and will grow: words, or for a Thinker
+        that hears an AudioPart without a transcript. Optional work: cheap to cancel,
+        and a failure costs nothing but the time. The prepares of one call never overlap:
+        while one runs only the newest of the later ones waits, and a reply that begins
+        to think cancels them. Returns the features of what was read, for
+        ``Talker.prepare``, or None.
         """
         ...
 

@@ -13,7 +13,14 @@ import numpy as np
 from omni_agent.audio import AudioFrame
 from omni_agent.ears import EAR_RATE, Transcript
 from omni_agent.talker import Speech, Voice
-from omni_agent.thinker import TextDelta, ThinkRequest, Thought, ToolCallBegun, ToolCallRequest
+from omni_agent.thinker import (
+    Features,
+    TextDelta,
+    ThinkRequest,
+    Thought,
+    ToolCallBegun,
+    ToolCallRequest,
+)
 
 _ids = count(1)
 
@@ -36,17 +43,27 @@ Line = str | Pause | Exception | Thought
 class ScriptedThinker:
     """Plays one script per run: strings are text, exceptions are raised, the rest is yielded.
 
+    prepares: a script for each ``prepare`` (pauses, exceptions, and the Features it
+    returns); the ones after that return None at once. hears: as for
+    :class:`omni_agent.thinker.Thinker`.
+
     Runs that were thrown away because the user went on speaking do not use up a
     script when ``drafts`` are cancelled before their first line.
     """
 
-    hears = False
-    sees = False
-
-    def __init__(self, *scripts: Sequence[Line]) -> None:
-        self._scripts = list(scripts)
+    def __init__(
+        self,
+        *scripts: Sequence[Line],
+        prepares: Sequence[Sequence[Line]] = (),
+        hears: bool = False,
+    ) -> None:
+        self.hears, self.sees = hears, False
+        self._scripts, self._prepares = list(scripts), list(prepares)
         self.requests: list[ThinkRequest] = []
         self.prepared: list[ThinkRequest] = []
+        self.preparing = 0
+        self.most_preparing = 0
+        """The most prepares that ever ran at the same time."""
         self.stopped_early = 0
 
     async def think(self, request: ThinkRequest) -> AsyncGenerator[Thought, None]:
@@ -69,8 +86,22 @@ class ScriptedThinker:
         finally:
             self.stopped_early += not done
 
-    async def prepare(self, request: ThinkRequest) -> None:
+    async def prepare(self, request: ThinkRequest) -> Features | None:
         self.prepared.append(request)
+        features = None
+        self.preparing += 1
+        self.most_preparing = max(self.most_preparing, self.preparing)
+        try:
+            for line in self._prepares.pop(0) if self._prepares else ():
+                if isinstance(line, Pause):
+                    await asyncio.sleep(line.seconds)
+                elif isinstance(line, Exception):
+                    raise line
+                elif isinstance(line, Features):
+                    features = line
+        finally:
+            self.preparing -= 1
+        return features
 
     async def aclose(self) -> None:
         pass
@@ -81,13 +112,17 @@ class ScriptedThinker:
 
 
 class ScriptedTalker:
-    """Speaks ``ms_per_character`` of a quiet tone for each character, in 20 ms pieces."""
+    """Speaks ``ms_per_character`` of a quiet tone for each character, in 20 ms pieces.
+
+    ``voices`` and ``prepared`` are the voices it was given to speak and to prepare.
+    """
 
     sample_rate = 24_000
 
     def __init__(self, ms_per_character: int = 50, *, error: Exception | None = None) -> None:
         self.ms_per_character, self._error = ms_per_character, error
         self.voices: list[Voice] = []
+        self.prepared: list[Voice] = []
         self.open_streams = 0
 
     async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncGenerator[Speech, None]:
@@ -108,6 +143,9 @@ class ScriptedTalker:
                 said += len(piece)
         finally:
             self.open_streams -= 1
+
+    async def prepare(self, voice: Voice) -> None:
+        self.prepared.append(voice)
 
     async def aclose(self) -> None:
         pass

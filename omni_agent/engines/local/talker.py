@@ -59,6 +59,9 @@ class LocalTalker:
                 AudioFrame.silence(_PIECE_S, self.sample_rate, track.position), clauses.length
             )
 
+    async def prepare(self, voice: Voice) -> None:
+        """Nothing: this voice knows of nothing but its text."""
+
     async def aclose(self) -> None:
         await self.worker.aclose()
 
