@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omni_agent.conversation import new_id
+from omni_agent.engines.remote.reasoning import ReasoningSplitter
 from omni_agent.errors import EngineError
 from omni_agent.thinker import (
     MalformedCall,
     ReasoningDelta,
-    TextDelta,
     Thought,
     ToolCallBegun,
     ToolCallRequest,
@@ -37,8 +37,10 @@ class ChunkReader:
 
     A name or an id may come in pieces or again with each piece, arguments come in
     pieces, and some servers send a call whole without an index: all of it is read.
+    So is reasoning, whether the server tells it from content or not.
     """
 
+    _content: ReasoningSplitter = field(default_factory=ReasoningSplitter)
     _calls: dict[int, _Call] = field(default_factory=dict)
     _usage: Usage | None = None
     stopped: bool = False
@@ -65,13 +67,14 @@ class ChunkReader:
         if isinstance(reasoning, str) and reasoning:
             yield ReasoningDelta(reasoning)
         if isinstance(text := delta.get("content"), str) and text:
-            yield TextDelta(text)
+            yield from self._content.push(text)
         for position, piece in enumerate(delta.get("tool_calls") or ()):
             if isinstance(piece, Mapping):
                 yield from self._piece(position, piece)
 
     def finish(self) -> Iterator[Thought]:
-        """The calls, in order, and the usage."""
+        """What is left: text that was held back, the calls in order, the usage."""
+        yield from self._content.finish()
         for _, call in sorted(self._calls.items()):
             yield self._request(call)
         if self._usage:

@@ -4,20 +4,43 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from omni_agent.conversation import ImagePart, Item, Message, ToolCall, ToolResult
+from omni_agent.conversation import (
+    AudioPart,
+    ImagePart,
+    Item,
+    Message,
+    Part,
+    TextPart,
+    ToolCall,
+    ToolResult,
+)
+from omni_agent.engines.remote.recordings import Recordings
+from omni_agent.errors import EngineError
 from omni_agent.thinker import ThinkRequest, ToolSchema
 
 Json = dict[str, Any]
 
+_HEARD, _BLOCK = 16, 8
+"""Fewer than this many utterances go as audio, older ones as their words, a block at a
+time: one by one, every turn would change the prompt's beginning and no prefix stay cached."""
+_UNKNOWN = "[words that nobody wrote down]"
 
-def messages(request: ThinkRequest) -> list[Json]:
+
+def messages(request: ThinkRequest, recordings: Recordings | None = None) -> list[Json]:
     """System prompt and items; calls that stand together become one message, and every
     call is followed by its result, as servers insist, whatever was said in between.
+
+    recordings: for a server that hears, which gets the users' recent utterances as
+    audio; without them it gets their words. Raises EngineError when the last
+    utterance has none.
     """
     results = {item.call_id: item for item in request.items if isinstance(item, ToolResult)}
+    heard = _heard(request.items) if recordings is not None else frozenset()
+    if recordings is None:
+        _insist_on_words(request.items)
     rows: list[Json] = []
     if request.instructions.strip():
         rows.append({"role": "system", "content": request.instructions.strip()})
@@ -28,8 +51,12 @@ def messages(request: ThinkRequest) -> list[Json]:
                 {"role": "assistant", "content": None, "tool_calls": list(map(_call, calls))}
             )
             rows.extend(_result(call, results.get(call.call_id)) for call in calls)
-        else:
-            rows.extend(_message(item) for item in group if isinstance(item, Message))
+            continue
+        rows.extend(
+            _message(item, recordings if item.id in heard else None)
+            for item in group
+            if isinstance(item, Message)
+        )
     return rows
 
 
@@ -47,6 +74,42 @@ def tools(schemas: Sequence[ToolSchema]) -> list[Json]:
     ]
 
 
+def has_audio(items: Sequence[Item]) -> bool:
+    """Whether a user's message has audio in it."""
+    return bool(_utterances(items))
+
+
+def _utterances(items: Sequence[Item]) -> list[Message]:
+    """The users' messages that have audio in them, in order."""
+    return [item for item in _said(items) if _has(item, AudioPart)]
+
+
+def _said(items: Sequence[Item]) -> list[Message]:
+    return [item for item in items if isinstance(item, Message) and item.role == "user"]
+
+
+def _heard(items: Sequence[Item]) -> Collection[str]:
+    """Ids of the messages to send as audio: the recent ones, and those without words."""
+    utterances = _utterances(items)
+    older = max(0, len(utterances) - _HEARD + _BLOCK) // _BLOCK * _BLOCK
+    return {
+        message.id for place, message in enumerate(utterances) if place >= older or not message.text
+    }
+
+
+def _insist_on_words(items: Sequence[Item]) -> None:
+    last = _said(items)[-1:]
+    if last and _has(last[0], AudioPart) and not last[0].text:
+        raise EngineError(
+            "the user's utterance was not transcribed and the server does not hear: use ears "
+            "that transcribe, or a server whose model takes audio"
+        )
+
+
+def _has(message: Message, kind: type[Part]) -> bool:
+    return any(isinstance(part, kind) for part in message.parts)
+
+
 def _groups(items: Sequence[Item]) -> Iterator[list[Item]]:
     """Neighbouring calls together; results are left out (their call brings them)."""
     group: list[Item] = []
@@ -62,21 +125,37 @@ def _groups(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 
 def _empty(message: Message) -> bool:
-    return not message.text and not any(isinstance(part, ImagePart) for part in message.parts)
+    return not message.text and not _has(message, ImagePart) and not _has(message, AudioPart)
 
 
-def _message(message: Message) -> Json:
-    pictures = [part for part in message.parts if isinstance(part, ImagePart)]
-    text = f"{message.text} …" if message.interrupted else message.text
-    if not pictures:
-        return {"role": message.role, "content": text}
-    content: list[Json] = [{"type": "text", "text": text}] if text else []
-    for picture in pictures:
-        data = base64.b64encode(picture.data).decode()
-        content.append(
-            {"type": "image_url", "image_url": {"url": f"data:{picture.mime};base64,{data}"}}
-        )
+def _message(message: Message, recordings: Recordings | None) -> Json:
+    """recordings: where the audio goes as audio."""
+    if recordings is None and not _has(message, ImagePart):
+        text = message.text or _UNKNOWN
+        return {"role": message.role, "content": f"{text} …" if message.interrupted else text}
+    content: list[Json] = []
+    for place, part in enumerate(message.parts):
+        if isinstance(part, AudioPart) and recordings is not None:
+            data = recordings.encoded(message.id, place, part.audio)
+            content.append({"type": "input_audio", "input_audio": {"data": data, "format": "wav"}})
+        elif isinstance(part, ImagePart):
+            data = base64.b64encode(part.data).decode()
+            url = f"data:{part.mime};base64,{data}"
+            content.append({"type": "image_url", "image_url": {"url": url}})
+        elif words := _words(part):
+            content.append({"type": "text", "text": words})
     return {"role": message.role, "content": content}
+
+
+def _words(part: Part) -> str:
+    """Of a text or a transcribed utterance; a picture needs none."""
+    match part:
+        case TextPart():
+            return part.text
+        case AudioPart():
+            return part.transcript or ""
+        case ImagePart():
+            return ""
 
 
 def _call(call: ToolCall) -> Json:

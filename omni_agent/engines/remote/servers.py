@@ -1,0 +1,270 @@
+"""The servers of one model: whom to ask next, who is set aside, and how they come back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+import zlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+import httpx
+
+from omni_agent.errors import ConfigError, EngineUnavailable
+
+log = logging.getLogger(__name__)
+
+TIMEOUT = httpx.Timeout(connect=5.0, read=60.0, write=20.0, pool=5.0)
+_PATIENCE_S = 20.0
+"""Silence after which a reply moves on, when another server could give it."""
+_PROBE_S = 2.0
+_FIRST_BACK_OFF_S, _LONGEST_BACK_OFF_S = 1.0, 60.0
+_NOT_MADE = 501
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """name: what requests call it. origin: what it was loaded from (vLLM's ``root``), if told."""
+
+    name: str
+    origin: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Server:
+    """One address, up to and with ``/v1``.
+
+    busy: replies under way. lacks: what it has refused for good (``audio`` …).
+    aside: not asked before a probe finds it well. known: it was seen to offer the
+    model. failures: in a row. back_at: the earliest next probe, on the pool's clock.
+    """
+
+    url: str
+    busy: int = 0
+    lacks: set[str] = field(default_factory=set)
+    aside: bool = False
+    known: bool = True
+    failures: int = 0
+    back_at: float = 0.0
+
+    @property
+    def health(self) -> str:
+        """Where vLLM, llama.cpp and others tell their health: beside ``/v1``, not in it."""
+        return self.url.removesuffix("/v1") + "/health"
+
+    def unreachable(self, error: httpx.HTTPError) -> str:
+        return f"{self.url} cannot be reached ({error or type(error).__name__}): is it running?"
+
+
+class Servers:
+    """Least busy first among those that are well; who fails is set aside.
+
+    A server that is set aside waits twice as long after every failure in a row,
+    and is probed before it is asked again: by ``probe_due`` while the user speaks, by
+    ``revive`` when there is no other. The pool has no task of its own.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None,
+        model: str = "",
+        api_key: str | None = None,
+        *,
+        timeout: httpx.Timeout = TIMEOUT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """base_url: one address, or several separated by commas. Raises ConfigError."""
+        self.all = [Server(url) for url in addresses(base_url)]
+        self.model = model
+        self.trouble = ""
+        """What went wrong last, in words."""
+        self._clock, self._timeout = clock, timeout
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self.http = httpx.AsyncClient(headers=headers, timeout=timeout)
+
+    async def aclose(self) -> None:
+        await self.http.aclose()
+
+    # -- whom to ask ---------------------------------------------------------------------
+
+    def choose(self, key: str = "", needs: Collection[str] = ()) -> Server | None:
+        """The best server that is well; None when none is.
+
+        needs: prefer servers that lack nothing of it. key: equally busy servers
+        share keys out between them, so that a conversation finds its prefix cached.
+        """
+        return min(
+            (server for server in self.all if not server.aside),
+            key=lambda server: (
+                len(server.lacks.intersection(needs)),
+                server.busy,
+                zlib.crc32(f"{key} {server.url}".encode()),
+            ),
+            default=None,
+        )
+
+    def patience(self, server: Server) -> httpx.Timeout:
+        """How long to wait for this server: less long when another could answer instead."""
+        if not any(other is not server and not other.aside for other in self.all):
+            return self._timeout
+        read = self._timeout.read
+        return httpx.Timeout(
+            connect=self._timeout.connect,
+            read=_PATIENCE_S if read is None else min(read, _PATIENCE_S),
+            write=self._timeout.write,
+            pool=self._timeout.pool,
+        )
+
+    # -- health --------------------------------------------------------------------------
+
+    def lose(self, server: Server, reason: str, wait_s: float | None = None) -> None:
+        """It failed: set it aside, for ``wait_s`` when it asked for that."""
+        self.trouble = reason
+        server.aside = True
+        server.failures += 1
+        back_off_s = _back_off_s(server.failures) if wait_s is None else wait_s
+        server.back_at = self._clock() + back_off_s
+        if len(self.all) > 1:
+            log.warning("%s; set aside for %.0f s", reason, back_off_s)
+
+    def keep(self, server: Server) -> None:
+        """It gave a whole answer."""
+        server.failures = 0
+
+    async def probe_due(self) -> None:
+        """Look at the servers whose time has come. Raises nothing; at most ``_PROBE_S`` long."""
+        now = self._clock()
+        due = [server for server in self.all if server.aside and server.back_at <= now]
+        for server in due:
+            server.back_at = now + _back_off_s(server.failures + 1)  # one caller looks, not all
+        await asyncio.gather(*(self._probe(server) for server in due))
+
+    async def revive(self) -> Server | None:
+        """Look at all servers that are set aside, now; the first that is well, if any."""
+        async with asyncio.TaskGroup() as tasks:
+            aside = [server for server in self.all if server.aside]
+            probes = [tasks.create_task(self._probe(server)) for server in aside]
+            for probe in asyncio.as_completed(probes):
+                if server := await probe:
+                    for other in probes:
+                        other.cancel()
+                    return server
+        return None
+
+    async def _probe(self, server: Server) -> Server | None:
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                await self._look_at(server)
+        except TimeoutError:
+            reason = f"{server.url} took too long to say that it is well"
+        except EngineUnavailable as error:
+            reason = str(error)
+        else:
+            log.info("%s is well", server.url)
+            server.aside, server.known = False, True
+            return server
+        self.lose(server, reason)
+        return None
+
+    async def _look_at(self, server: Server) -> None:
+        """Raises EngineUnavailable, saying why the server cannot be used."""
+        if server.known:
+            status = (await self._get(server, server.health)).status_code
+            if status < 400:
+                return
+            if status >= 500 and status != _NOT_MADE:
+                raise EngineUnavailable(f"{server.url} answered HTTP {status} about its health")
+        offered = await self.models(server)
+        if offered and not server.known and self.model not in [model.name for model in offered]:
+            raise EngineUnavailable(_without_model(server, self.model, offered))
+
+    # -- models --------------------------------------------------------------------------
+
+    async def models(self, server: Server) -> list[Model]:
+        """What the server offers; empty when it does not say. Raises EngineUnavailable."""
+        response = await self._get(server, f"{server.url}/models")
+        status = response.status_code
+        if status in (401, 403):
+            raise EngineUnavailable(f"{server.url} answered HTTP {status}: check the API key")
+        if status >= 500 and status != _NOT_MADE:
+            raise EngineUnavailable(f"{server.url} answered HTTP {status}: is it still starting?")
+        try:
+            rows = response.json()["data"]
+            return [Model(str(row["id"]), str(row.get("root") or "")) for row in rows]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return []  # many servers have no such list; the first reply will tell
+
+    async def meet(self, model: str | None) -> Model:
+        """Ask all servers what they offer; agree on one model, by default the first offered.
+
+        Who does not answer, or does not have what another has, is set aside with a
+        warning. Raises EngineUnavailable when nobody answers or there is no model.
+        """
+        offers: dict[Server, list[Model]] = {}
+        missing: dict[Server, str] = {}
+        answers = await asyncio.gather(*map(self.models, self.all), return_exceptions=True)
+        for server, answer in zip(self.all, answers, strict=True):
+            if isinstance(answer, EngineUnavailable):
+                missing[server] = str(answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                offers[server] = answer
+        if not offers:
+            raise EngineUnavailable("; ".join(missing.values()))
+        chosen = _agreed(model, [offer for models in offers.values() for offer in models])
+        if chosen is None:
+            raise EngineUnavailable(f"{next(iter(offers)).url} offers no model: name one")
+        self.model = chosen.name
+        with_it = [s for s, models in offers.items() if chosen.name in [m.name for m in models]]
+        for server, models in offers.items():
+            if with_it and models and server not in with_it:
+                missing[server] = _without_model(server, chosen.name, models)
+        for server, reason in missing.items():
+            server.known = False
+            self.lose(server, reason)
+        return chosen
+
+    async def _get(self, server: Server, url: str) -> httpx.Response:
+        try:
+            return await self.http.get(url)
+        except httpx.HTTPError as error:
+            raise EngineUnavailable(server.unreachable(error)) from error
+
+
+def addresses(base_url: str | None) -> list[str]:
+    """The addresses that commas separate, each once. Raises ConfigError when one is none."""
+    given = [part.strip() for part in (base_url or "").split(",") if part.strip()]
+    if not given:
+        raise ConfigError("the server's base_url is needed, e.g. http://127.0.0.1:8000/v1")
+    return list(dict.fromkeys(map(_checked, given)))
+
+
+def _checked(base_url: str) -> str:
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ConfigError(f"base_url {base_url!r}: {error}") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigError(f"base_url {base_url!r} must begin with http:// or https://")
+    return str(url).rstrip("/")
+
+
+def _agreed(model: str | None, offered: Sequence[Model]) -> Model | None:
+    """The model by this name; one nobody lists is taken at its word (aliases, adapters)."""
+    if model is None:
+        return offered[0] if offered else None
+    return next((offer for offer in offered if offer.name == model), Model(model))
+
+
+def _without_model(server: Server, model: str, offered: Sequence[Model]) -> str:
+    has = ", ".join(offer.name for offer in offered[:5])
+    return f"{server.url} does not offer the model {model!r} (it has {has})"
+
+
+def _back_off_s(failures: int) -> float:
+    """Exponential with jitter, so that many callers do not come back at once."""
+    doubled = _FIRST_BACK_OFF_S * 2.0 ** min(failures - 1, 16)
+    return float(min(doubled, _LONGEST_BACK_OFF_S) * random.uniform(0.75, 1.25))
