@@ -11,7 +11,7 @@ import json
 import math
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,13 @@ def make_tiny(
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
     shards: int = 3,
+    files: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write a random checkpoint and return its directory. The same seed writes the same bytes."""
+    """Write a random checkpoint and return its directory. The same seed writes the same bytes.
+
+    config: a raw ``config.json``; files: the tokenizer's files by name that go with it
+    (``tiny_vocabulary`` has the published ones); without them both are tiny.
+    """
     root = Path(directory)
     root.mkdir(parents=True, exist_ok=True)
     raw = tiny_config() if config is None else config
@@ -57,7 +62,7 @@ def make_tiny(
     index_json = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (root / "model.safetensors.index.json").write_text(json.dumps(index_json))
     (root / "config.json").write_text(json.dumps(raw, indent=1))
-    for name, text in tiny_tokenizer().items():
+    for name, text in (tiny_tokenizer() if files is None else files).items():
         (root / name).write_text(text, encoding="utf-8")
     return root
 

@@ -22,15 +22,16 @@ _FIRST_SPECIAL = 300
 _VOCAB = 320
 
 
-def byte_symbols() -> list[str]:
-    """The 256 printable stand-ins of byte-level BPE, by token id (GPT-2's order)."""
+def byte_encoding() -> dict[int, str]:
+    """Byte to its printable stand-in of byte-level BPE, in the order of token ids (GPT-2's)."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     rest = [byte for byte in range(256) if byte not in set(printable)]
-    return [chr(byte) for byte in printable] + [chr(256 + index) for index in range(len(rest))]
+    shifted = {byte: chr(256 + index) for index, byte in enumerate(rest)}
+    return {byte: chr(byte) for byte in printable} | shifted
 
 
 def _vocabulary() -> dict[str, int]:
-    symbols = byte_symbols() + ["".join(pair) for pair in _MERGES]
+    symbols = [*byte_encoding().values()] + ["".join(pair) for pair in _MERGES]
     return {symbol: index for index, symbol in enumerate(symbols)}
 
 
