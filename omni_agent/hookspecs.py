@@ -12,7 +12,7 @@ A plugin is a module, or any object, with functions named like these and marked
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,15 @@ class EngineOptions:
     report: Callable[[str], None] = lambda line: None
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """what was looked at; how: what was found; mend: what to do, empty when all is well."""
+
+    what: str
+    how: str
+    mend: str = ""
+
+
 @hookspec
 def register_tools() -> Sequence[Tool]:  # type: ignore[empty-body]  # a spec has no body
     """Tools this plugin brings; a persona's ``tools`` picks plugins or tools by name."""
@@ -68,6 +77,15 @@ def register_talkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Talke
 @hookspec
 def register_ears() -> Mapping[str, Callable[[EngineOptions], Awaitable[Ears]]]:  # type: ignore[empty-body]  # a spec has no body
     """Voice activity and transcription by engine name."""
+
+
+@hookspec
+def register_examiners() -> Mapping[str, Callable[[EngineOptions], Iterable[Finding]]]:  # type: ignore[empty-body]  # a spec has no body
+    """What an engine needs and whether it is here, by engine name: for ``omni-agent doctor``.
+
+    An examiner starts nothing, fetches nothing and may block. What it cannot find
+    out is a finding too: it does not raise.
+    """
 
 
 @hookspec

@@ -18,7 +18,7 @@ from omni_agent.call import Outfit
 from omni_agent.ears import Ears
 from omni_agent.errors import ConfigError, PluginError
 from omni_agent.events import SessionStarted
-from omni_agent.hookspecs import PROJECT, EngineOptions
+from omni_agent.hookspecs import PROJECT, EngineOptions, Finding
 from omni_agent.persona import Persona
 from omni_agent.talker import Talker
 from omni_agent.text import BUILT_IN, TextFilter
@@ -162,6 +162,12 @@ class Registry:
     def ears(self, engine: str) -> Factory[Ears]:
         factory: Factory[Ears] = self._engine("register_ears", "ears", engine)
         return factory
+
+    def examiner(self, engine: str) -> Callable[[EngineOptions], Iterable[Finding]]:
+        examiner: Callable[[EngineOptions], Iterable[Finding]] = self._engine(
+            "register_examiners", "examiner", engine
+        )
+        return examiner
 
     def _engine(self, hook: str, what: str, engine: str) -> Any:
         known: dict[str, Any] = {}

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import shutil
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -16,12 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from omni_agent import persona as personas_module
+from omni_agent.cli.doctor import doctor
 from omni_agent.errors import ConfigError, ModelStoreError, OmniAgentError
 from omni_agent.models import ModelStore, as_rich
 from omni_agent.registry import Registry
-from omni_agent.store import TranscriptStore, data_dir
+from omni_agent.store import TranscriptStore
 
 upkeep = typer.Typer()
+upkeep.command()(doctor)
 models = typer.Typer(help="The model files: list, fetch, verify, remove.", no_args_is_help=True)
 out = Console(highlight=False)
 
@@ -154,90 +150,3 @@ def transcripts(
     for item in items:
         words = item.body.get("text") or item.body.get("output") or item.body.get("arguments")
         out.print(f"[bold]{item.kind:<10}[/] {words}", soft_wrap=True)
-
-
-# -- doctor ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """what was looked at; how: what was found; mend: what to do, empty when all is well."""
-
-    what: str
-    how: str
-    mend: str = ""
-
-
-def examine() -> Iterator[Finding]:
-    """Everything that a call needs, one finding each."""
-    version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("python", version, "" if sys.version_info >= (3, 11) else "use Python ≥ 3.11")
-    yield from _packages()
-    yield from _models()
-    yield from _machine()
-    yield from _configuration()
-
-
-def _packages() -> Iterator[Finding]:
-    extras = {
-        "local": ("ctranslate2", "faster_whisper", "hibari", "onnxruntime", "xllamacpp"),
-        "webrtc": ("aiortc", "av"),
-    }
-    for extra, packages in extras.items():
-        missing = [name for name in packages if importlib.util.find_spec(name) is None]
-        mend = f"pip install 'omni_agent[{extra}]'" if missing else ""
-        yield Finding(
-            f"extra {extra}", f"missing: {', '.join(missing)}" if missing else "installed", mend
-        )
-
-
-def _models() -> Iterator[Finding]:
-    store = ModelStore()
-    for name in FOR_TALKING:
-        try:
-            yield Finding(f"model {name}", str(store.path(name)))
-        except ModelStoreError as error:
-            yield Finding(f"model {name}", error.reason, f"omni-agent models fetch {name}")
-
-
-def _machine() -> Iterator[Finding]:
-    cores = os.cpu_count() or 1
-    yield Finding(
-        "cores", str(cores), "" if cores >= 2 else "expect pauses: two cores are the least"
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    yield Finding(
-        "memory", f"{memory:.1f} GiB", "" if memory >= 3.5 else "use --light: 1.5B needs 2.6 GB"
-    )
-    home = data_dir()
-    existing = next(p for p in (home, *home.parents) if p.exists())
-    free = shutil.disk_usage(existing).free / 2**30
-    writable = os.access(existing, os.W_OK)
-    mend = "" if writable and free > 0.1 else "set OMNI_AGENT_HOME to a folder you can write to"
-    yield Finding("data folder", f"{home} ({free:.0f} GiB free)", mend)
-
-
-def _configuration() -> Iterator[Finding]:
-    registry = Registry()
-    for problem in registry.problems:
-        yield Finding(f"plugin {problem.plugin}", problem.reason, "mend or uninstall the plugin")
-    for name in personas_module.available():
-        try:
-            registry.outfit(personas_module.load(personas_module.find(name)))
-            yield Finding(f"persona {name}", "fine")
-        except OmniAgentError as error:
-            yield Finding(f"persona {name}", str(error), "mend the file")
-
-
-@upkeep.command()
-def doctor() -> None:
-    """Check everything a call needs, and say what to do about what is missing."""
-    ill = 0
-    for finding in examine():
-        ill += bool(finding.mend)
-        mark = "[red]✗[/]" if finding.mend else "[green]✓[/]"
-        out.print(f"{mark} {finding.what:<26} {finding.how}", soft_wrap=True)
-        if finding.mend:
-            out.print(f"  [yellow]→ {finding.mend}[/]", soft_wrap=True)
-    if ill:
-        raise typer.Exit(1)

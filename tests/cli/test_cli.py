@@ -117,15 +117,6 @@ def test_the_persona_schema_is_json_for_editors(
     assert "greeting" in json.loads(out)["properties"]
 
 
-def test_the_doctor_names_missing_models_and_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("OMNI_AGENT_MODELS", str(tmp_path / "empty"))
-    status, out, _ = run("doctor", monkeypatch=monkeypatch, capsys=capsys)
-    assert status == 1
-    assert "omni-agent models fetch whisper-base" in out
-
-
 def test_a_missing_model_cannot_be_fetched_offline_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omni_agent.errors import EngineUnavailable
-from omni_agent.hookspecs import EngineOptions, hookimpl
+from omni_agent.hookspecs import EngineOptions, Finding, hookimpl
 
 if TYPE_CHECKING:
     from omni_agent.ears import Ears
@@ -37,6 +37,17 @@ def register_talkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Talke
 @hookimpl
 def register_ears() -> Mapping[str, Callable[[EngineOptions], Awaitable[Ears]]]:
     return {NAME: start_ears}
+
+
+@hookimpl
+def register_examiners() -> Mapping[str, Callable[[EngineOptions], Iterable[Finding]]]:
+    return {NAME: _examine}
+
+
+def _examine(options: EngineOptions) -> Iterable[Finding]:
+    from omni_agent.engines.local.examining import examine
+
+    return examine(options)
 
 
 async def start_thinker(options: EngineOptions) -> Thinker:
@@ -79,11 +90,15 @@ def _need(*packages: str) -> None:
 
 async def _model(name: str, options: EngineOptions) -> Path:
     """A model's path: a file of the user's, or from the store, fetched when it is not there."""
-    if name.endswith(".gguf") or "/" in name:
-        path = Path(name)
+    if path := named_file(name):
         if not await asyncio.to_thread(path.is_file):
             raise EngineUnavailable(f"there is no model file {path}")
         return path
     from omni_agent.models import ModelStore, as_lines
 
     return await asyncio.to_thread(ModelStore().fetch, name, as_lines(options.report))
+
+
+def named_file(model: str) -> Path | None:
+    """The path, when a model is named by its file and not by its name in the store."""
+    return Path(model) if model.endswith(".gguf") or "/" in model else None

@@ -1,0 +1,108 @@
+"""``omni-agent doctor``: what every call needs, and what the chosen engine says of itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from omni_agent import hookimpl
+from omni_agent.cli import main
+from omni_agent.cli.doctor import examine
+from omni_agent.errors import ConfigError
+from omni_agent.hookspecs import EngineOptions, Finding
+
+
+@pytest.fixture(autouse=True)
+def a_home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMNI_AGENT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OMNI_AGENT_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("OMNI_AGENT_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def robot(monkeypatch: pytest.MonkeyPatch) -> list[EngineOptions]:
+    """An installed engine that reports for itself, and the options it was asked with."""
+    asked: list[EngineOptions] = []
+
+    def examiner(options: EngineOptions) -> Iterable[Finding]:
+        asked.append(options)
+        yield Finding("arm", "there [left]")
+        if options.model is None:
+            yield Finding("hand", "missing", "screw on the hand: pip install 'hand[five]'")
+
+    module = ModuleType("robot_engine")
+    module.register_examiners = hookimpl(lambda: {"robot": examiner})  # type: ignore[attr-defined]  # made here
+    monkeypatch.setitem(sys.modules, "robot_engine", module)
+    entry = EntryPoint("robot", "robot_engine", "omni_agent.engines")
+    monkeypatch.setattr(
+        "omni_agent.registry.entry_points",
+        lambda group: [entry] if group == "omni_agent.engines" else [],
+    )
+    return asked
+
+
+def doctor(
+    *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error."""
+    monkeypatch.setattr(sys, "argv", ["omni-agent", "doctor", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = capsys.readouterr()
+    code = ended.value.code
+    return (code if isinstance(code, int) else 0), printed.out, printed.err
+
+
+def test_missing_models_are_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = doctor(monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 1
+    assert "→ omni-agent models fetch whisper-base" in out
+    assert "persona concierge" in out
+
+
+def test_light_asks_for_the_light_models(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = doctor("--light", monkeypatch=monkeypatch, capsys=capsys)
+    assert "models fetch whisper-tiny.en" in out
+    assert "whisper-base" not in out
+
+
+def test_an_engine_reports_for_itself_and_the_others_stay_silent(
+    robot: list[EngineOptions], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = doctor("--engine", "robot", monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 1
+    assert "→ screw on the hand: pip install 'hand[five]'" in out
+    assert "there [left]" in out
+    assert "whisper" not in out
+
+
+def test_an_engine_is_told_of_the_model(robot: list[EngineOptions]) -> None:
+    found = [finding.what for finding in examine("robot", EngineOptions(model="m"))]
+    assert "arm" in found
+    assert "hand" not in found
+    assert [options.model for options in robot] == ["m"]
+
+
+def test_what_every_engine_needs_is_always_looked_at(robot: list[EngineOptions]) -> None:
+    found = {finding.what for finding in examine("robot", EngineOptions())}
+    assert found >= {"python", "extra webrtc", "cores", "data folder"}
+
+
+def test_an_engine_that_nobody_can_examine_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = doctor("--engine", "gpt", monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 2
+    assert "there is no examiner 'gpt'; engines that have one: local" in err
+    with pytest.raises(ConfigError):
+        list(examine("gpt", EngineOptions()))

@@ -1,0 +1,67 @@
+"""What the embedded engine says of itself to ``omni-agent doctor``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from omni_agent.engines import local
+from omni_agent.hookspecs import EngineOptions, Finding
+
+
+@pytest.fixture(autouse=True)
+def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMNI_AGENT_MODELS", str(tmp_path / "models"))
+
+
+def examined(**options: object) -> dict[str, Finding]:
+    examiner = local.register_examiners()[local.NAME]
+    return {finding.what: finding for finding in examiner(EngineOptions(**options))}  # type: ignore[arg-type]  # given by name
+
+
+def a_machine_with(gib: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": int(gib * 2**30 / 4096)}
+    monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
+
+
+def test_every_model_of_a_call_is_looked_for() -> None:
+    assert {what for what, finding in examined().items() if "models fetch" in finding.mend} == {
+        "model whisper-base",
+        "model qwen2.5-coder-1.5b",
+        "model silero-vad",
+    }
+    assert "model qwen2.5-coder-0.5b" in examined(light=True)
+
+
+def test_a_model_nobody_knows_is_not_to_be_fetched() -> None:
+    finding = examined(model="gpt-9000")["model gpt-9000"]
+    assert "known are" in finding.how
+    assert finding.mend == "name one of these, or a path to a GGUF file"
+
+
+def test_a_model_file_of_ones_own_only_has_to_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "mine.gguf"
+    assert examined(model=str(path))["model file"].mend == "there is no such file"
+    path.touch()
+    assert examined(model=str(path))["model file"] == Finding("model file", str(path))
+
+
+def test_missing_packages_are_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    finding = examined()["extra local"]
+    assert "xllamacpp" in finding.how
+    assert finding.mend == "pip install 'omni_agent[local]'"
+
+
+def test_too_little_memory_is_mended_by_the_light_models_while_those_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a_machine_with(3.0, monkeypatch)
+    assert "--light" in examined()["memory"].mend
+    assert examined(light=True)["memory"].mend == ""
+    a_machine_with(1.0, monkeypatch)
+    assert "2.3 GiB" in examined(light=True)["memory"].mend
+    a_machine_with(8.0, monkeypatch)
+    assert examined()["memory"] == Finding("memory", "8.0 GiB")
