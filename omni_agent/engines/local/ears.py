@@ -12,7 +12,7 @@ import numpy as np
 
 from omni_agent.audio import AudioFrame
 from omni_agent.ears import EAR_RATE, Transcript
-from omni_agent.engines.local.worker import Job, Worker
+from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.errors import EngineError
 
 _WINDOW = 512

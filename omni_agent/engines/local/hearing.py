@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omni_agent.engines.local.child import Replies, Report
+from omni_agent.engines.process.child import Replies, Report
 from omni_agent.engines.local.mel import RATE, log_mel
 
 Floats = NDArray[np.float32]

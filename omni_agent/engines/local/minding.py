@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from omni_agent.engines.local.child import Replies, Report
+from omni_agent.engines.process.child import Replies, Report
 
 
 class Minding:

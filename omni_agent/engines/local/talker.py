@@ -10,7 +10,7 @@ import numpy as np
 from omni_agent.audio import AudioFrame
 from omni_agent.engines.local.clauses import Clause, ClauseSplitter
 from omni_agent.engines.local.manner import Manner, manner, spoken
-from omni_agent.engines.local.worker import Job, Worker
+from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.talker import Speech, Voice
 
 log = logging.getLogger(__name__)

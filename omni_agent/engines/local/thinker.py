@@ -19,7 +19,7 @@ from omni_agent.engines.local.completion import Llama
 from omni_agent.engines.local.grammar import SPEAK, SPEAK_ON, SPEAK_REST, grammar
 from omni_agent.engines.local.prompt import conversation, opening, prefix, tokens_at_most
 from omni_agent.engines.local.states import SavedStates, states_folder
-from omni_agent.engines.local.worker import Job, Worker
+from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.errors import EngineError
 from omni_agent.thinker import (
     Sampling,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omni_agent.engines.local.child import Replies, Report
+from omni_agent.engines.process.child import Replies, Report
 from omni_agent.engines.local.manner import DEFAULT_VOICE
 
 _QUIET = 0.004

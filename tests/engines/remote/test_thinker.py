@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from omni_agent.conversation import user
 from omni_agent.engines.remote import start_thinker
@@ -34,73 +28,19 @@ from omni_agent.thinker import (
     ToolSchema,
     Usage,
 )
+from tests.engines.remote.serving import (
+    HELLO,
+    STOP,
+    Answer,
+    Waits,
+    nobody,
+    serving,
+    sse,
+    status,
+    text,
+)
 
-Answer = Callable[[], Response]
 REQUEST = ThinkRequest("Be brief.", (user("hi"),), sampling=Sampling(0.5, 0.9, 40, seed=3))
-
-
-@dataclass
-class Server:
-    """Answers are used up in order; the last one stays. Requests are kept."""
-
-    url: str = ""
-    answers: list[Answer] = field(default_factory=list)
-    requests: list[tuple[dict[str, Any], str]] = field(default_factory=list)
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def chat(self, request: Request) -> Response:
-        self.requests.append((await request.json(), request.headers.get("authorization", "")))
-        return (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])()
-
-    async def models(self, request: Request) -> Response:
-        return JSONResponse({"data": [{"id": "first"}, {"id": "second"}]})
-
-
-@asynccontextmanager
-async def serving(*answers: Answer) -> AsyncIterator[Server]:
-    server = Server(answers=list(answers))
-    routes = [
-        Route("/v1/chat/completions", server.chat, methods=["POST"]),
-        Route("/v1/models", server.models),
-    ]
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        config = uvicorn.Config(Starlette(routes=routes), log_level="error", lifespan="off")
-        running = uvicorn.Server(config)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(running.serve([listener]))
-            try:
-                yield server
-            finally:
-                running.should_exit = True
-
-
-def sse(*events: Any, done: bool = True) -> Answer:
-    lines = [f"data: {e if isinstance(e, str) else json.dumps(e)}\n\n" for e in events]
-    body = "".join([": keep-alive\n\n", *lines, *(["data: [DONE]\n\n"] if done else [])])
-    return lambda: Response(body, media_type="text/event-stream")
-
-
-def status(code: int, message: str = "no", **headers: str) -> Answer:
-    return lambda: JSONResponse({"error": {"message": message}}, code, headers)
-
-
-def text(words: str) -> dict[str, Any]:
-    return {"choices": [{"delta": {"content": words}, "finish_reason": None}]}
-
-
-STOP = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
-HELLO = sse(text("Hel"), text("lo."), STOP)
-
-
-@dataclass
-class Waits:
-    """Stands in for asyncio.sleep between attempts."""
-
-    seconds: list[float] = field(default_factory=list)
-
-    async def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
 
 
 async def thoughts(
@@ -260,8 +200,7 @@ async def test_closing_the_stream_hangs_up_on_the_server() -> None:
 
 
 async def test_nobody_listening_is_told_with_the_address() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    url = nobody()
     with pytest.raises(EngineUnavailable, match=f"{url} cannot be reached"):
         await start_thinker(EngineOptions(base_url=url))
     with pytest.raises(EngineError, match="is it running"):
@@ -286,7 +225,7 @@ async def test_without_a_model_the_first_one_offered_is_taken() -> None:
 
 @pytest.mark.models
 async def test_llama_cpps_own_server_is_understood() -> None:
-    from omni_agent.engines.local.worker import Job, Worker
+    from omni_agent.engines.process.worker import Job, Worker
 
     try:
         path = ModelStore().path("smollm2-135m")

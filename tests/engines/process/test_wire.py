@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_agent.engines.local.wire import MAX_BYTES, Packet, Unpacker, pack
+from omni_agent.engines.process.wire import MAX_BYTES, Packet, Unpacker, pack
 
 packets = st.builds(
     Packet,

@@ -1,13 +1,16 @@
 """What runs in a model process: requests in, replies out, one thread per lane.
 
-Started by :class:`omni_agent.engines.local.worker.Worker`; the first packet on
+Started by :class:`omni_agent.engines.process.worker.Worker`; the first packet on
 the line carries the service's options.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import importlib
+import inspect
+import itertools
 import os
 import queue
 import signal
@@ -16,9 +19,10 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from omni_agent.engines.local.wire import Packet, Unpacker, pack
+from omni_agent.engines.process.async_child import AsyncFactory, serve
+from omni_agent.engines.process.wire import Packet, Unpacker, pack
 
 Replies = Iterator[tuple[Mapping[str, Any], bytes]]
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -52,16 +56,26 @@ class _Line:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._lock = threading.Lock()
-        self._unpacker = Unpacker()
+        self.unpacker = Unpacker()
 
     def send(self, packet: Packet) -> None:
         data = pack(packet)
         with self._lock:
             self._sock.sendall(data)
 
+    def first(self) -> list[Packet]:
+        """The packets of the first reading that completes one; ends with a line that closes."""
+        while data := self._sock.recv(1 << 16):
+            if packets := self.unpacker.feed(data):
+                return packets
+        os._exit(0)
+
     def packets(self) -> Iterator[Packet]:
         while data := self._sock.recv(1 << 16):
-            yield from self._unpacker.feed(data)
+            yield from self.unpacker.feed(data)
+
+    def report(self, text: str) -> None:
+        self.send(Packet(0, "report", {"text": text}))
 
 
 class _Desk:
@@ -122,24 +136,23 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _load(name: str) -> Factory:
+def _load(name: str) -> Factory | AsyncFactory:
     module, _, attribute = name.partition(":")
-    factory: Factory = getattr(importlib.import_module(module), attribute)
+    factory: Factory | AsyncFactory = getattr(importlib.import_module(module), attribute)
     return factory
 
 
 def main(fd: int, service_name: str) -> None:
     """Serve until the line closes."""
     _die_with_parent()
-    line = _Line(socket.socket(fileno=fd))
-    packets = line.packets()
-    options = next(packets).body
-
-    def report(text: str) -> None:
-        line.send(Packet(0, "report", {"text": text}))
-
+    sock = socket.socket(fileno=fd)
+    line = _Line(sock)
+    options, *rest = line.first()
     try:
-        service = _load(service_name)(options, report)
+        factory = _load(service_name)
+        if inspect.iscoroutinefunction(factory):
+            asyncio.run(serve(sock, options, rest, line.unpacker, factory))
+        service = cast(Factory, factory)(options.body, line.report)
     except Exception as error:
         # The boundary of the process: the parent raises it as EngineUnavailable.
         traceback.print_exc()
@@ -147,6 +160,6 @@ def main(fd: int, service_name: str) -> None:
         os._exit(1)
     desk = _Desk(line, service)
     line.send(Packet(0, "ready", service.info))
-    for packet in packets:
+    for packet in itertools.chain(rest, line.packets()):
         desk.take(packet)
     os._exit(0)  # at once: lanes may be deep inside a model

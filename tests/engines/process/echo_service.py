@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from omni_agent.engines.local.child import Replies, Report
+from omni_agent.engines.process.child import Replies, Report
 
 
 class Echo:

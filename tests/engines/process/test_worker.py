@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_agent.engines.local.worker import Job, Worker
+from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.errors import EngineError, EngineUnavailable
 
 HERE = Path(__file__).parent
@@ -169,7 +169,7 @@ async def test_stopping_ends_the_process_and_refuses_requests() -> None:
 async def test_the_process_dies_with_its_parent() -> None:
     program = (
         "import asyncio, sys; sys.path[:0] = sys.argv[1].split(':')\n"
-        "from omni_agent.engines.local.worker import Job, Worker\n"
+        "from omni_agent.engines.process.worker import Job, Worker\n"
         "async def main():\n"
         "    worker = Worker(Job('echo', 'echo_service:Echo', {}))\n"
         "    await worker.start()\n"

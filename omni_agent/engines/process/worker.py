@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from omni_agent.engines.local.wire import Packet, Unpacker, pack
+from omni_agent.engines.process.wire import Packet, Unpacker, pack
 from omni_agent.errors import EngineError, EngineUnavailable
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _ROOT = str(Path(__file__).resolve().parents[3])
 _CHILD = """import sys
 root, fd, service = sys.argv[1:]
 sys.path.append(root)
-from omni_agent.engines.local.child import main
+from omni_agent.engines.process.child import main
 main(int(fd), service)
 """
 """Appended, so that nothing beside this package can stand in for a standard module;
