@@ -6,16 +6,21 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from omni_agent.conversation import Conversation, Item, Message
+from omni_agent.conversation import Conversation, ImagePart, Item, Message
 from omni_agent.ears import Ears
-from omni_agent.events import Event
+from omni_agent.errors import OmniAgentError
+from omni_agent.events import ErrorOccurred, Event
 from omni_agent.ledger import Ledger
+from omni_agent.listening import Spawn, UserTurn
 from omni_agent.persona import Persona
 from omni_agent.talker import Talker, Voice
 from omni_agent.text import TextFilter
 from omni_agent.thinker import Sampling, Thinker, ThinkRequest, ToolSchema
 from omni_agent.tools import Tool
-from omni_agent.transport import Transport
+from omni_agent.transport import Transport, VideoFrame
+
+PICTURE_AGE_S = 5.0
+"""An older camera frame is not shown to the Thinker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,12 @@ class Outfit:
 
 @dataclass(slots=True)
 class Call:
-    """One call's shared state. ``outfit`` changes between turns only."""
+    """One call's shared state. ``outfit`` changes between turns only.
+
+    spawn: makes a task that ends with the call. retrieve: text that plugins want the
+    Thinker to read beside a user's words. turn: what the user is saying; None while
+    they are silent. picture: the latest camera frame.
+    """
 
     session_id: str
     stages: Stages
@@ -74,17 +84,41 @@ class Call:
     ledger: Ledger
     outfit: Outfit
     emit: Callable[[Event], None]
-    retrieve: Callable[[str], str] = field(default=lambda user_text: "")
-    """Text that plugins want the Thinker to read beside this turn."""
+    spawn: Spawn
+    retrieve: Callable[[str], str]
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    turn: UserTurn | None = None
+    picture: VideoFrame | None = None
+
+    @staticmethod
+    def now() -> float:
+        """The loop's time, seconds."""
+        return asyncio.get_running_loop().time()
+
+    def report(self, source: str, error: BaseException) -> None:
+        """Tell the client and every observer that something failed and the call goes on."""
+        message = str(error) if isinstance(error, OmniAgentError) else repr(error)
+        self.emit(ErrorOccurred(self.now(), source, message))
+
+    def pictures(self) -> tuple[ImagePart, ...]:
+        """The latest camera frame, for a Thinker that sees."""
+        frame = self.picture
+        if frame is None or not self.stages.thinker.sees:
+            return ()
+        fresh = self.now() - frame.at < PICTURE_AGE_S
+        return (ImagePart(frame.jpeg, "image/jpeg"),) if fresh else ()
 
     def request(self, heard: Message | None = None, *, with_tools: bool = True) -> ThinkRequest:
         """What the Thinker is asked now; ``heard`` is a user's turn not committed yet."""
         items: tuple[Item, ...] = self.conversation.items
         instructions = self.outfit.persona.thinker
         if heard is not None:
-            if self.conversation.get(heard.id) is None:
+            known = self.conversation.get(heard.id)
+            if known is None:
                 items = (*items, heard)
-            if extra := self.retrieve(heard.text):
+            elif isinstance(known, Message):
+                heard = known  # its words may have become known meanwhile
+            if heard.text and (extra := self.retrieve(heard.text)):
                 instructions = f"{instructions}\n\n{extra}"
         tools = self.outfit.schemas if with_tools else ()
         return ThinkRequest(instructions, items, tools, self.outfit.sampling)

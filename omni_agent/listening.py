@@ -2,7 +2,8 @@
 
 The listener decides when a turn begins, pauses and ends, and transcribes on the
 way: at the first pause, while the endpointer still waits, so that the words are
-usually known when the turn is over. It knows nothing of replies.
+usually known when the turn is over. Whoever understands audio need not wait for
+them: the pause itself is told at once. It knows nothing of replies.
 """
 
 from __future__ import annotations
@@ -31,13 +32,20 @@ BARGE_IN_MS = 600
 """Speech this long is meant for the agent, whatever the words."""
 PARTIAL_EVERY_MS = 900
 """How often a user who goes on speaking is transcribed on the way."""
+AUDIO_EVERY_MS = 480
+"""How often the audio of a user who goes on speaking is told, where somebody wants it. Reading
+3 s of it takes a large Thinker some 50 ms, so half a second keeps what is unread at the pause
+short and a call's share of the model small."""
 UNFINISHED_EXTRA_MS = 700
 """More patience when the words ask for more ("set a timer for")."""
 
 
 @dataclass(slots=True, eq=False)
 class UserTurn:
-    """One stretch of user speech. Times: ``_ms`` in the incoming audio, else loop seconds."""
+    """One stretch of user speech. Times: ``_ms`` in the incoming audio, else loop seconds.
+
+    audio: all that was said, 16 kHz, once the user is silent; None while they speak.
+    """
 
     item_id: str
     began_ms: int
@@ -66,8 +74,23 @@ class WordsSoFar:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechSoFar:
+    """The user goes on speaking; this is the audio of it, 16 kHz, from the turn's beginning."""
+
+    turn: UserTurn
+    audio: AudioFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The user fell silent, perhaps for good: ``turn.audio`` is set. LikelyOver follows."""
+
+    turn: UserTurn
+
+
+@dataclass(frozen=True, slots=True)
 class LikelyOver:
-    """The user paused; this is what was said, if nothing follows."""
+    """The words of a paused turn, if nothing follows; empty when it was noise."""
 
     turn: UserTurn
     transcript: Transcript
@@ -102,15 +125,36 @@ class HearingFailed:
 
 
 HeardEvent = (
-    TurnBegan | SpokeLong | WordsSoFar | LikelyOver | WentOn | EndOfTurn | TurnOver | HearingFailed
+    TurnBegan
+    | SpokeLong
+    | WordsSoFar
+    | SpeechSoFar
+    | Paused
+    | LikelyOver
+    | WentOn
+    | EndOfTurn
+    | TurnOver
+    | HearingFailed
 )
 
 
 class Listener:
-    """Hears one caller. Its transcriptions run in tasks that ``spawn`` makes."""
+    """Hears one caller. Its transcriptions run in tasks that ``spawn`` makes.
 
-    def __init__(self, ears: Ears, timing: TurnTiming, language: str, spawn: Spawn) -> None:
+    tell_audio: SpeechSoFar is told, for a Thinker that hears.
+    """
+
+    def __init__(
+        self,
+        ears: Ears,
+        timing: TurnTiming,
+        language: str,
+        spawn: Spawn,
+        *,
+        tell_audio: bool = False,
+    ) -> None:
         self.language = language
+        self._tell_audio = tell_audio
         self._ears, self._spawn = ears, spawn
         self._detector = TurnDetector(ears.voice_activity(), timing)
         self._resampler: Resampler | None = None
@@ -119,7 +163,7 @@ class Listener:
         self._work: asyncio.Task[Transcript] | None = None
         self._partial: asyncio.Task[None] | None = None
         self._pending: set[asyncio.Task[None]] = set()
-        self._next_partial_ms = 0
+        self._next_partial_ms = self._next_audio_ms = 0
         self._spoke_long = False
 
     def retime(self, timing: TurnTiming, language: str) -> None:
@@ -164,9 +208,10 @@ class Listener:
         elif (turn := self._turn) is None:
             return
         elif step is Step.PAUSED:
-            self._transcribe(turn)
+            self._pause(turn)
         elif step is Step.RESUMED:
             self._forget_work()
+            turn.audio = None
             self._heard.put_nowait(WentOn(turn))
         else:
             self._end(turn)
@@ -176,7 +221,7 @@ class Listener:
         began = max(0, round(self._detector.audio_ms) - endpointer.turn_ms)
         self._turn = turn = UserTurn(new_id("item"), began)
         self._spoke_long = False
-        self._next_partial_ms = PARTIAL_EVERY_MS
+        self._next_partial_ms, self._next_audio_ms = PARTIAL_EVERY_MS, AUDIO_EVERY_MS
         self._heard.put_nowait(TurnBegan(turn))
 
     def _check_length(self, turn: UserTurn) -> None:
@@ -185,8 +230,16 @@ class Listener:
         if spoken_ms >= BARGE_IN_MS and not self._spoke_long:
             self._spoke_long = True
             self._heard.put_nowait(SpokeLong(turn))
+        if endpointer.silence_ms == 0 and turn.audio is None:  # else a noise in a pause
+            self._report(turn, spoken_ms)
+
+    def _report(self, turn: UserTurn, spoken_ms: int) -> None:
+        """Tell now and then what a user who goes on speaking has said so far."""
+        if self._tell_audio and spoken_ms >= self._next_audio_ms:
+            self._next_audio_ms = spoken_ms + AUDIO_EVERY_MS
+            self._heard.put_nowait(SpeechSoFar(turn, self._detector.utterance()))
         idle = self._partial is None or self._partial.done()
-        if endpointer.silence_ms == 0 and spoken_ms >= self._next_partial_ms and idle:
+        if spoken_ms >= self._next_partial_ms and idle:
             self._next_partial_ms = spoken_ms + PARTIAL_EVERY_MS
             audio = self._detector.utterance()
             self._partial = self._spawn(self._report_words(turn, audio))
@@ -199,13 +252,15 @@ class Listener:
         if transcript.text and self._turn is turn:
             self._heard.put_nowait(WordsSoFar(turn, transcript.text))
 
-    def _transcribe(self, turn: UserTurn) -> None:
+    def _pause(self, turn: UserTurn) -> None:
+        """The user fell silent: take what was said, and find out the words."""
         if self._partial is not None:
             self._partial.cancel()
         silence_ms = self._detector.endpointer.silence_ms
         turn.speech_end = asyncio.get_running_loop().time() - silence_ms / 1000
         turn.ended_ms = round(self._detector.audio_ms) - silence_ms
         turn.audio = self._detector.utterance()
+        self._heard.put_nowait(Paused(turn))
         self._work = self._spawn(self._words(turn, turn.audio))
 
     async def _words(self, turn: UserTurn, audio: AudioFrame) -> Transcript:
@@ -213,8 +268,7 @@ class Listener:
         if self._turn is turn and is_unfinished(transcript.text):
             endpointer = self._detector.endpointer
             endpointer.patience_ms = endpointer.timing.patience_ms + UNFINISHED_EXTRA_MS
-        if transcript.text:
-            self._heard.put_nowait(LikelyOver(turn, transcript))
+        self._heard.put_nowait(LikelyOver(turn, transcript))
         return transcript
 
     async def _guess(self, audio: AudioFrame) -> Transcript:
@@ -231,7 +285,7 @@ class Listener:
 
     def _end(self, turn: UserTurn) -> None:
         if self._work is None:
-            self._transcribe(turn)
+            self._pause(turn)
         assert self._work is not None
         turn.end_of_turn = asyncio.get_running_loop().time()
         self._heard.put_nowait(EndOfTurn(turn))

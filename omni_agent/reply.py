@@ -12,8 +12,8 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from omni_agent import events
 from omni_agent.call import Call
@@ -21,9 +21,10 @@ from omni_agent.conversation import Message, TextPart, ToolCall, new_id
 from omni_agent.errors import EngineError
 from omni_agent.ledger import Outcome
 from omni_agent.streams import Channel, chain, closing, first_words, one
-from omni_agent.talker import Speech
+from omni_agent.talker import Speech, Voice
 from omni_agent.text import compose, words_heard
 from omni_agent.thinker import (
+    Features,
     MalformedCall,
     TextDelta,
     ThinkRequest,
@@ -91,6 +92,7 @@ class Reply:
         self._tools: list[asyncio.Task[Outcome]] = []
         self._fillers = itertools.cycle(call.outfit.persona.fillers or ("",))
         self._answering = False
+        self._features: Any = None  # of the latest round that gave any
 
     # -- what waits for the turn to be certain ---------------------------------
 
@@ -172,7 +174,7 @@ class Reply:
         return thinking.result()
 
     async def _think(self, tasks: asyncio.TaskGroup, request: ThinkRequest, text: Channel) -> int:
-        calls = 0
+        calls, said = 0, ""
         try:
             async with closing(self._call.stages.thinker.think(request)) as thoughts:
                 async for thought in thoughts:
@@ -180,7 +182,10 @@ class Reply:
                         self.mark("first_thought")
                     match thought:
                         case TextDelta():
+                            said += thought.text
                             text.put(thought.text)
+                        case Features():
+                            self._features = thought.handle
                         case ToolCallBegun():
                             self._expect_tool(tasks)
                         case ToolCallRequest():
@@ -188,12 +193,12 @@ class Reply:
                             calls += self._begin_tool(thought)
                         case MalformedCall():
                             log.error("malformed tool call (%s): %r", thought.reason, thought.raw)
-                            text.put(CALL_APOLOGY)
+                            text.put(_after(said, CALL_APOLOGY))
                         case _:
                             pass
         except EngineError as error:
             self._failed("thinker", error)
-            text.put(APOLOGY)
+            text.put(_after(said, APOLOGY))
         finally:
             text.close()
         return calls
@@ -261,7 +266,8 @@ class Reply:
         self._emit(events.UtteranceStarted(self._now(), self.id, utterance.id, utterance.kind))
         self.utterances.append(utterance)
         async with self._voicing:
-            speech = call.stages.talker.speak(self._note(utterance, text), call.outfit.voice)
+            voice = self._voice_of(utterance)
+            speech = call.stages.talker.speak(self._note(utterance, text), voice)
             try:
                 async with closing(speech) as pieces:
                     async for piece in pieces:
@@ -276,6 +282,11 @@ class Reply:
             if not utterance.marks:
                 utterance.played.set()  # nothing could be voiced: there is nothing to wait for
         tasks.create_task(self._settle_when_played(utterance))
+
+    def _voice_of(self, utterance: Utterance) -> Voice:
+        """Only what was thought of has a Thinker's states behind it."""
+        features = self._features if utterance.kind == "answer" else None
+        return replace(self._call.outfit.voice, features=features)
 
     async def _note(self, utterance: Utterance, text: AsyncIterator[str]) -> AsyncIterator[str]:
         async for piece in text:
@@ -358,3 +369,10 @@ class Reply:
 
     def _find(self, utterance_id: str) -> Utterance | None:
         return next((u for u in self.utterances if u.id == utterance_id), None)
+
+
+def _after(said: str, apology: str) -> str:
+    """An apology that goes on from words that may have broken off anywhere."""
+    if not said:
+        return apology
+    return f"{'' if said.rstrip()[-1:] in '.!?…' else '…'} {apology}"

@@ -26,7 +26,20 @@ NOUNS = {
     "front_matter",
 }
 STAGES = {"tools", "text", "thinker", "talker", "ears", "transport", "turns", "listening"}
-CALL = {"ledger", "call", "tool_context", "reply", "session", "hookspecs", "registry", "store"}
+CALL = {
+    "ledger",
+    "call",
+    "tool_context",
+    "tool_runs",
+    "preparation",
+    "reply",
+    "replies",
+    "attention",
+    "session",
+    "hookspecs",
+    "registry",
+    "store",
+}
 OUTSIDE = {
     "agent",
     "serving",
