@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import random
 import time
-import zlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -100,7 +100,7 @@ class Servers:
             key=lambda server: (
                 len(server.lacks.intersection(needs)),
                 server.busy,
-                zlib.crc32(f"{key} {server.url}".encode()),
+                hashlib.blake2b(f"{key} {server.url}".encode(), digest_size=8).digest(),
             ),
             default=None,
         )

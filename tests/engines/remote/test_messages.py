@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+
+import numpy as np
+import pytest
+
+from omni_agent.audio import AudioFrame
 from omni_agent.conversation import (
+    AudioPart,
     ImagePart,
     Message,
     TextPart,
@@ -12,6 +19,8 @@ from omni_agent.conversation import (
     user,
 )
 from omni_agent.engines.remote.messages import messages, tools
+from omni_agent.engines.remote.recordings import Recordings, wav
+from omni_agent.errors import EngineError
 from omni_agent.thinker import ThinkRequest, ToolSchema
 
 
@@ -75,3 +84,71 @@ def test_a_tool_is_a_function() -> None:
             },
         }
     ]
+
+
+AUDIO = AudioFrame(np.arange(400, dtype=np.int16), 16_000)
+SENT = {
+    "type": "input_audio",
+    "input_audio": {"data": base64.b64encode(wav(AUDIO)).decode(), "format": "wav"},
+}
+
+
+def utterance(words: str | None, *more: ImagePart) -> Message:
+    return Message("user", (AudioPart(AUDIO, words), *more))
+
+
+def test_to_a_server_that_hears_an_utterance_goes_as_audio_whatever_its_transcript() -> None:
+    seen = ImagePart(b"\x01\x02", "image/jpeg")
+    items = (utterance("hello"), assistant("Hi."), utterance(None, seen), utterance(""))
+    rows = messages(ThinkRequest("", items), Recordings())
+    assert [row["role"] for row in rows] == ["user", "assistant", "user", "user"]
+    assert rows[0]["content"] == [SENT]
+    assert rows[2]["content"][0] == SENT
+    assert rows[2]["content"][1]["type"] == "image_url"
+    assert rows[3]["content"] == [SENT]
+
+
+def test_to_a_server_that_does_not_it_goes_as_its_words() -> None:
+    assert messages(ThinkRequest("", (utterance("hello"),))) == [
+        {"role": "user", "content": "hello"}
+    ]
+
+
+@pytest.mark.parametrize("words", [None, ""])
+def test_an_utterance_without_words_cannot_be_answered_without_ears(words: str | None) -> None:
+    with pytest.raises(EngineError, match="not transcribed"):
+        messages(ThinkRequest("", (user("hi"), utterance(words))))
+
+
+def test_an_old_utterance_without_words_does_not_stand_in_the_way() -> None:
+    rows = messages(ThinkRequest("", (utterance(None), assistant("Hm?"), user("I said hi"))))
+    assert [row["content"] for row in rows] == [
+        "[words that nobody wrote down]",
+        "Hm?",
+        "I said hi",
+    ]
+
+
+def sent_as_audio(count: int) -> list[bool]:
+    items = tuple(utterance(f"words {n}") for n in range(count))
+    rows = messages(ThinkRequest("", items), Recordings())
+    return [row["content"] == [SENT] for row in rows]
+
+
+def test_a_long_call_sends_its_recent_utterances_and_the_words_of_the_older_ones() -> None:
+    assert all(sent_as_audio(15))
+    for count in range(16, 60):
+        audible = sent_as_audio(count)
+        assert audible == sorted(audible)  # first words, then audio
+        assert 8 <= sum(audible) <= 15
+
+
+def test_what_was_sent_as_words_changes_only_every_eighth_turn() -> None:
+    boundaries = [sent_as_audio(count).index(True) for count in range(16, 56)]
+    assert boundaries == [8 * (n // 8 + 1) for n in range(40)]
+
+
+def test_an_old_utterance_without_words_stays_audio() -> None:
+    items = (utterance(None), *(utterance("words") for _ in range(20)))
+    rows = messages(ThinkRequest("", items), Recordings())
+    assert [row["content"] == [SENT] for row in rows[:3]] == [True, False, False]

@@ -1,0 +1,134 @@
+"""Audio to servers that hear, and what happens when one turns out not to."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+
+from omni_agent.audio import AudioFrame
+from omni_agent.conversation import AudioPart, Message, user
+from omni_agent.engines.remote import start_thinker
+from omni_agent.engines.remote.thinker import OpenAIThinker
+from omni_agent.errors import EngineError
+from omni_agent.hookspecs import EngineOptions
+from omni_agent.thinker import TextDelta, ThinkRequest, Thought
+from tests.engines.remote.serving import HELLO, Server, Waits, cluster, joined, serving, status
+
+SPEECH = AudioFrame(np.zeros(1600, np.int16), 16_000)
+DEAF = status(400, "At most 0 audio(s) may be provided in one prompt.")
+GREETED: list[Thought] = [TextDelta("Hel"), TextDelta("lo.")]
+
+
+def spoken(words: str | None) -> ThinkRequest:
+    return ThinkRequest("", (Message("user", (AudioPart(SPEECH, words),)),))
+
+
+async def said(thinker: OpenAIThinker, request: ThinkRequest) -> list[Thought]:
+    return [thought async for thought in thinker.think(request)]
+
+
+def content(server: Server, request: int = -1) -> str:
+    """The kind of what was sent last."""
+    sent = server.bodies[request]["messages"][-1]["content"]
+    return sent if isinstance(sent, str) else str(sent[0]["type"])
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "hears"),
+    [
+        ("Qwen/Qwen3-Omni-30B-A3B-Instruct", None, True),
+        ("qwen3-8b", None, False),
+        ("qwen3-8b", True, True),
+        ("some-OMNI-model", False, False),
+    ],
+)
+async def test_whether_it_hears_is_in_the_models_name_or_said(
+    model: str, asked: bool | None, hears: bool
+) -> None:
+    async with serving(HELLO) as server:
+        thinker = OpenAIThinker(server.url, model, hears=asked)
+        assert thinker.hears is hears
+        await said(thinker, spoken("hi"))
+        assert content(server) == ("input_audio" if hears else "hi")
+        await thinker.aclose()
+
+
+async def test_a_model_under_another_name_is_known_by_what_it_was_loaded_from() -> None:
+    async with serving(HELLO) as server:
+        server.models, server.root = ["concierge"], "Qwen/Qwen3-Omni-30B-A3B-Instruct"
+        thinker = await start_thinker(EngineOptions(base_url=server.url))
+        assert thinker.hears
+        await thinker.aclose()
+
+
+async def test_starting_with_an_omni_model_says_what_a_server_cannot_give(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(HELLO) as server:
+        server.models = ["qwen3-omni"]
+        thinker = await start_thinker(EngineOptions(base_url=server.url))
+        await said(thinker, spoken("hi"))
+        await thinker.aclose()
+        assert caplog.text.count("gives no hidden states") == 1
+        server.models = ["qwen3-8b"]
+        await (await start_thinker(EngineOptions(base_url=server.url))).aclose()
+    assert caplog.text.count("gives no hidden states") == 1
+
+
+async def test_a_server_that_refuses_audio_gets_transcripts_for_good_and_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    waits = Waits()
+    async with serving(DEAF, HELLO) as server:
+        thinker = OpenAIThinker(server.url, "m", hears=True, sleep=waits)
+        assert await said(thinker, spoken("hi")) == GREETED
+        assert [content(server, n) for n in (0, 1)] == ["input_audio", "hi"]
+        assert not thinker.hears
+        await said(thinker, spoken("again"))
+        assert content(server) == "again"
+        await thinker.aclose()
+    assert (len(server.requests), waits.seconds) == (3, [])
+    assert caplog.text.count("gets transcripts from now on") == 1
+
+
+async def test_llama_cpps_way_of_refusing_audio_is_understood() -> None:
+    refuses = status(500, "audio input is not supported - hint: you may need the mmproj")
+    async with serving(refuses, HELLO) as server:
+        thinker = OpenAIThinker(server.url, "m", hears=True)
+        assert await said(thinker, spoken("hi")) == GREETED
+        await thinker.aclose()
+
+
+async def test_without_a_transcript_the_refusal_is_told_clearly() -> None:
+    async with serving(DEAF, HELLO) as server:
+        thinker = OpenAIThinker(server.url, "m", hears=True)
+        with pytest.raises(EngineError, match="not transcribed and the server does not hear"):
+            await said(thinker, spoken(None))
+        assert len(server.requests) == 1
+        await thinker.aclose()
+
+
+async def test_another_reason_to_refuse_is_not_taken_for_deafness() -> None:
+    async with serving(status(400, "max_tokens is too large")) as server:
+        thinker = OpenAIThinker(server.url, "m", hears=True)
+        with pytest.raises(EngineError, match="max_tokens"):
+            await said(thinker, spoken("hi"))
+        assert thinker.hears
+        await thinker.aclose()
+
+
+async def test_audio_goes_to_those_that_hear_and_anything_to_all() -> None:
+    async with cluster(HELLO, HELLO) as (hears, deaf):
+        deaf.answers.insert(0, DEAF)
+        thinker = OpenAIThinker(joined([hears, deaf]), "m", hears=True)
+        for _ in range(40):
+            await said(thinker, spoken(None) if deaf.requests else spoken("hi"))
+        assert len(deaf.requests) == 1  # since it refused, all utterances go to the other
+        assert thinker.hears
+        for n in range(40):
+            await said(thinker, ThinkRequest("", (user(f"typed {n}"),)))
+        assert content(deaf).startswith("typed")
+        await thinker.aclose()
