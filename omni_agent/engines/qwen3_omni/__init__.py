@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from omni_agent.errors import EngineUnavailable
-from omni_agent.hookspecs import EngineOptions, hookimpl
+from omni_agent.hookspecs import EngineOptions, Finding, hookimpl
 
 if TYPE_CHECKING:
     from omni_agent.talker import Talker
@@ -41,3 +41,14 @@ async def _start_talker(options: EngineOptions) -> Talker:
             loop.call_soon_threadsafe(options.report, f"loading the Talker: {10 * tenth} %")
 
     return await start_talker(options.model, progress=progress)
+
+
+@hookimpl
+def register_examiners() -> Mapping[str, Callable[[EngineOptions], Iterable[Finding]]]:
+    return {"qwen3-omni": _examine}
+
+
+def _examine(options: EngineOptions) -> Iterable[Finding]:
+    from omni_agent.engines.qwen3_omni.examining import examine
+
+    return examine(options)
