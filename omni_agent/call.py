@@ -73,8 +73,8 @@ class Call:
     """One call's shared state. ``outfit`` changes between turns only.
 
     spawn: makes a task that ends with the call. retrieve: text that plugins want the
-    Thinker to read beside a user's words. turn: what the user is saying; None while
-    they are silent. picture: the latest camera frame.
+    Thinker to read beside a user's words. over: set when the call is to end. turn: what
+    the user is saying; None while they are silent. picture: the latest camera frame.
     """
 
     session_id: str
@@ -113,12 +113,10 @@ class Call:
         items: tuple[Item, ...] = self.conversation.items
         instructions = self.outfit.persona.thinker
         if heard is not None:
-            known = self.conversation.get(heard.id)
-            if known is None:
+            if self.conversation.get(heard.id) is None:
                 items = (*items, heard)
-            elif isinstance(known, Message):
-                heard = known  # its words may have become known meanwhile
             if heard.text and (extra := self.retrieve(heard.text)):
                 instructions = f"{instructions}\n\n{extra}"
         tools = self.outfit.schemas if with_tools else ()
-        return ThinkRequest(instructions, items, tools, self.outfit.sampling)
+        speaker = self.outfit.persona.voice
+        return ThinkRequest(instructions, items, tools, self.outfit.sampling, speaker=speaker)

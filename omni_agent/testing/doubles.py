@@ -174,7 +174,7 @@ class ScriptedEars:
     """Understands what :meth:`say` made; every other sound is noise without words."""
 
     def __init__(self, *, delay_s: float = 0.1, ms_per_character: int = 60) -> None:
-        self._delay_s, self._ms = delay_s, ms_per_character
+        self.delay_s, self._ms = delay_s, ms_per_character
         self._said: list[str] = []
         self.transcribed = 0
         self.error: Exception | None = None
@@ -190,7 +190,7 @@ class ScriptedEars:
 
     async def transcribe(self, audio: AudioFrame, *, language: str = "en") -> Transcript:
         self.transcribed += 1
-        await asyncio.sleep(self._delay_s)
+        await asyncio.sleep(self.delay_s)
         if self.error is not None:
             raise self.error
         said = []
