@@ -27,7 +27,7 @@ CACHES = 0.08
 """KV caches and activations beside the weights, as a share of them: 5.6 GB when published."""
 _CAPABILITY = (8, 0)  # bfloat16 in hardware: A100 and newer
 _FOR_CPU = 2_000_000_000  # bytes; a checkpoint this small is a toy, and no GPU is wanted
-_SHARED = Path("/dev/shm")
+_SHARED, _MEMINFO = Path("/dev/shm"), Path("/proc/meminfo")
 _SHARED_LEAST = 1 << 30
 _PATIENCE_S = 180.0  # importing torch from a cold disk takes a minute
 
@@ -100,7 +100,7 @@ def examine(options: EngineOptions) -> Iterator[Finding]:
         yield from _gpu(torch, files.weights)
         yield from files.examine(torch=True)
     yield shared_memory(_SHARED)
-    yield from _memory(files.weights)
+    yield memory(files.weights, _MEMINFO)
 
 
 # -- packages --------------------------------------------------------------------------
@@ -220,18 +220,15 @@ def shared_memory(folder: Path) -> Finding:
     return Finding(what, f"{free / 2**30:.1f} GiB free", mend)
 
 
-def _memory(weights: Weights) -> Iterator[Finding]:
-    free = available_memory(Path("/proc/meminfo"))
-    if free is not None:
-        need = f"the largest shard has {in_words(weights.largest)}"
-        mend = "" if free >= weights.largest else f"close other programs: {need}"
-        yield Finding("memory", f"{in_words(free)} free", mend)
-
-
-def available_memory(meminfo: Path) -> int | None:
-    """Bytes that programs can still have, by Linux; None where it does not say."""
+def memory(weights: Weights, meminfo: Path) -> Finding:
+    """Whether the largest shard fits into what Linux calls available, in ``meminfo``."""
     try:
         found = re.search(r"^MemAvailable:\s+(\d+) kB$", meminfo.read_text(), re.MULTILINE)
     except OSError:
-        return None
-    return int(found[1]) * 1024 if found else None
+        found = None
+    need = f"the largest shard has {in_words(weights.largest)}"
+    if found is None:
+        return Finding("memory", f"this system does not say; {need}")
+    free = int(found[1]) * 1024
+    mend = "" if free >= weights.largest else f"close other programs: {need}"
+    return Finding("memory", f"{in_words(free)} free", mend)
