@@ -43,6 +43,7 @@ class ThinkRequest:
     turn last (or a tool's result). tools: empty forbids tool calls.
     tool_choice: "required" asks for at least one tool call instead of speech; an
     engine that can, guides its decoding to it. Without tools it has no effect.
+    speaker: the voice's name, for an engine whose answers are sound already.
     """
 
     instructions: str
@@ -50,6 +51,7 @@ class ThinkRequest:
     tools: tuple[ToolSchema, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
     tool_choice: ToolChoice = "auto"
+    speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
