@@ -174,9 +174,9 @@ def _gpu(torch: Torch, weights: Weights) -> Iterator[Finding]:
         "" if gpu.capability >= _CAPABILITY else
         f"bfloat16 wants compute capability {_dotted(_CAPABILITY)}: an A100 or newer",
     )  # fmt: skip
-    need = round(weights.total * (1 + CACHES))
+    need = _need(weights)
     have = f"{in_words(gpu.free)} of {in_words(gpu.total)} free"
-    how = f"{have}, needed {in_words(need)}: {weights.parts}"
+    how = f"{have}, needed {in_words(need)}{weights.parts}"
     mend = ""
     if gpu.total < need:
         mend = "use one 80 GB card (A100, H100) or a larger one (H200, B200)"
@@ -194,7 +194,8 @@ def _no_gpu(torch: Torch, weights: Weights) -> Finding:
         return Finding(
             "GPU",
             "none",
-            f"use a machine with one 80 GB card (A100, H100) or a larger one: {weights.parts}. "
+            "use a machine with one 80 GB card (A100, H100) or a larger one: "
+            f"needed {in_words(_need(weights))}{weights.parts}. "
             "For development a tiny checkpoint runs on the processor: "
             "python -m omni_agent.engines.qwen3_omni.talker.tiny DIR, then --model DIR",
         )
@@ -203,6 +204,11 @@ def _no_gpu(torch: Torch, weights: Weights) -> Finding:
     else:
         mend = f"see that the driver is new enough for CUDA {torch.cuda}, and CUDA_VISIBLE_DEVICES"
     return Finding("GPU", "there is nvidia-smi, but torch sees no GPU", mend)
+
+
+def _need(weights: Weights) -> int:
+    """Bytes of GPU memory."""
+    return round(weights.total * (1 + CACHES))
 
 
 # -- memory ----------------------------------------------------------------------------

@@ -29,18 +29,21 @@ _TOKENIZER = ("vocab.json", "merges.txt")
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Bytes of a checkpoint's tensors in all, and of its largest file; parts: in words."""
+    """Bytes of a checkpoint's tensors in all, and of its largest file.
+
+    parts: what the memory it needs goes to, in words, where that is known.
+    """
 
     total: int
     largest: int
-    parts: str
+    parts: str = ""
 
 
 PUBLISHED_WEIGHTS = Weights(
     # 35,259,818,545 parameters in bfloat16, in 15 files of at most 5 GB.
     70_519_637_090,
     5_000_000_000,
-    "Thinker 61.1 GB, encoders 2.4, Talker, MTP and Code2Wav 7.1, caches 5.6",
+    " (Thinker 61.1, encoders 2.4, Talker, MTP and Code2Wav 7.1, caches 5.6)",
 )
 
 
@@ -67,7 +70,7 @@ class ModelFiles:
         if self.root is None or not self._index.total:
             return PUBLISHED_WEIGHTS
         largest = max((_size(self.root / file) for file in self._index.files), default=0)
-        return Weights(self._index.total, largest, "the weights, and caches")
+        return Weights(self._index.total, largest)
 
     def examine(self, *, torch: bool) -> Iterator[Finding]:
         """One finding for each part. torch: whether it works; the weights' insides want it."""
