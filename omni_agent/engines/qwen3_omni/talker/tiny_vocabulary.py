@@ -117,8 +117,10 @@ CHAT_TEMPLATE = """\
 {% endif %}{%- for message in messages %}{% if message.role == 'user' %}<|im_start|>user
 {% if message.content is string %}{{ message.content }}{% else %}{% for part in message.content %}\
 {% if part.type == 'text' %}{{ part.text }}\
-{% elif part.type in ('audio', 'input_audio', 'audio_url') %}<|audio_start|><|audio_pad|><|audio_end|>\
-{% elif part.type in ('image', 'image_url') %}<|vision_start|><|image_pad|><|vision_end|>{% endif %}\
+{% elif part.type in ('audio', 'input_audio', 'audio_url') %}\
+<|audio_start|><|audio_pad|><|audio_end|>\
+{% elif part.type in ('image', 'image_url') %}\
+<|vision_start|><|image_pad|><|vision_end|>{% endif %}\
 {% endfor %}{% endif %}<|im_end|>
 {% elif message.role == 'assistant' %}<|im_start|>assistant
 {{ message.content or '' }}{% for call in message.tool_calls or [] %}<tool_call>
@@ -172,7 +174,8 @@ def vocabulary_config() -> dict[str, Any]:
 
 # vLLM's CPU attention wants heads of 32 at least.
 _TEXT: dict[str, Any] = {
-    "vocab_size": _VOCAB, "tie_word_embeddings": False, "hidden_size": 64, "head_dim": 32, "num_attention_heads": 2,
+    "vocab_size": _VOCAB, "tie_word_embeddings": False, "hidden_size": 64, "head_dim": 32,
+    "num_attention_heads": 2,
     "num_key_value_heads": 1, "max_position_embeddings": 65_536,
     "rope_parameters": {
         "rope_type": "default", "rope_theta": 1_000_000.0, "mrope_section": [6, 5, 5],

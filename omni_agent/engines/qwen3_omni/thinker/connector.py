@@ -192,7 +192,7 @@ class FeatureConnector(KVConnectorBase_V1, SupportsHMA):
         index = torch.from_numpy(slots).to(cache.device)
         # (blocks, layers, block size, width): the Talker's layer is the last one kept.
         rows = cache[index // self._block_size, -1, index % self._block_size].contiguous().cpu()
-        data = memoryview(rows.view(torch.uint8).numpy()).cast("B")
+        data = memoryview(rows.view(torch.uint8).numpy().tobytes())
         shelf.put(self._directory, file, rows.shape[1], rows.element_size(), data)
 
 

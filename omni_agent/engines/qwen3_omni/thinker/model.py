@@ -16,7 +16,7 @@ from vllm.model_executor.models.qwen3_omni_moe_thinker import (
 from vllm.multimodal.inputs import MultiModalFeatureSpec
 
 
-class Thinker(Qwen3OmniMoeThinkerForConditionalGeneration):
+class Thinker(Qwen3OmniMoeThinkerForConditionalGeneration):  # type: ignore[no-untyped-call]  # vLLM's __init_subclass__
     """See the module."""
 
     def get_mrope_input_positions(

@@ -1,0 +1,366 @@
+"""A conversation as the Thinker's prompt: ChatML token ids, and what its encoders read.
+
+Format: the published chat template of Qwen3-Omni (ChatML; tools in Hermes form). Words
+are tokenized without special tokens, so nothing that anybody says, types or returns
+from a tool can open a turn or an audio item.
+An utterance is one ``<|audio_start|> … <|audio_end|>`` with one placeholder for each
+piece of its audio (see ``media``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeGuard
+
+from omni_agent.audio import AudioFrame
+from omni_agent.conversation import (
+    AudioPart,
+    ImagePart,
+    Item,
+    Message,
+    Part,
+    TextPart,
+    ToolCall,
+    ToolResult,
+)
+from omni_agent.engines.qwen3_omni.media import Media, Piece, image, pieces
+from omni_agent.engines.qwen3_omni.talker.prompt import NEWLINE
+from omni_agent.engines.qwen3_omni.talker.tokens import TextTokenizer
+from omni_agent.errors import EngineError
+from omni_agent.thinker import ThinkRequest, ToolSchema
+
+_DROPPED = 8
+"""Items that leave a conversation at once when it is too long."""
+_CHARS_PER_TOKEN = 16
+"""Text with fewer tokens than this suggests is never refused unread; it bounds the work."""
+
+
+_TAGS = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>")
+_TAG = re.compile("|".join(_TAGS))
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialIds:
+    """Token ids that a prompt is built of. tags: those of the template's tags by name;
+    a vocabulary that has none spells them.
+    """
+
+    im_start: int
+    im_end: int
+    system: int
+    user: int
+    assistant: int
+    audio_start: int
+    audio_end: int
+    audio: int
+    vision_start: int
+    vision_end: int
+    image: int
+    tags: Mapping[str, int]
+
+    @property
+    def placeholders(self) -> frozenset[int]:
+        return frozenset({self.audio, self.image})
+
+    @staticmethod
+    def of(config: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> SpecialIds:
+        """From a parsed ``config.json`` and ``tokenizer_config.json``.
+
+        Raises KeyError, TypeError, ValueError or AttributeError for files of another kind.
+        """
+        thinker = config["thinker_config"]
+        added = tokenizer.get("added_tokens_decoder", {}).items()
+        return SpecialIds(
+            im_start=config["im_start_token_id"],
+            im_end=config["im_end_token_id"],
+            system=config["system_token_id"],
+            user=config["user_token_id"],
+            assistant=config["assistant_token_id"],
+            audio_start=thinker["audio_start_token_id"],
+            audio_end=thinker["audio_end_token_id"],
+            audio=thinker["audio_token_id"],
+            vision_start=thinker["vision_start_token_id"],
+            vision_end=thinker["vision_end_token_id"],
+            image=thinker["image_token_id"],
+            tags={row["content"]: int(id) for id, row in added if row["content"] in _TAGS},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Token ids with one placeholder for each of ``media``, in order."""
+
+    ids: tuple[int, ...]
+    media: tuple[Media, ...]
+    placeholders: frozenset[int]
+
+    @property
+    def tokens(self) -> int:
+        """How long it is with every placeholder as long as what it stands for."""
+        return len(self.ids) + sum(item.tokens - 1 for item in self.media)
+
+    def expanded(self, lengths: Sequence[int]) -> tuple[int, ...]:
+        """The ids with every placeholder as often as its item takes positions."""
+        left = iter(lengths)
+        return tuple(
+            token
+            for placed in self.ids
+            for token in [placed] * (next(left) if placed in self.placeholders else 1)
+        )
+
+
+class ChatWriter:
+    """Writes prompts of at most ``limit`` tokens. thinking: the variant that thinks first."""
+
+    def __init__(
+        self, tokenizer: TextTokenizer, special: SpecialIds, limit: int, *, thinking: bool = False
+    ) -> None:
+        self._tokenizer, self._special, self._limit = tokenizer, special, limit
+        self._thinking = thinking
+        self._encode = lru_cache(maxsize=512)(self._encoded)
+        self._heard = lru_cache(maxsize=64)(_pieces)
+
+    def write(self, request: ThinkRequest) -> Prompt:
+        """The whole prompt, ready for the reply's first token.
+
+        A conversation that has grown too long loses its oldest items, several at once,
+        so that the prompts after that share what is left. Raises EngineError for what
+        no model could read, and when the latest turn alone is too long.
+        """
+        end = [self._special.im_start, self._special.assistant, NEWLINE]
+        if self._thinking:
+            end += self._template("<think>\n")
+        return self._fitting(request, request.items, end, [])
+
+    def write_open(self, request: ThinkRequest) -> Prompt:
+        """As far as it is certain while the last item, what is heard so far, still grows.
+
+        Of its audio whole pieces only, of its words none. Without a growing item the
+        conversation as it stands.
+        """
+        if not request.items or not _is_user(last := request.items[-1]):
+            return self._fitting(request, request.items, [], [])
+        end = [self._special.im_start, self._special.user, NEWLINE]
+        media: list[Media] = []
+        if last.parts and isinstance(growing := last.parts[0], AudioPart):
+            media = [piece.media for piece in self._pieces(growing.audio) if piece.whole]
+            if media:
+                end += [self._special.audio_start, *[self._special.audio] * len(media)]
+        return self._fitting(request, request.items[:-1], end, media)
+
+    def _fitting(
+        self, request: ThinkRequest, items: Sequence[Item], end: list[int], last: list[Media]
+    ) -> Prompt:
+        room = self._limit - request.sampling.max_tokens
+        for dropped in range(0, len(items) + 1, _DROPPED):
+            ids, media = self._conversation(request.instructions, request.tools, items[dropped:])
+            prompt = Prompt((*ids, *end), (*media, *last), self._special.placeholders)
+            if prompt.tokens <= room:
+                return prompt
+        raise EngineError(
+            f"the prompt, the tools and the latest turn need {prompt.tokens:,} tokens, and the "
+            f"Thinker's context leaves {room:,}: shorten them, or raise the context"
+        )
+
+    # -- turns -----------------------------------------------------------------------
+
+    def _conversation(
+        self, instructions: str, tools: Sequence[ToolSchema], items: Sequence[Item]
+    ) -> tuple[list[int], list[Media]]:
+        ids: list[int] = []
+        media: list[Media] = []
+        system = self._template(*_system(instructions.strip(), tools))
+        if system:
+            ids += self._turn(self._special.system, system)
+        for role, content, held in self._turns(items):
+            ids += self._turn(role, content)
+            media += held
+        return ids, media
+
+    def _turn(self, role: int, content: Sequence[int]) -> list[int]:
+        special = self._special
+        return [special.im_start, role, NEWLINE, *content, special.im_end, NEWLINE]
+
+    def _turns(self, items: Sequence[Item]) -> Iterator[tuple[int, list[int], list[Media]]]:
+        """(role id, content ids, media) of each turn; calls are followed by their results."""
+        results = {item.call_id: item for item in items if isinstance(item, ToolResult)}
+        special = self._special
+        roles = {"user": special.user, "assistant": special.assistant, "system": special.system}
+        for group in _groups(items):
+            first = group[0]
+            if isinstance(first, ToolCall):
+                calls = [item for item in group if isinstance(item, ToolCall)]
+                made = [part for call in calls for part in _call(call)]
+                answers = [part for call in calls for part in _result(results.get(call.call_id))]
+                yield special.assistant, self._template(*made[1:]), []
+                yield special.user, self._template(*answers[1:]), []
+            elif isinstance(first, Message):
+                content, media = self._content(first)
+                if content:
+                    yield roles[first.role], content, media
+
+    def _content(self, message: Message) -> tuple[list[int], list[Media]]:
+        if message.role != "user":
+            text = f"{message.text} …" if message.interrupted else message.text
+            return self._text(text), []
+        ids: list[int] = []
+        media: list[Media] = []
+        for part in message.parts:
+            own, held = self._part(part)
+            ids += own
+            media += held
+        return ids, media
+
+    def _part(self, part: Part) -> tuple[list[int], list[Media]]:
+        special = self._special
+        match part:
+            case TextPart():
+                return self._text(part.text), []
+            case AudioPart():
+                heard = self._pieces(part.audio)
+                ids = [special.audio_start, *[special.audio] * len(heard), special.audio_end]
+                return ids, [piece.media for piece in heard]
+            case ImagePart():
+                return (
+                    [special.vision_start, special.image, special.vision_end],
+                    [image(part)],
+                )
+            case _:
+                raise EngineError(
+                    f"the Thinker cannot read a {type(part).__name__}: "
+                    "a message holds text, audio and image parts"
+                )
+
+    # -- parts -----------------------------------------------------------------------
+
+    def _text(self, text: str) -> list[int]:
+        if len(text) > _CHARS_PER_TOKEN * self._limit:
+            raise EngineError(
+                f"a text of {len(text):,} characters is longer than the Thinker's context "
+                f"of {self._limit:,} tokens: shorten the prompt, the message or the tool's result"
+            )
+        return list(self._encode(text))
+
+    def _template(self, *parts: str | _Words) -> list[int]:
+        """Ids of the template's own text, whose tags are tokens, and words, whose are not."""
+        ids: list[int] = []
+        run = ""  # what stands between two tags is tokenized as a whole
+        for part in parts:
+            if isinstance(part, _Words):
+                run += part.text
+                continue
+            begin = 0
+            for tag in _TAG.finditer(part):
+                if tag[0] in self._special.tags:
+                    ids += self._text(run + part[begin : tag.start()])
+                    ids.append(self._special.tags[tag[0]])
+                    run, begin = "", tag.end()
+            run += part[begin:]
+        return ids + self._text(run)
+
+    def _encoded(self, text: str) -> tuple[int, ...]:
+        return tuple(token.id for token in self._tokenizer.encode(text)) if text else ()
+
+    def _pieces(self, audio: AudioFrame) -> tuple[Piece, ...]:
+        return self._heard(_Once(audio))
+
+
+class _Once:
+    """Audio as a cache key: the same object is the same audio."""
+
+    def __init__(self, audio: AudioFrame) -> None:
+        self.audio = audio
+
+    def __hash__(self) -> int:
+        return id(self.audio)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Once) and other.audio is self.audio
+
+
+def _pieces(once: _Once) -> tuple[Piece, ...]:
+    return pieces(once.audio)
+
+
+def _is_user(item: Item) -> TypeGuard[Message]:
+    return isinstance(item, Message) and item.role == "user"
+
+
+def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Neighbouring calls together; results are left out (their call brings them)."""
+    group: list[Item] = []
+    for item in items:
+        if isinstance(item, ToolResult):
+            continue
+        if group and not (isinstance(item, ToolCall) and isinstance(group[-1], ToolCall)):
+            yield group
+            group = []
+        group.append(item)
+    if group:
+        yield group
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Text of somebody's within the template."""
+
+    text: str
+
+
+# The wording below is the model's chat template: it was trained on exactly this.
+_TOOLS_BEFORE = """# Tools
+
+You may call one or more functions to assist with the user query.
+
+You are provided with function signatures within <tools></tools> XML tags:
+<tools>
+"""
+_TOOLS_AFTER = """
+</tools>
+
+For each function call, return a json object with function name and arguments within \
+<tool_call></tool_call> XML tags:
+<tool_call>
+{"name": <function-name>, "arguments": <args-json-object>}
+</tool_call>"""
+
+
+def _system(instructions: str, tools: Sequence[ToolSchema]) -> list[str | _Words]:
+    if not tools:
+        return [_Words(instructions)]
+    signatures = "\n".join(
+        _json(
+            {
+                "type": "function",
+                "function": {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": dict(tool.parameters),
+                },
+            }
+        )
+        for tool in tools
+    )
+    head: list[str | _Words] = [_Words(instructions), "\n\n"] if instructions else []
+    return [*head, _TOOLS_BEFORE, _Words(signatures), _TOOLS_AFTER]
+
+
+def _call(call: ToolCall) -> list[str | _Words]:
+    body = _json({"name": call.name, "arguments": dict(call.arguments)})
+    return ["\n", "<tool_call>\n", _Words(body), "\n</tool_call>"]
+
+
+def _result(result: ToolResult | None) -> list[str | _Words]:
+    if result is None:
+        content = "still running"
+    else:
+        content = result.output if result.ok else f"failed: {result.output}"
+    return ["\n", "<tool_response>\n", _Words(content), "\n</tool_response>"]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,344 @@
+"""The Thinker's process: vLLM behind a line (see ``engines.process``).
+
+Operations: ``put`` keeps an item for the encoders, ``think`` computes a prompt and streams
+the reply, ``counters`` tells what is in use. Items are kept by key, the least used go
+first, so that a conversation's audio crosses the line once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from PIL import Image
+from vllm import AsyncEngineArgs, SamplingParams
+from vllm.inputs import TokensPrompt
+from vllm.outputs import RequestOutput
+from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.exceptions import EngineDeadError
+
+from omni_agent.engines.process.async_child import AsyncReplies
+from omni_agent.engines.qwen3_omni.media import IMAGE_TOKENS, LONGEST_AUDIO_S
+from omni_agent.engines.qwen3_omni.shelf import Shelf
+from omni_agent.engines.qwen3_omni.thinker.connector import FILE, SKIP
+from omni_agent.engines.qwen3_omni.thinker.options import ThinkerOptions
+
+log = logging.getLogger(__name__)
+
+_KEPT_BYTES = 1 << 30
+_MOST_PIXELS = 50_000_000
+_AUDIO_ITEMS = 16 + LONGEST_AUDIO_S // 8
+"""Pieces of the longest utterance; a conversation of many may have more tokens than pieces."""
+_IMAGES = 64
+_LOOK_EVERY_S = 0.2
+
+
+class BadPrompt(ValueError):
+    """A prompt that would not be computed; it never reached the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    kind: str
+    value: Any  # float32 samples, or a picture
+    size: int
+
+
+class Thinking:
+    """See :class:`omni_agent.engines.process.async_child.AsyncService`."""
+
+    def __init__(self, engine: AsyncLLM, shelf: Shelf, facts: Mapping[str, Any]) -> None:
+        self.info = {"pid": os.getpid(), "shelf": str(shelf.path), **facts}
+        self.dead = asyncio.Event()
+        self.last_words = ""
+        self._engine, self._shelf = engine, shelf
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._numbers = itertools.count(1)
+        self._placeholders: dict[int, str] = {
+            facts["audio"]: "audio",
+            facts["image"]: "image",
+        }
+        self._width, self._itemsize = int(facts["width"]), int(facts["itemsize"])
+        self._watching: asyncio.Task[None] | None = None
+
+    def watch(self) -> None:
+        """Notice the engine's death when nobody asks it anything, too."""
+        self._watching = asyncio.create_task(self._watch(), name="watch the engine")
+
+    async def _watch(self) -> None:
+        while not self._engine.errored:  # noqa: ASYNC110  # vLLM has no event for it
+            await asyncio.sleep(_LOOK_EVERY_S)
+        self._die("its process is gone")
+
+    def _die(self, reason: str) -> None:
+        self.last_words = f"the engine died: {reason}"
+        self.dead.set()
+
+    def handle(self, op: str, body: Mapping[str, Any], blob: bytes) -> AsyncReplies:
+        match op:
+            case "put":
+                return self._put(body, blob)
+            case "think":
+                return self._think(body)
+            case "counters":
+                return self._counters()
+            case _:
+                raise BadPrompt(f"there is no operation {op!r}")
+
+    async def aclose(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+        self._engine.shutdown()
+        self._shelf.close()
+
+    # -- operations ------------------------------------------------------------------
+
+    async def _put(self, body: Mapping[str, Any], blob: bytes) -> AsyncReplies:
+        kind, key = str(body["kind"]), str(body["key"])
+        if kind == "audio":
+            samples = np.frombuffer(blob, "<i2").astype(np.float32) / 32768.0
+            if not len(samples):
+                raise BadPrompt("an audio item holds no samples")
+            self._kept[key] = _Kept(kind, samples, samples.nbytes)
+        elif kind == "image":
+            picture = await asyncio.to_thread(_picture, blob)
+            self._kept[key] = _Kept(kind, picture, 3 * picture.width * picture.height)
+        else:
+            raise BadPrompt(f"the Thinker reads audio and images, not {kind!r}")
+        while sum(item.size for item in self._kept.values()) > _KEPT_BYTES and len(self._kept) > 1:
+            self._kept.popitem(last=False)
+        yield {}, b""
+
+    async def _counters(self) -> AsyncReplies:
+        yield (
+            {
+                "requests": self._engine.get_num_unfinished_requests(),
+                "files": len(self._shelf.names()),
+            },
+            b"",
+        )
+
+    async def _think(self, body: Mapping[str, Any]) -> AsyncReplies:
+        """First ``{"missing": keys}`` and nothing else when items are needed again; otherwise
+        ``{"prompt": …}`` with the first token (its rows then lie in ``file``), ``{"text": …}``,
+        and the usage last."""
+        keys = [str(key) for key in body["media"]]
+        missing = [key for key in keys if key not in self._kept]
+        if missing:
+            yield {"missing": missing}, b""
+            return
+        prompt = await self._render(body["ids"], keys)
+        name = str(body["file"])
+        rows = _positions(prompt, self._placeholders) - int(body.get("skip", 0))
+        wanted, done = bool(self.info["features"]) and rows > 0, False
+        try:
+            if wanted:
+                self._shelf.make(name, rows, self._width, self._itemsize)
+            parameters = _sampling(body["sampling"], _exports(body, name) if wanted else None)
+            shape = {
+                "counts": [length for _, length in _lengths(prompt)],
+                "grids": [self._grid(key) for key in keys if self._kept[key].kind == "image"],
+                "features": wanted,
+            }
+            number = str(next(self._numbers))
+            replies = self._generate(prompt, parameters, number, shape)
+            async with aclosing(cast(Any, replies)):
+                async for reply in replies:
+                    yield reply, b""
+            done = True
+        finally:
+            # After an ending that it sees, the asking side removes the file.
+            if not done:
+                self._shelf.remove(name)
+
+    async def _generate(
+        self, prompt: Any, parameters: SamplingParams, number: str, shape: Mapping[str, Any]
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        usage: dict[str, Any] = {"prompt": len(prompt["prompt_token_ids"]), "completion": 0}
+        outputs = self._engine.generate(prompt, parameters, number)
+        try:
+            async with aclosing(cast(Any, outputs)):
+                async for output in outputs:
+                    if "cached" not in usage:
+                        usage["cached"] = output.num_cached_tokens or 0
+                        yield {"prompt": shape}
+                    if text := _text(output, usage):
+                        yield {"text": text}
+        except EngineDeadError as error:
+            self._die(str(error))
+            raise
+        yield {"usage": usage}
+
+    # -- prompts ---------------------------------------------------------------------
+
+    async def _render(self, ids: Sequence[int], keys: Sequence[str]) -> Any:
+        """The engine's input. Raises BadPrompt for one that it could not compute."""
+        kinds = [self._kept[key].kind for key in keys]
+        placed = [self._placeholders[i] for i in ids if i in self._placeholders]
+        if placed != kinds:
+            raise BadPrompt(f"{len(placed)} placeholders for {len(kinds)} items, or of other kinds")
+        data: dict[str, list[Any]] = {}
+        uuids: dict[str, list[str]] = {}
+        for key, kind in zip(keys, kinds, strict=True):
+            self._kept.move_to_end(key)
+            data.setdefault(kind, []).append(self._kept[key].value)
+            uuids.setdefault(kind, []).append(key)
+        tokens = TokensPrompt(prompt_token_ids=list(map(int, ids)))
+        if data:
+            tokens["multi_modal_data"] = cast(Any, data)
+            tokens["multi_modal_uuids"] = cast(Any, uuids)
+        renderer = self._engine.renderer
+        (prompt,) = await renderer.render_cmpl_async([tokens], renderer.default_cmpl_tok_params)
+        limit = self._engine.model_config.max_model_len
+        length = len(cast(Any, prompt)["prompt_token_ids"])
+        if length >= limit:
+            raise BadPrompt(f"the prompt has {length:,} tokens; the context holds {limit:,}")
+        return prompt
+
+    def _grid(self, key: str) -> list[int]:
+        """Patches of a picture in time, height and width, as the image processor cuts it."""
+        picture = self._kept[key].value
+        size = self.info["patch"]
+        return [1, picture.height // size, picture.width // size]
+
+
+def _picture(data: bytes) -> Image.Image:
+    """An RGB picture scaled to whole patches and no more than IMAGE_TOKENS of them."""
+    try:
+        opened = Image.open(io.BytesIO(data))
+        if opened.width * opened.height > _MOST_PIXELS:
+            raise BadPrompt(f"a picture of {opened.width} x {opened.height} pixels is too large")
+        picture = opened.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadPrompt(f"not a picture that can be read: {error}") from error
+    cell = 32  # a token is 2 x 2 patches of 16 pixels
+    scale = min(1.0, (IMAGE_TOKENS * cell * cell / (picture.width * picture.height)) ** 0.5)
+    width = max(2, int(picture.width * scale / cell)) * cell
+    height = max(2, int(picture.height * scale / cell)) * cell
+    return picture.resize((width, height))
+
+
+def _lengths(prompt: Any) -> list[tuple[int, int]]:
+    """(offset, positions) of every item, in order."""
+    ranges = [
+        (item.offset, item.length)
+        for items in prompt.get("mm_placeholders", {}).values()
+        for item in items
+    ]
+    return sorted(ranges)
+
+
+def _positions(prompt: Any, placeholders: Mapping[int, str]) -> int:
+    return sum(token in placeholders for token in prompt["prompt_token_ids"])
+
+
+def _exports(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {FILE: name, SKIP: int(body.get("skip", 0))}
+
+
+def _sampling(options: Mapping[str, Any], exports: Mapping[str, Any] | None) -> SamplingParams:
+    tag = options.get("structural_tag")
+    return SamplingParams(
+        temperature=float(options["temperature"]),
+        top_p=float(options["top_p"]),
+        max_tokens=int(options["max_tokens"]),
+        seed=options.get("seed"),
+        output_kind=RequestOutputKind.DELTA,
+        structured_outputs=StructuredOutputsParams(structural_tag=tag) if tag else None,
+        extra_args={"kv_transfer_params": dict(exports)} if exports else None,
+    )
+
+
+def _text(output: RequestOutput, usage: dict[str, Any]) -> str:
+    """The new text; counts go into ``usage``."""
+    (completion,) = output.outputs
+    usage["completion"] += len(completion.token_ids)
+    if completion.finish_reason:
+        usage["finish"] = completion.finish_reason
+    return completion.text
+
+
+async def start(options: Mapping[str, Any], report: Callable[[str], None]) -> Thinking:
+    """options: ``model`` (a directory or a hub's id) and a ThinkerOptions as a mapping."""
+    chosen = ThinkerOptions(**options["options"])
+    shelf = Shelf()
+    report("loading the Thinker")
+    try:
+        # On this thread: the engine's processes end when the thread that made them does.
+        engine = _engine(str(options["model"]), chosen, shelf.path)
+    except BaseException:
+        shelf.close()
+        raise
+    thinking = Thinking(engine, shelf, _facts(engine))
+    thinking.watch()
+    return thinking
+
+
+def _engine(model: str, options: ThinkerOptions, directory: Path) -> AsyncLLM:
+    from vllm.platforms import current_platform
+    from vllm.transformers_utils.config import get_config
+
+    config = get_config(model, trust_remote_code=False)
+    thinker = config.thinker_config
+    speaks = getattr(config, "talker_config", None)
+    layer = getattr(speaks, "accept_hidden_layer", None)
+    cpu = current_platform.is_cpu()
+    arguments: dict[str, Any] = {
+        "model": model,
+        "max_model_len": options.context,
+        "max_num_seqs": options.callers,
+        "tensor_parallel_size": options.tensor_parallel,
+        "enable_prefix_caching": True,
+        "enforce_eager": options.eager or cpu,
+        "limit_mm_per_prompt": {"audio": _AUDIO_ITEMS, "image": _IMAGES},
+        "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
+        "enable_log_requests": False,
+        "disable_log_stats": True,
+    }
+    if cpu:
+        arguments |= {"dtype": "float32", "block_size": 32}
+    else:
+        arguments["gpu_memory_utilization"] = options.memory
+    if layer is not None:
+        arguments["speculative_config"] = {
+            "method": "extract_hidden_states",
+            "num_speculative_tokens": 1,
+            "draft_model_config": {"hf_config": {"eagle_aux_hidden_state_layer_ids": [layer]}},
+        }
+        arguments["kv_transfer_config"] = {
+            "kv_connector": "FeatureConnector",
+            "kv_connector_module_path": "omni_agent.engines.qwen3_omni.thinker.connector",
+            "kv_role": "kv_producer",
+            "kv_connector_extra_config": {
+                "directory": str(directory),
+                "placeholders": [thinker.audio_token_id, thinker.image_token_id],
+            },
+        }
+    return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+
+
+def _facts(engine: AsyncLLM) -> dict[str, Any]:
+    model = engine.model_config
+    config: Any = model.hf_config
+    thinker = config.thinker_config
+    return {
+        "context": model.max_model_len,
+        "width": model.get_hidden_size(),
+        "itemsize": cast(torch.dtype, model.dtype).itemsize,
+        "audio": thinker.audio_token_id,
+        "image": thinker.image_token_id,
+        "patch": thinker.vision_config.patch_size,
+        "features": engine.vllm_config.kv_transfer_config is not None,
+    }
