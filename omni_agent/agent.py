@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_PERSONA = "concierge"
+_SERVED = frozenset({"remote", "vllm-omni"})
+"""Thinkers that are servers; with a ``base_url``, any other gives way to ``remote``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class Agent:
         self.wardrobe = PersonaWardrobe(self.registry, persona, tools)
         self.transcripts = transcripts
         engines = engine if isinstance(engine, Engines) else Engines(engine, engine, engine)
-        self.engines = replace(engines, thinker="remote") if base_url else engines
+        elsewhere = base_url and engines.thinker not in _SERVED
+        self.engines = replace(engines, thinker="remote") if elsewhere else engines
         self.options = EngineOptions(
             model=model, light=light, base_url=base_url, api_key=api_key, report=self._report
         )

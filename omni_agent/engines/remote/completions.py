@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import httpx
 
@@ -13,25 +13,34 @@ from omni_agent.engines.remote.asking import Again, Lost, Refusal, Sleep, ask, b
 from omni_agent.engines.remote.servers import Server, Servers
 from omni_agent.engines.remote.sse import events
 from omni_agent.errors import EngineError
-from omni_agent.thinker import Thought
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Reader(Protocol):
-    """Reads the chunks of one completion, in order."""
+class Reader(Protocol[T_co]):
+    """Reads the chunks of one completion, in order; what it makes of them are thoughts, say."""
 
     @property
     def stopped(self) -> bool:
         """True once the server has said that the completion is over."""
         ...
 
-    def read(self, chunk: Any) -> Iterator[Thought]:
-        """Raises EngineError for a chunk that is an error or cannot be read."""
+    @property
+    def done(self) -> bool:
+        """True when the rest is not wanted: the server is hung up on."""
         ...
 
-    def finish(self) -> Iterator[Thought]: ...
+    def read(self, chunk: Any) -> Iterator[T_co]:
+        """Raises EngineError for a chunk that is an error or cannot be read, Refusal for
+        an answer to something else than was asked.
+        """
+        ...
+
+    def finish(self) -> Iterator[T_co]: ...
 
 
-class Question(Protocol):
+class Question(Protocol[T_co]):
     """What is asked, whichever server is asked."""
 
     @property
@@ -48,7 +57,7 @@ class Question(Protocol):
         """The request as this server can take it. Raises EngineError when it cannot."""
         ...
 
-    def reader(self) -> Reader:
+    def reader(self) -> Reader[T_co]:
         """A fresh one for every attempt."""
         ...
 
@@ -63,29 +72,37 @@ class Completions:
     def __init__(self, servers: Servers, sleep: Sleep = asyncio.sleep) -> None:
         self._servers, self._sleep = servers, sleep
 
-    async def think(self, question: Question) -> AsyncGenerator[Thought, None]:
-        """The thoughts of one reply. Raises EngineError; closing it hangs up on the server."""
-        thoughts = ask(
+    async def answer(self, question: Question[T]) -> AsyncGenerator[T, None]:
+        """What the readers make of one reply. Closing it hangs up on the server.
+
+        Raises EngineError.
+        """
+        parts = ask(
             self._servers,
-            lambda server: self._attempt(server, question),
+            lambda server: self.attempt(server, question),
             key=question.key,
             needs=question.needs,
             sleep=self._sleep,
         )
-        async with aclosing(thoughts):
-            async for thought in thoughts:
-                yield thought
+        async with aclosing(parts):
+            async for part in parts:
+                yield part
 
-    async def _attempt(self, server: Server, question: Question) -> AsyncGenerator[Thought, None]:
+    async def attempt(self, server: Server, question: Question[T]) -> AsyncGenerator[T, None]:
+        """One server's answer, for :func:`ask`."""
         body, reader, begun = question.body(server), question.reader(), False
         try:
             async with aclosing(self._chunks(server, body)) as chunks:
                 async for chunk in chunks:
-                    for thought in reader.read(chunk):
+                    for part in reader.read(chunk):
                         begun = True
-                        yield thought
+                        yield part
+                    if reader.done:
+                        break
             if not reader.stopped and not begun:
                 raise EngineError(f"{server.url} sent an empty reply")
+            for part in reader.finish():
+                yield part
         except EngineError as error:
             if begun:
                 raise
@@ -94,8 +111,6 @@ class Completions:
             if question.concede(server, refusal):
                 raise Again from refusal
             raise EngineError(refusal.reason) from refusal
-        for thought in reader.finish():
-            yield thought
 
     async def _chunks(self, server: Server, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
         """The parsed ``data:`` events of one streamed completion."""

@@ -45,6 +45,12 @@ class ChunkReader:
     _usage: Usage | None = None
     stopped: bool = False
     cut: bool = False
+    done: bool = False
+
+    @property
+    def calling(self) -> bool:
+        """True once there is a call among what was read."""
+        return bool(self._calls)
 
     def read(self, chunk: Any) -> Iterator[Thought]:
         """Raises EngineError for a chunk that is an error or not a chunk at all."""

@@ -85,7 +85,7 @@ class OpenAIThinker:
     async def think(self, request: ThinkRequest) -> AsyncIterator[Thought]:
         recordings = self._recordings if self._hears else None
         question = ChatQuestion(self.model, request, recordings)
-        async with aclosing(self._completions.think(question)) as thoughts:
+        async with aclosing(self._completions.answer(question)) as thoughts:
             async for thought in thoughts:
                 yield thought
 

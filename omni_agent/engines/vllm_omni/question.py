@@ -1,0 +1,144 @@
+"""What a server that speaks is asked: a reply in words and sound, or to read a text aloud."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from omni_agent.audio import AudioFrame
+from omni_agent.engines.remote.asking import Refusal
+from omni_agent.engines.remote.question import ChatQuestion
+from omni_agent.engines.remote.recordings import Recordings
+from omni_agent.engines.remote.servers import Server
+from omni_agent.engines.vllm_omni.reader import SpokenReader
+from omni_agent.engines.vllm_omni.sound import ReplySound
+from omni_agent.thinker import TextDelta, ThinkRequest
+
+log = logging.getLogger(__name__)
+
+SPEAKER = "speaker"
+"""In ``Server.lacks``: the server's model has no voice of some name; it uses its own."""
+
+_RECITE = (
+    "You are a voice that reads aloud. Repeat the user's text word for word, in its own "
+    "language. Do not answer it, add nothing, leave nothing out."
+)
+
+
+class SpokenQuestion:
+    """A reply in words and sound; ``sound`` is the latest attempt's."""
+
+    def __init__(self, model: str, request: ThinkRequest, recordings: Recordings | None) -> None:
+        self._chat = ChatQuestion(model, request, recordings)
+        self._speaker = request.speaker
+        self.sound = ReplySound()
+
+    @property
+    def key(self) -> str:
+        return self._chat.key
+
+    @property
+    def needs(self) -> Collection[str]:
+        return self._chat.needs
+
+    def body(self, server: Server) -> dict[str, Any]:
+        return self._chat.body(server) | _spoken(server, self._speaker)
+
+    def reader(self) -> SpokenReader:
+        self.sound = ReplySound()
+        return SpokenReader(self.sound)
+
+    def concede(self, server: Server, refusal: Refusal) -> bool:
+        return self._chat.concede(server, refusal) or _without_speaker(server, refusal)
+
+
+class Recital:
+    """A text to be read aloud by a model that was made to answer."""
+
+    def __init__(self, model: str, words: str, speaker: str | None) -> None:
+        self._model, self._words, self._speaker = model, words, speaker
+        self.key = words
+        self.needs: Collection[str] = ()
+
+    def body(self, server: Server) -> dict[str, Any]:
+        return {
+            "model": self._model,
+            "messages": [
+                {"role": "system", "content": _RECITE},
+                {"role": "user", "content": self._words},
+            ],
+            "stream": True,
+            "temperature": 0.0,
+            "max_tokens": len(self._words) + 64,  # tokens: no language needs one a character
+        } | _spoken(server, self._speaker)
+
+    def reader(self) -> RecitalReader:
+        return RecitalReader(self._words)
+
+    def concede(self, server: Server, refusal: Refusal) -> bool:
+        return _without_speaker(server, refusal)
+
+
+class RecitalReader:
+    """Gives the sound of a recital once its words are known to be the right ones.
+
+    The server writes much faster than it speaks, and voices what it writes: nothing
+    is released before the text is complete, and nothing at all of another text.
+    """
+
+    def __init__(self, words: str) -> None:
+        self._wanted, self._said = letters(words), ""
+        self._sound = ReplySound()
+        self._spoken = SpokenReader(self._sound)
+
+    @property
+    def stopped(self) -> bool:
+        return self._spoken.stopped
+
+    @property
+    def done(self) -> bool:
+        return self._spoken.done
+
+    def read(self, chunk: Any) -> Iterator[AudioFrame]:
+        """Raises Refusal when the model says something else."""
+        for thought in self._spoken.read(chunk):
+            if isinstance(thought, TextDelta):
+                self._said += thought.text
+        if not self._wanted.startswith(letters(self._said)):
+            raise self._refusal()
+        if letters(self._said) == self._wanted:
+            yield from self._sound.taken()
+
+    def finish(self) -> Iterator[AudioFrame]:
+        for thought in self._spoken.finish():
+            if isinstance(thought, TextDelta):
+                self._said += thought.text
+        if letters(self._said) != self._wanted:
+            raise self._refusal()
+        yield from self._sound.taken()
+
+    def _refusal(self) -> Refusal:
+        reason = f"asked to read a text aloud, the model said something else: {self._said[:80]!r}"
+        return Refusal(200, self._said, reason)
+
+
+def letters(text: str) -> str:
+    """What of a text is voiced: its letters and digits, whatever their case."""
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def _spoken(server: Server, speaker: str | None) -> dict[str, Any]:
+    """WAV, because it says its sample rate; models other than Qwen3-Omni have others."""
+    asked: dict[str, Any] = {"modalities": ["text", "audio"], "audio": {"format": "wav"}}
+    if speaker and SPEAKER not in server.lacks:
+        asked["speaker"] = speaker
+    return asked
+
+
+def _without_speaker(server: Server, refusal: Refusal) -> bool:
+    if SPEAKER in server.lacks or "speaker" not in refusal.said.lower():
+        return False
+    server.lacks.add(SPEAKER)
+    log.warning("%s; it speaks with its own voice from now on", refusal.reason)
+    return True
