@@ -67,13 +67,12 @@ class SpecialIds:
         return frozenset({self.audio, self.image})
 
     @staticmethod
-    def of(config: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> SpecialIds:
-        """From a parsed ``config.json`` and ``tokenizer_config.json``.
+    def of(config: Mapping[str, Any], added: Mapping[str, int]) -> SpecialIds:
+        """From a parsed ``config.json`` and the tokenizer's added tokens.
 
-        Raises KeyError, TypeError, ValueError or AttributeError for files of another kind.
+        Raises KeyError or TypeError for another model's config.
         """
         thinker = config["thinker_config"]
-        added = tokenizer.get("added_tokens_decoder", {}).items()
         return SpecialIds(
             im_start=config["im_start_token_id"],
             im_end=config["im_end_token_id"],
@@ -86,7 +85,7 @@ class SpecialIds:
             vision_start=thinker["vision_start_token_id"],
             vision_end=thinker["vision_end_token_id"],
             image=thinker["image_token_id"],
-            tags={row["content"]: int(id) for id, row in added if row["content"] in _TAGS},
+            tags={name: added[name] for name in _TAGS if name in added},
         )
 
 

@@ -11,12 +11,19 @@ from pathlib import Path
 import torch
 
 from omni_agent.audio import AudioFrame
+from omni_agent.engines.qwen3_omni.features import PromptFeatures
+from omni_agent.engines.qwen3_omni.talker.ahead import ReadAhead, view
 from omni_agent.engines.qwen3_omni.talker.pace import Pace
-from omni_agent.engines.qwen3_omni.talker.prompt import Segment, TalkerContext, system_segment
+from omni_agent.engines.qwen3_omni.talker.prompt import Segment, system_segment
 from omni_agent.engines.qwen3_omni.talker.runtime import SAMPLE_RATE, Runtime, RuntimeOptions
 from omni_agent.engines.qwen3_omni.talker.sampling import TalkerSampling
 from omni_agent.engines.qwen3_omni.talker.service import ServiceOptions, TalkerService, Utterance
-from omni_agent.engines.qwen3_omni.talker.tokens import TextFeed, TextToken, TextTokenizer
+from omni_agent.engines.qwen3_omni.talker.tokens import (
+    TextFeed,
+    TextToken,
+    TextTokenizer,
+    added_tokens,
+)
 from omni_agent.engines.qwen3_omni.talker.weights import Progress, load, log_progress
 from omni_agent.errors import ConfigError, EngineError, EngineUnavailable, ModelStoreError
 from omni_agent.talker import Speech, Voice
@@ -24,31 +31,13 @@ from omni_agent.talker import Speech, Voice
 _log = logging.getLogger(__name__)
 
 
-class PreparedTurn:
-    """A turn whose Talker reads the conversation while it is still being heard.
-
-    ``QwenTalker.prepare`` opens it; ``read`` segments as they become known; speak
-    with it as ``Voice.features``, once, or ``aclose`` it.
-    """
-
-    def __init__(self, utterance: Utterance) -> None:
-        self.utterance = utterance
-
-    def read(self, segment: Segment) -> None:
-        """Prefill a segment in the background. What is wrong with it is raised when speaking."""
-        self.utterance.prefill(segment)
-
-    async def aclose(self) -> None:
-        await self.utterance.aclose()
-
-
 class QwenTalker:
     """Speaks with Qwen3-Omni's Talker; any Thinker may stand before it.
 
-    ``Voice.prompt`` becomes a Talker system segment, ``Voice.features`` (None, a
-    TalkerContext, or a PreparedTurn) the conversation it has heard. Tempo and pauses are the
-    model's own and the language is the text's: ``speed``, ``pause_ms`` and
-    ``language`` have no effect; ask for them in the prompt.
+    ``Voice.prompt`` becomes a Talker system segment, ``Voice.features`` (None or
+    PromptFeatures) the conversation it has heard. Tempo and pauses are the model's own and
+    the language is the text's: ``speed``, ``pause_ms`` and ``language`` have no effect;
+    ask for them in the prompt.
     """
 
     def __init__(
@@ -56,8 +45,13 @@ class QwenTalker:
         service: TalkerService,
         tokenizer: TextTokenizer,
         sampling: TalkerSampling | None = None,
+        *,
+        tool_response: int = -1,
     ) -> None:
+        """tool_response: id of the token that begins a tool's results in a prompt."""
         self._service, self._tokenizer, self._sampling = service, tokenizer, sampling
+        self._tool_response = tool_response
+        self._ahead = ReadAhead(self._open)
 
     @property
     def sample_rate(self) -> int:
@@ -69,16 +63,15 @@ class QwenTalker:
         ``text_end`` is an estimate until the last piece (see ``pace``). Raises
         EngineError when this utterance cannot go on; others are not affected.
         """
-        if isinstance(voice.features, PreparedTurn):
-            utterance = voice.features.utterance
-        else:
-            utterance = await self._service.open(voice.speaker, self._sampling)
+        utterance, unread = await self._utterance(voice)
         # A TaskGroup cannot span a yield (PEP 789): this generator owns one task, the
         # pump, and has awaited its end before it returns.
         reader = _Reader(utterance, TextFeed(self._tokenizer))
         pump: asyncio.Task[None] | None = None
         try:
-            self._read_prompt(utterance, voice)
+            if unread is not None and unread.ids:
+                utterance.prefill(unread)
+            utterance.begin()
             pump = asyncio.create_task(reader.pump(text))
             position = 0
             async with aclosing(utterance.frames()) as frames:
@@ -94,31 +87,37 @@ class QwenTalker:
             finally:
                 await utterance.aclose()
 
-    async def prepare(self, voice: Voice) -> PreparedTurn:
-        """Take a slot and read the voice's prompt, before there is anything to say."""
-        turn = PreparedTurn(await self._service.open(voice.speaker, self._sampling))
-        self._read_voice(turn.utterance, voice)
-        return turn
+    async def prepare(self, voice: Voice) -> None:
+        """Read what ``voice.features`` holds of the conversation; see ``ahead``."""
+        features = voice.features
+        if isinstance(features, PromptFeatures) and features.conversation:
+            await self._ahead.read(voice, features.conversation, self._view(features))
 
-    def _read_voice(self, utterance: Utterance, voice: Voice) -> None:
+    async def _utterance(self, voice: Voice) -> tuple[Utterance, Segment | None]:
+        """An utterance that has read the voice's prompt, and what it has still to read."""
+        match voice.features:
+            case None:
+                return await self._ahead.open(voice), None
+            case PromptFeatures() as features:
+                segment = self._view(features)
+                return await self._ahead.take(voice, features.conversation, segment)
+            case foreign:
+                raise EngineError(f"this Talker reads PromptFeatures, not {type(foreign).__name__}")
+
+    async def _open(self, voice: Voice) -> Utterance:
+        utterance = await self._service.open(voice.speaker, self._sampling)
         if voice.prompt:
             tokens = [token.id for token in self._tokenizer.encode(voice.prompt)]
             utterance.prefill(system_segment(self._service.runtime.config, tokens))
+        return utterance
 
-    def _read_prompt(self, utterance: Utterance, voice: Voice) -> None:
-        features = voice.features
-        if not isinstance(features, PreparedTurn):  # that one has read the voice already
-            self._read_voice(utterance, voice)
-            if isinstance(features, TalkerContext):
-                for segment in features.segments:
-                    utterance.prefill(segment)
-            elif features is not None:
-                raise EngineError(
-                    f"this Talker reads a TalkerContext, not {type(features).__name__}"
-                )
-        utterance.begin()
+    def _view(self, features: PromptFeatures) -> Segment:
+        runtime = self._service.runtime
+        room = runtime.options.positions // 2  # the other half is for what it says
+        return view(runtime.config, features, self._tool_response, room)
 
     async def aclose(self) -> None:
+        await self._ahead.aclose()
         await self._service.aclose()
 
 
@@ -181,7 +180,8 @@ async def start_talker(
     running = TalkerService(build, service)
     try:
         tokenizer = TextTokenizer.open(directory)
+        tool_response = added_tokens(directory).get("<tool_response>", -1)
         await running.start()
     except (ConfigError, ModelStoreError) as error:
         raise EngineUnavailable(f"the Talker cannot start: {error}") from error
-    return QwenTalker(running, tokenizer, sampling)
+    return QwenTalker(running, tokenizer, sampling, tool_response=tool_response)

@@ -11,7 +11,7 @@ an audio, image or video placeholder is a projected hidden state of the Thinker.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -69,13 +69,6 @@ class Piece:
     rows: Tensor
     positions: Tensor
     next_position: float
-
-
-@dataclass(frozen=True, slots=True)
-class TalkerContext:
-    """What a turn's Talker may know: a ``Voice.features`` handle of this engine."""
-
-    segments: tuple[Segment, ...] = field(default=())
 
 
 def talker_view(
@@ -245,6 +238,30 @@ def system_segment(config: OmniConfig, tokens: Sequence[int]) -> Segment:
     """A Talker system segment around the prompt's tokens: our option, not the reference's."""
     head = (config.im_start_token_id, config.system_token_id, NEWLINE)
     return Segment((*head, *tokens, config.im_end_token_id, NEWLINE))
+
+
+def joined(segments: Sequence[Segment]) -> Segment:
+    """Segments as one, which reads the same: positions go on from segment to segment."""
+    features = [segment.features for segment in segments if segment.features is not None]
+    return Segment(
+        tuple(token for segment in segments for token in segment.ids),
+        torch.cat(features) if features else None,
+        tuple(grid for segment in segments for grid in segment.grids),
+    )
+
+
+def rest(whole: Segment, begun: Segment) -> Segment | None:
+    """What follows ``begun`` in ``whole``; None when it does not begin so.
+
+    ``begun`` must not end within an image or video.
+    """
+    if whole.ids[: len(begun.ids)] != begun.ids or whole.grids[: len(begun.grids)] != begun.grids:
+        return None
+    rows = 0 if begun.features is None else len(begun.features)
+    features = None if whole.features is None else whole.features[rows:]
+    if features is not None and not len(features):
+        features = None
+    return Segment(whole.ids[len(begun.ids) :], features, whole.grids[len(begun.grids) :])
 
 
 def split(segment: Segment, size: int, config: OmniConfig) -> Iterator[Segment]:

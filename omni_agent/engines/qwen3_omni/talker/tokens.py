@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,6 +90,23 @@ class TextTokenizer:
         if end - begin > _HELD and _is_cjk(text[end - 3]) and _is_cjk(text[end - 2]):
             return int(end - 2)
         return int(begin)
+
+
+def added_tokens(directory: Path | str) -> dict[str, int]:
+    """Ids of the tokens beside the vocabulary by name, from ``tokenizer_config.json``.
+
+    Raises ModelStoreError for a file that cannot be read; none is no tokens.
+    """
+    path = Path(directory) / "tokenizer_config.json"
+    if not path.is_file():
+        return {}
+    try:
+        if path.stat().st_size > _FILE_LIMIT:
+            raise ModelStoreError(str(path), "too large for a tokenizer file")
+        rows = json.loads(path.read_text(encoding="utf-8")).get("added_tokens_decoder", {})
+        return {str(row["content"]): int(token) for token, row in rows.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelStoreError(str(path), f"not a tokenizer's ({error!r})") from error
 
 
 class TextFeed:

@@ -8,17 +8,18 @@ import secrets
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from omni_agent.conversation import Message
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.engines.qwen3_omni.chat import ChatWriter, Prompt, SpecialIds
+from omni_agent.engines.qwen3_omni.features import PromptFeatures
 from omni_agent.engines.qwen3_omni.hermes import HermesParser
 from omni_agent.engines.qwen3_omni.media import Media
-from omni_agent.engines.qwen3_omni.shelf import Rows, take
-from omni_agent.engines.qwen3_omni.talker.tokens import TextTokenizer
+from omni_agent.engines.qwen3_omni.shelf import take
+from omni_agent.engines.qwen3_omni.talker.tokens import TextTokenizer, added_tokens
 from omni_agent.engines.qwen3_omni.thinker.guidance import structural_tag
 from omni_agent.engines.qwen3_omni.thinker.options import ThinkerOptions
 from omni_agent.errors import EngineError, EngineUnavailable, ModelStoreError
@@ -29,22 +30,6 @@ log = logging.getLogger(__name__)
 _START_S = 900.0
 """Loading 60 GB and capturing graphs takes minutes."""
 _REMEMBERED = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class PromptFeatures:
-    """What the Thinker read, for a Talker that reads along: a ``Features.handle``.
-
-    key: the same for all that is read of one turn, while it grows and when it is whole.
-    ids: the prompt's token ids with every placeholder as long as what it stands for.
-    rows: hidden states at the placeholders in order; None when there are none.
-    grids: patches (time, height, width) of each picture.
-    """
-
-    key: str
-    ids: tuple[int, ...]
-    rows: Rows | None
-    grids: tuple[tuple[int, int, int], ...]
 
 
 class QwenThinker:
@@ -77,12 +62,13 @@ class QwenThinker:
         root = Path(model)
         try:
             tokenizer = TextTokenizer.open(root)
-            special = SpecialIds.of(_json(root / "config.json"), _json(root / _TOKENIZER))
+            config = json.loads((root / "config.json").read_text(encoding="utf-8"))
+            special = SpecialIds.of(config, added_tokens(root))
         except (ModelStoreError, OSError) as error:
             raise EngineUnavailable(f"the Thinker cannot start: {error}") from error
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
+        except (KeyError, ValueError, TypeError) as error:
             raise EngineUnavailable(
-                f"{root}: config.json or {_TOKENIZER} is not a Qwen3-Omni model's ({error!r})"
+                f"{root / 'config.json'} is not a Qwen3-Omni model's ({error!r})"
             ) from error
         job = Job(
             "thinker",
@@ -178,13 +164,6 @@ class QwenThinker:
                 self._known.popitem(last=False)
 
 
-_TOKENIZER = "tokenizer_config.json"
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    return cast(Mapping[str, Any], json.loads(path.read_text(encoding="utf-8")))
-
-
 def _environment(options: ThinkerOptions) -> dict[str, str]:
     return {
         "OMNI_AGENT_THINKER": "1",
@@ -213,9 +192,9 @@ def _features(
     request: ThinkRequest, prompt: Prompt, shape: Mapping[str, Any], file: Path
 ) -> PromptFeatures:
     """The expanded prompt and its rows, which leave the shelf."""
-    users = [item.id for item in request.items if isinstance(item, Message) and item.role == "user"]
+    users = (item.id for item in request.items if isinstance(item, Message) and item.role == "user")
     rows = take(file) if shape["features"] else None
     if shape["features"] and rows is None:
         log.warning("the Thinker handed over no hidden states: the Talker reads the words alone")
     grids = tuple((int(t), int(h), int(w)) for t, h, w in shape["grids"])
-    return PromptFeatures(users[-1] if users else "", prompt.expanded(shape["counts"]), rows, grids)
+    return PromptFeatures(next(users, ""), prompt.expanded(shape["counts"]), rows, grids)

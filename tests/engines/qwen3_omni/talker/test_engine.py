@@ -12,15 +12,19 @@ import numpy as np
 import pytest
 
 from omni_agent.engines import qwen3_omni
+from omni_agent.engines.qwen3_omni.features import PromptFeatures
 from omni_agent.engines.qwen3_omni.talker.engine import QwenTalker, start_talker
-from omni_agent.engines.qwen3_omni.talker.prompt import Segment, TalkerContext
 from omni_agent.engines.qwen3_omni.talker.runtime import RuntimeOptions
 from omni_agent.engines.qwen3_omni.talker.sampling import GREEDY
+from omni_agent.engines.qwen3_omni.talker.tiny_config import tiny_config
 from omni_agent.errors import EngineError, EngineUnavailable
 from omni_agent.hookspecs import EngineOptions
 from omni_agent.talker import Speech, Talker, Voice
 
 TEXT = "Hello there. I am a very small random model, and I say nothing at all."
+
+USER = tiny_config()["user_token_id"]
+HEARD = PromptFeatures("item_1", (301, USER, 198, 20, 21, 302, 198))
 
 
 @pytest.fixture
@@ -77,24 +81,9 @@ async def test_how_the_text_is_cut_does_not_change_the_speech(talker: QwenTalker
 
 async def test_a_voices_prompt_speaker_and_context_change_the_speech(talker: QwenTalker) -> None:
     plain = pcm(await say(talker)).tobytes()
-    context = TalkerContext((Segment((301, 10, 198, 20, 21, 302, 198)),))
-    voices = [Voice(prompt="Slowly."), Voice(speaker="aiden"), Voice(features=context)]
+    voices = [Voice(prompt="Slowly."), Voice(speaker="aiden"), Voice(features=HEARD)]
     made = [pcm(await say(talker, voice=voice)).tobytes() for voice in voices]
     assert len({plain, *made}) == 4
-
-
-async def test_a_prepared_turn_speaks_as_one_that_reads_everything_at_once(
-    talker: QwenTalker,
-) -> None:
-    segment = Segment((301, 10, 198, 20, 21, 302, 198))
-    voice = Voice(prompt="Slowly.", features=TalkerContext((segment,)))
-    at_once = pcm(await say(talker, voice=voice))
-    turn = await talker.prepare(voice)
-    turn.read(Segment(segment.ids[:4]))
-    turn.read(Segment(segment.ids[4:]))
-    assert np.array_equal(pcm(await say(talker, voice=Voice(features=turn))), at_once)
-    for _ in range(3):  # more often than there are slots
-        await (await talker.prepare(voice)).aclose()
 
 
 async def test_no_text_makes_no_sound(talker: QwenTalker) -> None:
@@ -138,7 +127,7 @@ async def test_an_error_in_the_text_reaches_the_listener(talker: QwenTalker) -> 
 
 
 async def test_a_foreign_feature_handle_is_refused(talker: QwenTalker) -> None:
-    with pytest.raises(EngineError, match="TalkerContext, not dict"):
+    with pytest.raises(EngineError, match="PromptFeatures, not dict"):
         await say(talker, voice=Voice(features={}))
     with pytest.raises(EngineError, match="unknown speaker"):
         await say(talker, voice=Voice(speaker="nobody"))
@@ -146,7 +135,7 @@ async def test_a_foreign_feature_handle_is_refused(talker: QwenTalker) -> None:
 
 
 async def test_the_hook_names_the_engine_and_its_factory_starts_it(checkpoint: Path) -> None:
-    factory = qwen3_omni.register_talkers()["qwen3_omni"]
+    factory = qwen3_omni.register_talkers()["qwen3-omni"]
     lines: list[str] = []
     talker = await factory(EngineOptions(model=str(checkpoint), report=lines.append))
     assert talker.sample_rate == 24_000
@@ -155,7 +144,7 @@ async def test_the_hook_names_the_engine_and_its_factory_starts_it(checkpoint: P
 
 
 async def test_the_factory_says_what_is_missing(tmp_path: Path) -> None:
-    factory = qwen3_omni.register_talkers()["qwen3_omni"]
+    factory = qwen3_omni.register_talkers()["qwen3-omni"]
     with pytest.raises(EngineUnavailable, match="needs a model"):
         await factory(EngineOptions())
     with pytest.raises(EngineUnavailable, match=r"vocab\.json"):

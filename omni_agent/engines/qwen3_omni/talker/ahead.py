@@ -1,0 +1,147 @@
+"""Reading ahead: the Talker reads a conversation while its user still speaks.
+
+An utterance is opened before there is anything to say and reads what is known; when
+the reply comes it has only the rest to read. A prompt that does not go on from what was
+read (the oldest turns left it, the voice changed) is read afresh.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from omni_agent.engines.qwen3_omni.features import PromptFeatures
+from omni_agent.engines.qwen3_omni.talker.config import OmniConfig
+from omni_agent.engines.qwen3_omni.talker.prompt import Grid, Segment, joined, rest, talker_view
+from omni_agent.engines.qwen3_omni.talker.runtime import NoFreeSlot
+from omni_agent.engines.qwen3_omni.talker.service import Utterance
+from omni_agent.talker import Voice
+
+_EXPIRES_S = 30.0
+"""An utterance that nobody comes for gives its slot back."""
+_DROPPED = 4
+"""Turns that leave a conversation at once when it is longer than the Talker's memory."""
+_DTYPES = {2: torch.bfloat16, 4: torch.float32}
+
+Open = Callable[[Voice], Awaitable[Utterance]]
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """An utterance and what it has read."""
+
+    utterance: Utterance
+    read: Segment
+    expiry: asyncio.TimerHandle
+
+
+_Key = tuple[str, str, str | None]
+
+
+class ReadAhead:
+    """The utterances of conversations in which nothing is being said yet."""
+
+    def __init__(self, open_utterance: Open) -> None:
+        self._open = open_utterance
+        self._ahead: OrderedDict[_Key, _Ahead] = OrderedDict()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def read(self, voice: Voice, conversation: str, segment: Segment) -> None:
+        """Have the conversation read as far as it is known. Without a free slot, nothing."""
+        key = (conversation, voice.prompt, voice.speaker)
+        known = self._take(key)
+        if known is not None and (more := rest(segment, known.read)) is None:
+            await known.utterance.aclose()
+            known = None
+        if known is None:
+            try:
+                known = self._held(key, await self._open(voice), segment)
+            except NoFreeSlot:
+                return
+            more = segment
+        else:
+            known = self._held(key, known.utterance, segment)
+        if more is not None and more.ids:
+            known.utterance.prefill(more)
+
+    async def take(
+        self, voice: Voice, conversation: str, segment: Segment
+    ) -> tuple[Utterance, Segment]:
+        """An utterance for a reply, and what it has still to read."""
+        known = self._take((conversation, voice.prompt, voice.speaker))
+        if known is not None:
+            more = rest(segment, known.read)
+            if more is not None:
+                return known.utterance, more
+            await known.utterance.aclose()
+        return await self.open(voice), segment
+
+    async def open(self, voice: Voice) -> Utterance:
+        """A fresh utterance; those that only read ahead make room. Raises NoFreeSlot."""
+        while True:
+            try:
+                return await self._open(voice)
+            except NoFreeSlot:
+                if not self._ahead:
+                    raise
+                oldest = self._take(next(iter(self._ahead)))
+                if oldest is not None:
+                    await oldest.utterance.aclose()
+
+    async def aclose(self) -> None:
+        for key in list(self._ahead):
+            known = self._take(key)
+            if known is not None:
+                await known.utterance.aclose()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _held(self, key: _Key, utterance: Utterance, read: Segment) -> _Ahead:
+        expiry = asyncio.get_running_loop().call_later(_EXPIRES_S, self._expire, key)
+        self._ahead[key] = held = _Ahead(utterance, read, expiry)
+        return held
+
+    def _take(self, key: _Key) -> _Ahead | None:
+        known = self._ahead.pop(key, None)
+        if known is not None:
+            known.expiry.cancel()
+        return known
+
+    def _expire(self, key: _Key) -> None:
+        known = self._take(key)
+        if known is not None:  # no caller of ours is there to await it
+            task = asyncio.create_task(known.utterance.aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+def view(config: OmniConfig, features: PromptFeatures, tool_response: int, room: int) -> Segment:
+    """What the Talker sees of the Thinker's prompt, at most ``room`` positions of it.
+
+    User turns, as the reference has it; results of tools, which stand in user turns, are
+    not among them (tool_response: the id they begin with). The oldest turns go first.
+    """
+    ids, states = features.ids, None
+    talker = config.talker_config
+    placeholders = {talker.audio_token_id, talker.image_token_id, talker.video_token_id}
+    held = sum(token in placeholders for token in ids)
+    if features.rows is not None and features.rows.rows == held:
+        rows = features.rows
+        flat = torch.frombuffer(bytearray(rows.data), dtype=_DTYPES[rows.itemsize])
+        states = flat.view(rows.rows, rows.width)
+    elif held:  # what it cannot hear it must do without
+        ids = tuple(token for token in ids if token not in placeholders)
+    grids = [Grid(*patches) for patches in features.grids] if states is not None else []
+    segments = talker_view(config, ids, states, grids)
+    said = [s for s in segments if s.ids[3:4] != (tool_response,)]
+    return joined(_fitting(said, room))
+
+
+def _fitting(segments: Sequence[Segment], room: int) -> Sequence[Segment]:
+    while len(segments) > 1 and sum(len(segment.ids) for segment in segments) > room:
+        segments = segments[min(_DROPPED, len(segments) - 1) :]
+    return segments
