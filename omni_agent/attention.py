@@ -92,6 +92,7 @@ class Attention:
         """It is a barge-in: stop speaking."""
         self._over_the_agent.clear()
         await self._replies.interrupt()
+        self._call.transport.resume()  # a reply that ended by itself left the line held
 
     def _speak_on(self) -> None:
         """It was only noise; speak on, unless another turn may still be a barge-in."""

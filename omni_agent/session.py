@@ -1,8 +1,8 @@
-"""The agent loop: the only orchestrator of a call.
+"""The agent loop: one call, its life and its line.
 
-One TaskGroup; one task for what comes over the line, one for what was heard; at
-most one reply at a time. Stages never know of each other, and everything
-observable is an event.
+One TaskGroup; one task for what comes over the line, one for what was heard
+(``Attention``); at most one reply at a time (``Replies``). Stages never know of each
+other, and everything observable is an event.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ T = TypeVar("T")
 Observer = Callable[[str, events.Event], None]
 GOODBYE_S = 6.0
 """A goodbye that takes longer than this is cut."""
+# After these the idle user is waited for anew.
 _SIGNS_OF_LIFE = (
     events.SpeechStarted,
     events.UserTranscript,

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from omni_agent import Persona, events
+from omni_agent import Persona, events, tool
 from omni_agent.audio import AudioFrame, concatenate
 from omni_agent.call import Outfit
 from omni_agent.conversation import AudioPart, ImagePart, Message
@@ -19,6 +19,7 @@ from omni_agent.testing import (
     ScriptedTalker,
     ScriptedThinker,
     Stage,
+    call,
     rehearse,
     virtual_time,
 )
@@ -213,6 +214,27 @@ async def test_the_agent_stays_silent_while_a_second_word_may_be_a_barge_in() ->
         cut = await stage.until(events.UtteranceFinished)
         assert 7 <= len(cut.heard.split()) <= 9  # two seconds of it
         assert await stage.agent() == "Stopped."
+
+
+@virtual_time
+async def test_a_reply_that_ends_by_itself_while_the_user_speaks_leaves_no_dead_line() -> None:
+    @tool
+    async def look_up(name: str) -> str:
+        """Look somebody up. name: who."""
+        await asyncio.sleep(8)
+        return "not found"
+
+    thinker = ScriptedThinker(["Let me look.", call("look_up", name="Ann")], [], ["Not yet."])
+    async with rehearse(thinker, tools=[look_up]) as stage:
+        await stage.user("Where is Ann, please?")
+        started = await stage.until(events.ToolStarted)
+        await silence(
+            stage, started.at + 8 - 0.4 - stage.now
+        )  # its end falls into the first 600 ms
+        await stage.user("Have you found her, or have you not?")
+        assert not stage.seen(events.Interrupted)
+        assert await stage.agent() == "Let me look."
+        assert await stage.agent() == "Not yet."
 
 
 @pytest.mark.parametrize("hears", [False, True], ids=["reads", "hears"])

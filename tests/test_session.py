@@ -399,16 +399,24 @@ async def test_an_observer_that_fails_disturbs_nobody() -> None:
         line.hang_up()
 
 
-@given(st.lists(st.tuples(st.sampled_from("stiph"), st.integers(20, 2500)), max_size=8))
-@settings(max_examples=40, deadline=None)
-def test_whatever_the_user_does_the_call_ends_cleanly(doings: list[tuple[str, int]]) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from("stiphn"), st.integers(20, 2500)), max_size=8),
+    st.booleans(),
+    st.sampled_from([0.1, 0.6, 2.0]),
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_user_does_the_call_ends_cleanly(
+    doings: list[tuple[str, int]], hears: bool, words_after_s: float
+) -> None:
     @virtual_time
     async def scenario() -> None:
-        scripts = [["word " * 30, call("slow_lookup", name="X")] for _ in range(12)]
-        talker = ScriptedTalker()
+        scripts = [["word " * 12, call("slow_lookup", name="X")] for _ in range(20)]
+        talker, ears = ScriptedTalker(), ScriptedEars(delay_s=words_after_s)
         persona = Persona(name="t", greeting="Hello.", fillers=("Wait.",))
-        thinker = ScriptedThinker(*scripts)
-        async with rehearse(thinker, talker=talker, persona=persona, tools=[slow_lookup]) as stage:
+        thinker = ScriptedThinker(*scripts, prepares=[[Pause(0.7)]] * 50, hears=hears)
+        async with rehearse(
+            thinker, talker=talker, ears=ears, persona=persona, tools=[slow_lookup]
+        ) as stage:
             for doing, ms in doings:
                 match doing:
                     case "s":
@@ -419,13 +427,21 @@ def test_whatever_the_user_does_the_call_ends_cleanly(doings: list[tuple[str, in
                         stage.line.put(Interrupt())
                     case "p":
                         await stage.user("mm-hm", then_silence_ms=ms)
+                    case "n":
+                        await stage.user("", then_silence_ms=ms)
                     case _:
                         await asyncio.sleep(ms / 1000)
+            await stage.user("", then_silence_ms=2500)  # whatever was going on is over now
+            await asyncio.sleep(60)
+            await stage.user("Are you still there, my friend?")
+            await stage.until(events.UserTranscript, lambda e: e.final and e.text[-1:] == "?")
+            await stage.until(events.ReplyFinished, lambda e: not e.interrupted)
         calls = [i.call_id for i in stage.session.conversation if isinstance(i, ToolCall)]
         results = [i.call_id for i in stage.session.conversation if isinstance(i, ToolResult)]
         assert len(set(results)) == len(results)
         assert set(results) <= set(calls)
-        assert talker.open_streams == 0
+        assert talker.open_streams == thinker.preparing == 0
+        assert thinker.most_preparing <= 1
 
     scenario()
 
