@@ -39,7 +39,8 @@ class EngineOptions:
     """What the user said about engines on the command line or to ``Agent``.
 
     model: a model name of the engine, or a path. light: the smaller models.
-    base_url, api_key: an OpenAI-compatible server, for engines that are remote.
+    base_url, api_key: an OpenAI-compatible server, or several separated by commas, for
+    engines that are remote.
     report: shows progress to the user, one short line at a time.
     """
 

@@ -21,7 +21,10 @@ Light = Annotated[
 ]
 BaseUrl = Annotated[
     str | None,
-    typer.Option(help="Think on an OpenAI-compatible server, e.g. http://localhost:8000/v1."),
+    typer.Option(
+        help="Think on an OpenAI-compatible server, e.g. http://localhost:8000/v1; "
+        "several: separated by commas."
+    ),
 ]
 ApiKey = Annotated[
     str | None, typer.Option(envvar="OPENAI_API_KEY", help="The key for --base-url.")

@@ -28,7 +28,7 @@ class Aloud:
     """Asks a server once whether it has a speech endpoint for its model, and remembers.
 
     vllm-omni has one for text-to-speech models and refuses it for those that chat,
-    Qwen3-Omni among them (since 0.20; issue 2821 there would allow it). Their model is
+    Qwen3-Omni among them (its pull request 2763; issue 2821 would allow it). Their model is
     asked to repeat the text, which is checked before a sound of it is released.
     """
 

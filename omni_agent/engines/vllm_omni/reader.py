@@ -17,7 +17,7 @@ from omni_agent.thinker import Features, TextDelta, Thought
 class SpokenReader:
     """Reads two dialects.
 
-    vllm-omni (0.12 and later) says ``"modality": "audio"`` beside the choices and puts
+    vllm-omni (0.26) says ``"modality": "audio"`` beside the choices and puts
     base64 into the delta's content, by default a WAV file a chunk; OpenAI has ``delta.audio``
     with ``data`` (samples) and ``transcript``. ``Features`` comes before the first word.
     """
