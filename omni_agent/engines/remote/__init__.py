@@ -1,4 +1,4 @@
-"""A Thinker on any OpenAI-compatible chat server: ``--thinker remote --base-url …``."""
+"""A Thinker on any OpenAI-compatible chat server, or on several: ``--base-url URL[,URL…]``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def register_thinkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Thin
 
 
 async def start_thinker(options: EngineOptions) -> Thinker:
-    """Needs ``options.base_url``, e.g. ``http://127.0.0.1:8000/v1``.
+    """Needs ``options.base_url``, e.g. ``http://127.0.0.1:8000/v1``, or several with commas.
 
-    ``options.model`` None asks the server which model it has. Raises ConfigError
-    for a wrong address, EngineUnavailable when nobody answers there.
+    ``options.model`` None asks the servers which model they have. Raises ConfigError
+    for a wrong address, EngineUnavailable when nobody answers.
     """
     from omni_agent.engines.remote.thinker import OpenAIThinker
 

@@ -82,7 +82,9 @@ class Servers:
         """What went wrong last, in words."""
         self._clock, self._timeout = clock, timeout
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self.http = httpx.AsyncClient(headers=headers, timeout=timeout)
+        # How many calls there are is not for the connection pool to decide (it stops at 100).
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+        self.http = httpx.AsyncClient(headers=headers, timeout=timeout, limits=limits)
 
     async def aclose(self) -> None:
         await self.http.aclose()

@@ -91,6 +91,14 @@ def test_text_and_reasoning_are_kept_apart() -> None:
     ]
 
 
+def test_a_think_block_in_the_content_is_reasoning_too_and_what_is_left_comes_at_the_end() -> None:
+    assert read(delta(content="<think>hm</th"), delta(content="ink>\nHi"), delta("stop")) == [
+        ReasoningDelta("hm"),
+        TextDelta("Hi"),
+    ]
+    assert read(delta(content="<thi")) == [TextDelta("<thi")]
+
+
 def test_usage_is_the_last_thought() -> None:
     usage = {
         "prompt_tokens": 9,
