@@ -112,21 +112,24 @@ async def _checkpoint(options: EngineOptions) -> Path:
             f"the {NAME} engine needs a model: --model with the directory of a Qwen3-Omni "
             "checkpoint, or with its id, Qwen/Qwen3-Omni-30B-A3B-Instruct"
         )
-    directory = Path(options.model)
-    looks_like_an_id = options.model.count("/") == 1 and not options.model.startswith((".", "/"))
-    if directory.is_dir() or not looks_like_an_id:
-        return directory
+    return await asyncio.to_thread(_directory, options.model, options.report)
+
+
+def _directory(model: str, report: Callable[[str], None]) -> Path:
+    looks_like_an_id = model.count("/") == 1 and not model.startswith((".", "/"))
+    if not looks_like_an_id or Path(model).is_dir():
+        return Path(model)
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise _not_installed(error) from error
-    options.report(f"fetching {options.model}")
+    report(f"fetching {model}")
     try:
-        return Path(await asyncio.to_thread(snapshot_download, options.model))
+        return Path(snapshot_download(model))
     except (OSError, ValueError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise EngineUnavailable(
-            f"{options.model} is no directory here and cannot be fetched: {error}"
+            f"{model} is no directory here and cannot be fetched: {error}"
         ) from error
 
 

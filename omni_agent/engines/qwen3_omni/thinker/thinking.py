@@ -100,8 +100,8 @@ class Thinking:
     async def aclose(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
-        self._engine.shutdown()
         self._shelf.close()
+        self._engine.shutdown(timeout=1)
 
     # -- operations ------------------------------------------------------------------
 
@@ -299,9 +299,11 @@ def _engine(model: str, options: ThinkerOptions, directory: Path) -> AsyncLLM:
         "model": model,
         "max_model_len": options.context,
         "max_num_seqs": options.callers,
+        "max_num_batched_tokens": options.chunk,
         "tensor_parallel_size": options.tensor_parallel,
         "enable_prefix_caching": True,
         "enforce_eager": options.eager or cpu,
+        "load_format": "dummy" if options.random_weights else "auto",
         "limit_mm_per_prompt": {"audio": _AUDIO_ITEMS, "image": _IMAGES},
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
         "enable_log_requests": False,

@@ -1,0 +1,30 @@
+"""One engine for the folder: vLLM's CPU build on a tiny random checkpoint. Needs both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from omni_agent.engines.qwen3_omni.thinker.options import ThinkerOptions
+
+if find_spec("vllm") is None or find_spec("torch") is None:
+    collect_ignore_glob = ["test_*.py"]
+else:
+    from omni_agent.engines.qwen3_omni.thinker.thinker import QwenThinker
+
+    @pytest_asyncio.fixture(scope="session", loop_scope="session")
+    async def thinker(omni_checkpoint: Path) -> AsyncIterator[QwenThinker]:
+        started = await QwenThinker.start(
+            omni_checkpoint, ThinkerOptions(context=2048, callers=8, chunk=256)
+        )
+        yield started
+        await started.aclose()
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    return 7

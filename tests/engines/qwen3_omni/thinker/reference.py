@@ -1,0 +1,71 @@
+"""The reference Thinker (transformers), fed with exactly what our engine's encoders read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from omni_agent.engines.qwen3_omni.features import PromptFeatures
+from omni_agent.engines.qwen3_omni.media import Media
+
+LAYER = 4
+"""``accept_hidden_layer`` of the tiny checkpoint."""
+
+
+class Reference:
+    def __init__(self, checkpoint: Path) -> None:
+        from transformers import Qwen3OmniMoeForConditionalGeneration, Qwen3OmniMoeProcessor
+
+        whole = Qwen3OmniMoeForConditionalGeneration.from_pretrained(checkpoint).eval()
+        self.model = whole.thinker
+        self.processor = Qwen3OmniMoeProcessor.from_pretrained(checkpoint)
+
+    def inputs(self, ids: Sequence[int], media: Sequence[Media]) -> dict[str, Any]:
+        """Model inputs for expanded ids and the items their placeholders stand for."""
+        inputs: dict[str, Any] = {"input_ids": torch.tensor([list(ids)])}
+        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+        sounds = [item for item in media if item.kind == "audio"]
+        if sounds:
+            features = self.processor.feature_extractor(
+                [_samples(item) for item in sounds],
+                sampling_rate=16_000, padding=True, truncation=False,
+                return_attention_mask=True, return_tensors="pt",
+            )  # fmt: skip
+            inputs["input_features"] = features["input_features"]
+            inputs["feature_attention_mask"] = features["attention_mask"]
+        pictures = [item for item in media if item.kind == "image"]
+        if pictures:
+            opened = [Image.open(io.BytesIO(item.data)).convert("RGB") for item in pictures]
+            inputs |= self.processor.image_processor(images=opened, return_tensors="pt")
+        return inputs
+
+    @torch.no_grad()
+    def rows(self, features: PromptFeatures, media: Sequence[Media]) -> np.ndarray:
+        """Hidden states at the placeholders, as the Talker should get them."""
+        config = self.model.config
+        out = self.model(**self.inputs(features.ids, media), output_hidden_states=True)
+        states = out.hidden_states[LAYER][0]
+        held = {config.audio_token_id, config.image_token_id}
+        return np.asarray(states[[token in held for token in features.ids]])
+
+    @torch.no_grad()
+    def reply(self, features: PromptFeatures, media: Sequence[Media], tokens: int) -> str:
+        """The greedy reply's text, without special tokens."""
+        inputs = self.inputs(features.ids, media)
+        out = self.model.generate(
+            **inputs, do_sample=False, max_new_tokens=tokens, eos_token_id=[151_645, 151_643]
+        )
+        made = out[0, len(features.ids) :]
+        return str(self.processor.tokenizer.decode(made, skip_special_tokens=True))
+
+
+def _samples(item: Media) -> np.ndarray:
+    """As float, filled up to whole frames of features, as vLLM does it."""
+    pcm = np.frombuffer(item.data, "<i2").astype(np.float32) / 32768.0
+    return np.pad(pcm, (0, -len(pcm) % 160))
