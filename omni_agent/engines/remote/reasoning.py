@@ -43,10 +43,11 @@ class ReasoningSplitter:
     def finish(self) -> Iterator[ReasoningDelta | TextDelta]:
         """What was held back for a tag that did not come."""
         held, self._held = self._held, ""
-        if held and self._inside:
-            yield ReasoningDelta(held)
-        elif held and not (self._reasoned and held.isspace()):
-            yield TextDelta(held)
+        if self._inside:
+            if held:
+                yield ReasoningDelta(held)
+        elif text := held.lstrip() if self._reasoned else held:
+            yield TextDelta(text)
 
     def _reason(self) -> Iterator[ReasoningDelta]:
         """The block's text up to its end, or up to what may be the beginning of its end."""

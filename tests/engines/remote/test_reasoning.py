@@ -33,6 +33,7 @@ def test_any_cut_gives_the_same_as_the_whole(content: str, cuts: list[int]) -> N
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
+@example("", "<")
 def test_a_block_and_an_answer_are_told_apart_character_by_character(
     thought: str, answer: str
 ) -> None:
