@@ -13,7 +13,7 @@ import socket
 import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Protocol, cast
 
 from omni_agent.engines.process.wire import Packet, Unpacker, pack
@@ -67,9 +67,10 @@ async def serve(
         watching = tasks.create_task(_end_with(service))
         for packet in rest:
             desk.take(packet, tasks)
-        while data := await reader.read(1 << 18):
-            for packet in unpacker.feed(data):
-                desk.take(packet, tasks)
+        with suppress(ConnectionError):  # a line that closes with replies unread is reset
+            while data := await reader.read(1 << 18):
+                for packet in unpacker.feed(data):
+                    desk.take(packet, tasks)
         watching.cancel()
         desk.close()
     await service.aclose()
@@ -111,8 +112,16 @@ class _Desk:
                     self._send(Packet(packet.id, "item", body, blob))
                     await self._writer.drain()
             self._send(Packet(packet.id, "end"))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # nobody waits any more
+            self._fail(packet, error)  # something within the service was cancelled
         except Exception as error:
-            # The boundary of the process: the parent raises it as EngineError.
-            traceback.print_exc()
-            message = f"{type(error).__name__}: {error}"
-            self._send(Packet(packet.id, "error", {"message": message}))
+            self._fail(packet, error)
+
+    def _fail(self, packet: Packet, error: BaseException) -> None:
+        """The boundary of the process: the parent raises it as EngineError."""
+        traceback.print_exception(error)
+        message = f"{type(error).__name__}: {error}"
+        self._send(Packet(packet.id, "error", {"message": message}))

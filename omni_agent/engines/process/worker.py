@@ -224,9 +224,10 @@ class Worker:
     async def _keep(self) -> None:
         """Restart the process whenever it dies, so that the next request finds it ready."""
         while True:
-            if self._life is not None:
-                await self._life.line.lost.wait()
-                log.warning("%s: the model process died, restarting it", self.job.name)
+            if (life := self._life) is not None:
+                await life.line.lost.wait()
+                why = self._why("the model process died, restarting it", life)
+                log.warning("%s", why)
             await asyncio.sleep(max(0.0, self._retry_at - asyncio.get_running_loop().time()))
             try:
                 await self._alive()
@@ -257,8 +258,12 @@ class Worker:
 
     async def _spawn(self) -> _Life:
         ours, theirs = socket.socketpair()
-        stderr = tempfile.TemporaryFile()  # noqa: SIM115  # closed by _Life.end
+        ours.setblocking(False)
+        loop = asyncio.get_running_loop()
         with theirs:
+            # Before there is a process, which nobody would end if this were cancelled.
+            _, line = await loop.create_unix_connection(lambda: _Line(self._report), sock=ours)
+            stderr = tempfile.TemporaryFile()  # noqa: SIM115  # closed by _Life.end
             # On the loop's own thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
             arguments = [_ROOT, str(theirs.fileno()), self.job.service]
             process = subprocess.Popen(  # noqa: ASYNC220  # as above; it takes a millisecond or two
@@ -269,9 +274,6 @@ class Worker:
                 stderr=stderr,
                 env={**os.environ, **self.job.environment},
             )
-        ours.setblocking(False)
-        loop = asyncio.get_running_loop()
-        _, line = await loop.create_unix_connection(lambda: _Line(self._report), sock=ours)
         life = _Life(process, stderr, line)
         try:
             if self.job.niceness:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -16,9 +16,7 @@ import pytest
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.errors import EngineError, EngineUnavailable
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
-PATHS = {"PYTHONPATH": f"{HERE}{os.pathsep}{ROOT}"}
+from .processes import PATHS, eventually, running
 
 
 def job(factory: str = "Echo", **options: object) -> Job:
@@ -33,23 +31,6 @@ async def started(reports: list[str] | None = None) -> AsyncIterator[Worker]:
         yield worker
     finally:
         await worker.aclose()
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    """Wait for another process, which has no event to await."""
-    async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110  # as above
-            await asyncio.sleep(0.005)
-
-
-def running(pid: int) -> bool:
-    """False for a process that is gone, or dead and waiting for its parent."""
-    try:
-        os.kill(pid, 0)
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 async def test_requests_are_answered_with_bodies_and_bytes() -> None:

@@ -1,0 +1,28 @@
+"""What tests of processes share: where services are found, and how to wait for a process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PATHS = {"PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[2]}"}
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Wait for another process, which has no event to await."""
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110  # as above
+            await asyncio.sleep(0.005)
+
+
+def running(pid: int) -> bool:
+    """False for a process that is gone, or dead and waiting for its parent."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
