@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Pcm = NDArray[np.int16]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class AudioFrame:
     """A piece of mono audio.
 

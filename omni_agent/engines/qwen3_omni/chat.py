@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeGuard
+from weakref import WeakKeyDictionary
 
 from omni_agent.audio import AudioFrame
 from omni_agent.conversation import (
@@ -37,6 +40,8 @@ _DROPPED = 8
 """Items that leave a conversation at once when it is too long."""
 _CHARS_PER_TOKEN = 16
 """Text with fewer tokens than this suggests is never refused unread; it bounds the work."""
+_TEXTS = 16_384
+"""Tokenized texts to remember: those of all callers' contexts, which every prompt repeats."""
 
 
 _TAGS = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>")
@@ -120,8 +125,8 @@ class ChatWriter:
     ) -> None:
         self._tokenizer, self._special, self._limit = tokenizer, special, limit
         self._thinking = thinking
-        self._encode = lru_cache(maxsize=512)(self._encoded)
-        self._heard = lru_cache(maxsize=64)(_pieces)
+        self._encode = lru_cache(maxsize=_TEXTS)(self._encoded)
+        self._heard: WeakKeyDictionary[AudioFrame, tuple[Piece, ...]] = WeakKeyDictionary()
 
     def write(self, request: ThinkRequest) -> Prompt:
         """The whole prompt, ready for the reply's first token.
@@ -133,7 +138,8 @@ class ChatWriter:
         end = [self._special.im_start, self._special.assistant, NEWLINE]
         if self._thinking:
             end += self._template("<think>\n")
-        return self._fitting(request, request.items, end, [])
+        items = request.items
+        return self._fitting(request, items, _beginnings(_latest(items)), end, [])
 
     def write_open(self, request: ThinkRequest) -> Prompt:
         """As far as it is certain while the last item, what is heard so far, still grows.
@@ -141,29 +147,49 @@ class ChatWriter:
         Of its audio whole pieces only, of its words none. Without a growing item the
         conversation as it stands.
         """
-        if not request.items or not _is_user(last := request.items[-1]):
-            return self._fitting(request, request.items, [], [])
+        items = request.items
+        if not items or not _is_user(last := items[-1]):
+            return self._fitting(request, items, _beginnings(_latest(items)), [], [])
         end = [self._special.im_start, self._special.user, NEWLINE]
         media: list[Media] = []
         if last.parts and isinstance(growing := last.parts[0], AudioPart):
             media = [piece.media for piece in self._pieces(growing.audio) if piece.whole]
             if media:
                 end += [self._special.audio_start, *[self._special.audio] * len(media)]
-        return self._fitting(request, request.items[:-1], end, media)
+        return self._fitting(request, items[:-1], _beginnings(len(items) - 1), end, media)
 
     def _fitting(
+        self, request: ThinkRequest, items: Sequence[Item], beginnings: Sequence[int],
+        end: list[int], last: list[Media],
+    ) -> Prompt:  # fmt: skip
+        """The prompt from the first of ``beginnings`` that leaves room for the reply."""
+
+        def prompt(begin: int) -> Prompt | None:
+            with suppress(_TooLong):
+                return self._prompt(request, _from(items, begin), end, last)
+            return None
+
+        if whole := prompt(beginnings[0]):
+            return whole
+        final = len(beginnings) - 1
+        at = bisect_left(
+            beginnings, True, min(1, final), final, key=lambda begin: prompt(begin) is not None
+        )
+        return self._prompt(request, _from(items, beginnings[at]), end, last)
+
+    def _prompt(
         self, request: ThinkRequest, items: Sequence[Item], end: list[int], last: list[Media]
     ) -> Prompt:
+        """Raises _TooLong for one without room for the reply."""
         room = self._limit - request.sampling.max_tokens
-        for dropped in range(0, len(items) + 1, _DROPPED):
-            ids, media = self._conversation(request.instructions, request.tools, items[dropped:])
-            prompt = Prompt((*ids, *end), (*media, *last), self._special.placeholders)
-            if prompt.tokens <= room:
-                return prompt
-        raise EngineError(
-            f"the prompt, the tools and the latest turn need {prompt.tokens:,} tokens, and the "
-            f"Thinker's context leaves {room:,}: shorten them, or raise the context"
-        )
+        ids, media = self._conversation(request.instructions, request.tools, items)
+        prompt = Prompt((*ids, *end), (*media, *last), self._special.placeholders)
+        if prompt.tokens > room:
+            raise _TooLong(
+                f"the prompt, the tools and the latest turn need {prompt.tokens:,} tokens, and the "
+                f"Thinker's context leaves {room:,}: shorten them, or raise the context"
+            )
+        return prompt
 
     # -- turns -----------------------------------------------------------------------
 
@@ -204,7 +230,7 @@ class ChatWriter:
 
     def _content(self, message: Message) -> tuple[list[int], list[Media]]:
         if message.role != "user":
-            text = f"{message.text} …" if message.interrupted else message.text
+            text = f"{message.text} …".lstrip() if message.interrupted else message.text
             return self._text(text), []
         ids: list[int] = []
         media: list[Media] = []
@@ -238,7 +264,7 @@ class ChatWriter:
 
     def _text(self, text: str) -> list[int]:
         if len(text) > _CHARS_PER_TOKEN * self._limit:
-            raise EngineError(
+            raise _TooLong(
                 f"a text of {len(text):,} characters is longer than the Thinker's context "
                 f"of {self._limit:,} tokens: shorten the prompt, the message or the tool's result"
             )
@@ -262,43 +288,51 @@ class ChatWriter:
         return ids + self._text(run)
 
     def _encoded(self, text: str) -> tuple[int, ...]:
-        return tuple(token.id for token in self._tokenizer.encode(text)) if text else ()
+        whole = text.encode(errors="replace").decode()  # without half a surrogate pair
+        return tuple(token.id for token in self._tokenizer.encode(whole)) if whole else ()
 
     def _pieces(self, audio: AudioFrame) -> tuple[Piece, ...]:
-        return self._heard(_Once(audio))
+        if (heard := self._heard.get(audio)) is None:
+            heard = self._heard[audio] = pieces(audio)
+        return heard
 
 
-class _Once:
-    """Audio as a cache key: the same object is the same audio."""
-
-    def __init__(self, audio: AudioFrame) -> None:
-        self.audio = audio
-
-    def __hash__(self) -> int:
-        return id(self.audio)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Once) and other.audio is self.audio
-
-
-def _pieces(once: _Once) -> tuple[Piece, ...]:
-    return pieces(once.audio)
+class _TooLong(EngineError):
+    """More than the context holds; without the oldest items it may fit."""
 
 
 def _is_user(item: Item) -> TypeGuard[Message]:
     return isinstance(item, Message) and item.role == "user"
 
 
+def _latest(items: Sequence[Item]) -> int:
+    """Where the latest turn begins: with what the user said last."""
+    users = (at for at in range(len(items) - 1, -1, -1) if _is_user(items[at]))
+    return next(users, max(0, len(items) - 1))
+
+
+def _beginnings(latest: int) -> list[int]:
+    """Where a conversation may begin, the whole of it first."""
+    return [*range(0, latest, _DROPPED), latest]
+
+
+def _from(items: Sequence[Item], begin: int) -> list[Item]:
+    """The items from there on, and the calls whose results are among them."""
+    kept = items[begin:]
+    answered = {item.call_id for item in kept if isinstance(item, ToolResult)}
+    calls = (item for item in items[:begin] if isinstance(item, ToolCall))
+    return [*(call for call in calls if call.call_id in answered), *kept]
+
+
 def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Neighbouring calls together; results are left out (their call brings them)."""
+    """Calls of one round together; results are left out (their call brings them)."""
     group: list[Item] = []
     for item in items:
-        if isinstance(item, ToolResult):
-            continue
         if group and not (isinstance(item, ToolCall) and isinstance(group[-1], ToolCall)):
             yield group
             group = []
-        group.append(item)
+        if not isinstance(item, ToolResult):
+            group.append(item)
     if group:
         yield group
 

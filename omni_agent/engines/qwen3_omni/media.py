@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -29,6 +29,8 @@ _PIECE_S, _LONG_PIECE_S, _SHORT_PIECES = 2, 8, 16
 the encoder's own window."""
 _SHORTEST = RATE // 10
 """Samples; a shorter piece is filled up with silence."""
+_UNSETTLED = RATE // 4
+"""Samples at the end of resampled audio that more audio may change (0.12 s seen, from 8 kHz)."""
 _HOP = 160
 """Samples from one frame of features to the next."""
 _LARGEST_IMAGE = 20 << 20
@@ -38,15 +40,21 @@ IMAGE_TOKENS = 1280
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """What one placeholder stands for: 16-bit little-endian PCM at 16 kHz, or a picture.
+    """What one placeholder stands for: a piece of audio at 16 kHz, or a picture.
 
     key: a hash of kind and data. tokens: how many positions it takes, at most.
+    source: int16 samples, shape (n,), which belong to the conversation; or a picture's file.
     """
 
     kind: Literal["audio", "image"]
     key: str
-    data: bytes
     tokens: int
+    source: Pcm | bytes = field(compare=False, repr=False)
+
+    @property
+    def data(self) -> bytes:
+        """16-bit little-endian PCM, or the picture's file."""
+        return self.source if isinstance(self.source, bytes) else self.source.tobytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,8 @@ def pieces(audio: AudioFrame) -> tuple[Piece, ...]:
             f"audio is {audio.pcm.dtype}, not int16: make frames with AudioFrame.from_float"
         )
     pcm = resample(audio, RATE).pcm
-    return tuple(Piece(_audio(pcm[begin:end]), end <= len(pcm)) for begin, end in _cuts(len(pcm)))
+    settled = len(pcm) if audio.sample_rate == RATE else len(pcm) - _UNSETTLED
+    return tuple(Piece(_audio(pcm[begin:end]), end <= settled) for begin, end in _cuts(len(pcm)))
 
 
 def image(part: ImagePart) -> Media:
@@ -80,7 +89,7 @@ def image(part: ImagePart) -> Media:
         raise EngineError(
             f"a picture of {len(part.data):,} bytes; the Thinker sees 1 to {_LARGEST_IMAGE:,}"
         )
-    return Media("image", _hash(b"image", part.data), part.data, IMAGE_TOKENS)
+    return Media("image", _hash(b"image", part.data), IMAGE_TOKENS, part.data)
 
 
 def audio_tokens(samples: int) -> int:
@@ -92,18 +101,20 @@ def audio_tokens(samples: int) -> int:
 
 
 def _audio(pcm: Pcm) -> Media:
-    data = np.pad(pcm, (0, max(0, _SHORTEST - len(pcm)))).astype("<i2").tobytes()
-    return Media("audio", _hash(b"audio", data), data, audio_tokens(len(data) // 2))
+    if len(pcm) < _SHORTEST:
+        pcm = np.pad(pcm, (0, _SHORTEST - len(pcm)))
+    samples = np.ascontiguousarray(pcm, "<i2")  # nothing is copied, as a rule
+    return Media("audio", _hash(b"audio", samples.data), audio_tokens(len(samples)), samples)
 
 
-def _hash(kind: bytes, data: bytes) -> str:
+def _hash(kind: bytes, data: bytes | memoryview) -> str:
     return hashlib.blake2b(data, digest_size=16, person=kind).hexdigest()
 
 
 def _cuts(samples: int) -> Iterator[tuple[int, int]]:
     """Begin and end of each piece; the last end may lie beyond the audio."""
     begin = number = 0
-    while begin < samples:
+    while begin < samples or not begin:
         end = begin + RATE * (_PIECE_S if number < _SHORT_PIECES else _LONG_PIECE_S)
         yield begin, end
         begin, number = end, number + 1
