@@ -61,9 +61,9 @@ class ScriptedHost:
 class Caller:
     """A client of the server: an aiortc peer with a microphone and the data channel."""
 
-    def __init__(self) -> None:
+    def __init__(self, microphone: MediaStreamTrack | None = None) -> None:
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.peer.addTrack(AudioStreamTrack())
+        self.peer.addTrack(microphone or AudioStreamTrack())
         self.channel: RTCDataChannel = self.peer.createDataChannel("oai-events")
         self.messages: list[dict[str, Any]] = []
         self.news = asyncio.Event()

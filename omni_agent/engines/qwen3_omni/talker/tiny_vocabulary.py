@@ -77,7 +77,7 @@ def vocabulary_files() -> dict[str, str]:
         "merges.txt": merges,
         "tokenizer_config.json": json.dumps(tokenizer),
         "preprocessor_config.json": json.dumps(_PREPROCESSOR),
-        "chat_template.json": json.dumps({"chat_template": CHAT_TEMPLATE}),
+        "chat_template.jinja": CHAT_TEMPLATE,
         "generation_config.json": json.dumps({"eos_token_id": [151645, 151643]}),
     }
 

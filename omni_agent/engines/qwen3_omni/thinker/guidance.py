@@ -16,7 +16,7 @@ _BEGIN, _END = "<tool_call>\n", "\n</tool_call>"
 
 
 def structural_tag(tools: Sequence[ToolSchema], *, required: bool) -> str:
-    """JSON for vLLM's ``structural_tag``. required: calls, one at least, and no words."""
+    """JSON for vLLM's ``structural_tag``. required: one call and no words."""
     tags = [_tag(tool.name, tool.parameters) for tool in tools]
     words: dict[str, Any] = {"type": "triggered_tags", "triggers": ["<tool_call>"], "tags": tags}
     calls: dict[str, Any] = {
@@ -24,6 +24,7 @@ def structural_tag(tools: Sequence[ToolSchema], *, required: bool) -> str:
         "separator": "\n",
         "tags": tags,
         "at_least_one": True,
+        "stop_after_first": True,
     }
     return json.dumps({"type": "structural_tag", "format": calls if required else words})
 
