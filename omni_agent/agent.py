@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,10 @@ class Agent:
     persona: a name, a path or a Persona. tools: there for every persona.
     plugins: objects with hooks, beside the installed ones. engine: a name for
     all stages, or an Engines. With ``base_url`` an OpenAI-compatible server does
-    the thinking. stages: ready-made models instead of engines (the agent does
-    not close them). transcripts: where calls are kept; None keeps nothing.
+    the thinking; ``model`` is then its model's name, but a checkpoint of the engine
+    that speaks where that needs one (qwen3-omni). stages: ready-made models instead of
+    engines (the agent does not close them). transcripts: where calls are kept; None
+    keeps nothing.
 
     Raises OmniAgentError subclasses that say what is wrong with the persona,
     the plugins or the options.
@@ -83,6 +86,9 @@ class Agent:
         self.options = EngineOptions(
             model=model, light=light, base_url=base_url, api_key=api_key, report=self._report
         )
+        # A Talker with a checkpoint of its own has the one model that can be named.
+        own = elsewhere and engines.talker not in (None, "local")
+        self._thinker_options = replace(self.options, model=None) if own else self.options
         self._stages, self._owns_stages = stages, stages is None
         if stages is None:
             self._factories()  # a name nobody provides is an error now, not at the first call
@@ -121,20 +127,20 @@ class Agent:
             await self._stages.thinker.prepare(self._opening())
         self._report("")
 
-    def _factories(self) -> list[Callable[[EngineOptions], Awaitable[Any]]]:
+    def _factories(self) -> list[Callable[[], Awaitable[Any]]]:
         """How the Thinker, the Talker and the ears (where wanted) are started."""
-        engines = self.engines
-        factories: list[Callable[[EngineOptions], Awaitable[Any]]] = [
-            self.registry.thinker(engines.thinker)
+        engines, options = self.engines, self.options
+        factories: list[Callable[[], Awaitable[Any]]] = [
+            partial(self.registry.thinker(engines.thinker), self._thinker_options)
         ]
         if engines.talker is not None:
-            factories.append(self.registry.talker(engines.talker))
+            factories.append(partial(self.registry.talker(engines.talker), options))
         if engines.ears is not None:
-            factories.append(self.registry.ears(engines.ears))
+            factories.append(partial(self.registry.ears(engines.ears), options))
         return factories
 
     async def _start_stages(self) -> Stages:
-        starting = (factory(self.options) for factory in self._factories())
+        starting = (factory() for factory in self._factories())
         started: list[Any] = await asyncio.gather(*starting, return_exceptions=True)
         failures = [stage for stage in started if isinstance(stage, BaseException)]
         if failures:

@@ -193,3 +193,16 @@ def test_the_server_answers_while_models_start_and_tells_why_they_cannot() -> No
         assert health.status_code == 503
         assert health.json()["progress"] == "no talker on this machine"
         assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(("engine", "model"), [("local", "llama"), ("studio", None)])
+def test_beside_a_server_the_model_is_the_servers_unless_the_talker_has_one(
+    engine: str, model: str | None
+) -> None:
+    agent = Agent(
+        PERSONA, plugins=[Studio()], engine=Engines("local", engine, None), model="llama",
+        base_url="http://127.0.0.1:1/v1",
+    )  # fmt: skip
+    assert agent.engines.thinker == "remote"
+    assert agent._thinker_options.model == model
+    assert agent.options.model == "llama"

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omni_agent.engines.process.child import Replies, Report
 from omni_agent.engines.local.mel import RATE, log_mel
+from omni_agent.engines.process.child import Replies, Report
 
 Floats = NDArray[np.float32]
 

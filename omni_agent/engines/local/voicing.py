@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omni_agent.engines.process.child import Replies, Report
 from omni_agent.engines.local.manner import DEFAULT_VOICE
+from omni_agent.engines.process.child import Replies, Report
 
 _QUIET = 0.004
 """Below this a sample is silence: hibari's noise floor is under 0.002 of full scale."""
