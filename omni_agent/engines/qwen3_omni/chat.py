@@ -12,11 +12,11 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from omni_agent.audio import AudioFrame
@@ -33,11 +33,10 @@ from omni_agent.conversation import (
 from omni_agent.engines.qwen3_omni.media import Media, Piece, image, pieces
 from omni_agent.engines.qwen3_omni.talker.prompt import NEWLINE
 from omni_agent.engines.qwen3_omni.talker.tokens import TextTokenizer
+from omni_agent.engines.qwen3_omni.window import beginnings, groups, is_user, kept, latest_turn
 from omni_agent.errors import EngineError
 from omni_agent.thinker import ThinkRequest, ToolSchema
 
-_DROPPED = 8
-"""Items that leave a conversation at once when it is too long."""
 _CHARS_PER_TOKEN = 16
 """Text with fewer tokens than this suggests is never refused unread; it bounds the work."""
 _TEXTS = 16_384
@@ -139,7 +138,7 @@ class ChatWriter:
         if self._thinking:
             end += self._template("<think>\n")
         items = request.items
-        return self._fitting(request, items, _beginnings(_latest(items)), end, [])
+        return self._fitting(request, items, beginnings(latest_turn(items)), end, [])
 
     def write_open(self, request: ThinkRequest) -> Prompt:
         """As far as it is certain while the last item, what is heard so far, still grows.
@@ -148,34 +147,34 @@ class ChatWriter:
         conversation as it stands.
         """
         items = request.items
-        if not items or not _is_user(last := items[-1]):
-            return self._fitting(request, items, _beginnings(_latest(items)), [], [])
+        if not items or not is_user(last := items[-1]):
+            return self._fitting(request, items, beginnings(latest_turn(items)), [], [])
         end = [self._special.im_start, self._special.user, NEWLINE]
         media: list[Media] = []
         if last.parts and isinstance(growing := last.parts[0], AudioPart):
             media = [piece.media for piece in self._pieces(growing.audio) if piece.whole]
             if media:
                 end += [self._special.audio_start, *[self._special.audio] * len(media)]
-        return self._fitting(request, items[:-1], _beginnings(len(items) - 1), end, media)
+        return self._fitting(request, items[:-1], beginnings(len(items) - 1), end, media)
 
     def _fitting(
-        self, request: ThinkRequest, items: Sequence[Item], beginnings: Sequence[int],
+        self, request: ThinkRequest, items: Sequence[Item], begins: Sequence[int],
         end: list[int], last: list[Media],
     ) -> Prompt:  # fmt: skip
-        """The prompt from the first of ``beginnings`` that leaves room for the reply."""
+        """The prompt from the first of ``begins`` that leaves room for the reply."""
 
         def prompt(begin: int) -> Prompt | None:
             with suppress(_TooLong):
-                return self._prompt(request, _from(items, begin), end, last)
+                return self._prompt(request, kept(items, begin), end, last)
             return None
 
-        if whole := prompt(beginnings[0]):
+        if whole := prompt(begins[0]):
             return whole
-        final = len(beginnings) - 1
+        final = len(begins) - 1
         at = bisect_left(
-            beginnings, True, min(1, final), final, key=lambda begin: prompt(begin) is not None
+            begins, True, min(1, final), final, key=lambda begin: prompt(begin) is not None
         )
-        return self._prompt(request, _from(items, beginnings[at]), end, last)
+        return self._prompt(request, kept(items, begins[at]), end, last)
 
     def _prompt(
         self, request: ThinkRequest, items: Sequence[Item], end: list[int], last: list[Media]
@@ -215,7 +214,7 @@ class ChatWriter:
         results = {item.call_id: item for item in items if isinstance(item, ToolResult)}
         special = self._special
         roles = {"user": special.user, "assistant": special.assistant, "system": special.system}
-        for group in _groups(items):
+        for group in groups(items):
             first = group[0]
             if isinstance(first, ToolCall):
                 calls = [item for item in group if isinstance(item, ToolCall)]
@@ -299,42 +298,6 @@ class ChatWriter:
 
 class _TooLong(EngineError):
     """More than the context holds; without the oldest items it may fit."""
-
-
-def _is_user(item: Item) -> TypeGuard[Message]:
-    return isinstance(item, Message) and item.role == "user"
-
-
-def _latest(items: Sequence[Item]) -> int:
-    """Where the latest turn begins: with what the user said last."""
-    users = (at for at in range(len(items) - 1, -1, -1) if _is_user(items[at]))
-    return next(users, max(0, len(items) - 1))
-
-
-def _beginnings(latest: int) -> list[int]:
-    """Where a conversation may begin, the whole of it first."""
-    return [*range(0, latest, _DROPPED), latest]
-
-
-def _from(items: Sequence[Item], begin: int) -> list[Item]:
-    """The items from there on, and the calls whose results are among them."""
-    kept = items[begin:]
-    answered = {item.call_id for item in kept if isinstance(item, ToolResult)}
-    calls = (item for item in items[:begin] if isinstance(item, ToolCall))
-    return [*(call for call in calls if call.call_id in answered), *kept]
-
-
-def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Calls of one round together; results are left out (their call brings them)."""
-    group: list[Item] = []
-    for item in items:
-        if group and not (isinstance(item, ToolCall) and isinstance(group[-1], ToolCall)):
-            yield group
-            group = []
-        if not isinstance(item, ToolResult):
-            group.append(item)
-    if group:
-        yield group
 
 
 @dataclass(frozen=True, slots=True)
