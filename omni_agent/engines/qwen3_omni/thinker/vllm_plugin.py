@@ -6,6 +6,7 @@ It changes nothing in processes that we did not start.
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
@@ -23,6 +24,9 @@ def register() -> None:
         return
     if sys.platform == "linux":  # a killed parent must not leave a model in the GPU's memory
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        parent = multiprocessing.parent_process()
+        if parent is not None and parent.pid != os.getppid():
+            os._exit(1)  # it was killed before it could be told
     from vllm import ModelRegistry
 
     ModelRegistry.register_model(_ARCHITECTURE, _MODEL)
