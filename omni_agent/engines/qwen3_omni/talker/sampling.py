@@ -104,8 +104,9 @@ def choose(
     cumulative = probabilities.cumsum(-1)
     target = uniform.unsqueeze(-1) * cumulative[:, -1:]
     drawn = (cumulative <= target).sum(-1)
-    # Rounding can put the target on the total: the last kept candidate then.
-    drawn = torch.minimum(drawn, (probabilities > 0).sum(-1) - 1)
+    # Rounding can put the target on the total: the last kept candidate then. A row that is not
+    # finite keeps none: its code means nothing, but on a GPU a place that is none ends them all.
+    drawn = torch.minimum(drawn, (probabilities > 0).sum(-1) - 1).clamp(min=0)
     place = torch.where(temperature > 0, drawn, torch.zeros_like(drawn))
     return ids.gather(-1, place.unsqueeze(-1)).squeeze(-1)
 

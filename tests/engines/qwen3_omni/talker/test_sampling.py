@@ -104,3 +104,14 @@ def test_control_codes_are_never_chosen_but_for_the_end() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         TalkerSampling(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_row_that_is_not_finite_still_gets_a_code_that_can_be_looked_up(bad: float) -> None:
+    rows = logits(3)
+    rows[1] = bad
+    warm, uniform = torch.full((3,), 0.9), torch.tensor([0.1, 0.99, 0.5])
+    codes = choose(rows, warm, 50, 0.8, uniform)
+    assert all(0 <= code < VOCABULARY for code in codes.tolist())
+    others = torch.tensor([0, 2])
+    assert torch.equal(codes[others], choose(rows[others], warm[others], 50, 0.8, uniform[others]))
