@@ -21,15 +21,13 @@ from torch import Tensor
 
 from omni_agent.engines.qwen3_omni.talker.code2wav_weights import Code2WavWeights, WavLayer
 from omni_agent.engines.qwen3_omni.talker.config import Code2WavConfig
-from omni_agent.engines.qwen3_omni.talker.layout import CONV_KERNEL
 from omni_agent.engines.qwen3_omni.talker.ops import EagerOps, Ops, rotate
 from omni_agent.engines.qwen3_omni.talker.rope import RotaryAngles
 from omni_agent.engines.qwen3_omni.talker.wav_convs import (
     Taps,
+    add_taps,
     decoder_block,
-    snake,
     upsample,
-    wide_conv,
 )
 
 
@@ -39,7 +37,7 @@ class WavState:
 
     frames (S,) int64: frames decoded so far. keys, values: per layer
     (S, heads, window - 1, D). taps: the inputs each convolution still needs,
-    (S, C, n), in the order the decoder meets them.
+    (S, n, C), in the order the decoder meets them.
     """
 
     frames: Tensor
@@ -99,22 +97,8 @@ class Code2Wav:
             frames=torch.zeros(streams, dtype=torch.int64, device=norm.device),
             keys=tuple(zeros(*kv) for _ in layers),
             values=tuple(zeros(*kv) for _ in layers),
-            taps=tuple(zeros(streams, *shape) for shape in self._tap_shapes()),
+            taps=tuple(zeros(streams, *shape) for shape in self._weights.kept()),
         )
-
-    def _tap_shapes(self) -> list[tuple[int, int]]:
-        """(channels, samples) kept by each convolution, in decoding order."""
-        weights = self._weights
-        shapes = [(self._config.hidden_size, up.depthwise.weight.shape[-1] - 1)
-                  for up in weights.upsamples]  # fmt: skip
-        shapes.append((self._config.hidden_size, CONV_KERNEL - 1))
-        for block in weights.blocks:
-            shapes.append((block.transposed.weight.shape[1] // 2, 1))
-            for unit in block.units:
-                kernel = unit.conv1.weight.shape[-1]
-                shapes.append((unit.conv1.weight.shape[1], (kernel - 1) * unit.dilation))
-        shapes.append((weights.conv_out.weight.shape[1], weights.conv_out.weight.shape[-1] - 1))
-        return shapes
 
     def decode(self, codes: Tensor, state: WavState, *, first: bool) -> tuple[Tensor, WavState]:
         """T more frames of B streams: codes (B, 16, T) to samples (B, n) and the state after.
@@ -124,11 +108,11 @@ class Code2Wav:
         """
         weights = self._weights
         hidden = F.embedding(codes + self._offsets[:, None], weights.embedding).mean(1)  # (B, T, H)
-        hidden, keys, values = self._transformer(hidden, state)
-        taps, x = Taps(state.taps), hidden.transpose(1, 2)  # (B, H, T)
+        x, keys, values = self._transformer(hidden, state)
+        taps = Taps(state.taps)
         for stage in weights.upsamples:
             x = upsample(x, stage, taps)
-        x = wide_conv(taps.join(x), weights.conv_in)
+        x = weights.conv_in(taps.join(x))
         for block in weights.blocks:
             x = decoder_block(x, block, taps, first=first)
         wave = self._wave(x, taps)
@@ -143,16 +127,16 @@ class Code2Wav:
         weights = self._weights
         # The layers before the blocks have no tail; their taps come first.
         taps = Taps(state.taps[len(weights.upsamples) + 1 :])
-        x = state.taps[len(weights.upsamples) + 1][..., :0]  # (B, C, 0): no new input
+        x = state.taps[len(weights.upsamples) + 1][:, :0]  # (B, 0, C): no new input
         for block in weights.blocks:
             x = decoder_block(x, block, taps, tail=True)
         return self._wave(x, taps)
 
     def _wave(self, x: Tensor, taps: Taps) -> Tensor:
-        """The last layer's input (B, C, n) to samples (B, n)."""
-        joined = taps.join(snake(x, self._weights.snake_out))
-        out = F.conv1d(joined, self._weights.conv_out.weight, self._weights.conv_out.bias)
-        return out.squeeze(1).clamp(-1, 1)
+        """The last layer's input (B, n, C) to samples (B, n)."""
+        joined = taps.join_snake(x, self._weights.snake_out)
+        wave = add_taps(self._weights.taps_out(joined)) + self._weights.bias_out
+        return wave.clamp_(-1, 1)
 
     def _transformer(
         self, x: Tensor, state: WavState
@@ -165,14 +149,15 @@ class Code2Wav:
         keys, values = [], []
         for layer, old_k, old_v in zip(self._weights.layers, state.keys, state.values, strict=True):
             normed = self._ops.rms_norm(x, layer.norm1, self._config.rms_norm_eps)
-            qkv = F.linear(normed, layer.qkv).view(batch * count, -1, self._config.head_dim)
-            q, k, v = qkv.chunk(3, dim=1)  # each (B T, heads, D)
-            shape = (batch, count, -1, self._config.head_dim)
-            q = rotate(q, cos, sin).view(shape).transpose(1, 2)  # (B, heads, T, D)
-            k = torch.cat((old_k, rotate(k, cos, sin).view(shape).transpose(1, 2)), dim=2)
-            v = torch.cat((old_v, v.reshape(shape).transpose(1, 2)), dim=2)
+            qkv = layer.qkv(normed).view(batch * count, -1, self._config.head_dim)
+            heads, shape = qkv.shape[1] // 3, (batch, count, -1, self._config.head_dim)
+            turned = rotate(qkv[:, : 2 * heads], cos, sin)
+            # Each (B, heads, T, D).
+            q, k = turned.view(shape).transpose(1, 2).chunk(2, dim=1)
+            v = qkv[:, 2 * heads :].reshape(shape).transpose(1, 2)
+            k, v = torch.cat((old_k, k), dim=2), torch.cat((old_v, v), dim=2)
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            x = x + F.linear(mixed.transpose(1, 2).reshape(batch, count, width), layer.out)
+            x = x + layer.out(mixed.transpose(1, 2).reshape(batch, count, width))
             x = x + self._feed_forward(x, layer)
             keys.append(k[:, :, count:])
             values.append(v[:, :, count:])
@@ -181,7 +166,7 @@ class Code2Wav:
 
     def _feed_forward(self, x: Tensor, layer: WavLayer) -> Tensor:
         normed = self._ops.rms_norm(x, layer.norm2, self._config.rms_norm_eps)
-        return F.linear(self._ops.swiglu(F.linear(normed, layer.gate_up)), layer.down)
+        return layer.down(self._ops.swiglu(layer.gate_up(normed)))
 
     def _mask(self, frames: Tensor, count: int) -> Tensor:
         """(B, 1, T, window - 1 + T): causal, within the window, and not before the start."""

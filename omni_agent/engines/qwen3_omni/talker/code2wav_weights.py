@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from omni_agent.engines.qwen3_omni.talker.config import Code2WavConfig
-from omni_agent.engines.qwen3_omni.talker.layout import DILATIONS
+from omni_agent.engines.qwen3_omni.talker.layout import CONV_KERNEL, DILATIONS
+from omni_agent.engines.qwen3_omni.talker.products import Convolution, Product
 from omni_agent.engines.qwen3_omni.talker.reading import Reader
 
 # Added to SnakeBeta's exp(beta) before dividing, as in the reference model.
@@ -16,31 +17,23 @@ _SNAKE_EPS = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Conv:
-    weight: Tensor
-    bias: Tensor
+class Depthwise:
+    weight: Tensor  # (C, kernel)
+    bias: Tensor  # (C,)
 
 
 @dataclass(frozen=True, slots=True)
-class Transposed:
-    """A stride-s transposed convolution as one matrix product per input sample.
-
-    With kernel 2s, output block j is made of inputs j and j - 1: weight
-    (s * out, 2 in), the newer input's half first. With kernel s, of input j alone:
-    weight (s * out, in). Rows run over the block's samples, then channels.
-    """
-
-    weight: Tensor
-    bias: Tensor  # (out,)
-    rate: int
+class Norm:
+    weight: Tensor  # (C,)
+    bias: Tensor  # (C,)
 
 
 @dataclass(frozen=True, slots=True)
 class Snake:
     """x + inverse * sin(x * frequency)^2, with exp(alpha) and 1 / exp(beta) precomputed."""
 
-    frequency: Tensor  # (C, 1)
-    inverse: Tensor  # (C, 1)
+    frequency: Tensor  # (C,)
+    inverse: Tensor  # (C,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,37 +41,47 @@ class WavLayer:
     """A layer of the sliding-window transformer. The layer scales are folded into out and down."""
 
     norm1: Tensor
-    qkv: Tensor  # (3 H, H)
-    out: Tensor  # (H, H)
+    qkv: Product  # (3 H, H)
+    out: Product  # (H, H)
     norm2: Tensor
-    gate_up: Tensor  # (2 I, H)
-    down: Tensor  # (H, I)
+    gate_up: Product  # (2 I, H)
+    down: Product  # (H, I)
 
 
 @dataclass(frozen=True, slots=True)
 class Upsample:
-    """A k = s transposed convolution and a ConvNeXt block (gamma folded into pwconv2)."""
+    """A transposed convolution and a ConvNeXt block (gamma folded into narrow).
 
-    transposed: Transposed
-    depthwise: Conv
-    norm: Conv  # LayerNorm's weight and bias
-    wide: Conv
-    narrow: Conv
+    expand: the convolution, with kernel = stride: each input makes ``rate`` outputs.
+    """
+
+    expand: Product  # (rate H, H)
+    rate: int
+    depthwise: Depthwise
+    norm: Norm
+    wide: Product
+    narrow: Product
 
 
 @dataclass(frozen=True, slots=True)
 class ResidualUnit:
     snake1: Snake
-    conv1: Conv
+    conv1: Convolution
     snake2: Snake
-    pointwise: Conv  # (C, C), (C, 1): a 1 x 1 convolution as a product
-    dilation: int
+    conv2: Product  # (C, C): a 1 x 1 convolution
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderBlock:
+    """A transposed convolution and three residual units.
+
+    expand: the convolution, with kernel = 2 stride: a pair of inputs, j - 1 and j, makes
+    the ``rate`` outputs of block j. So it is a convolution of two taps.
+    """
+
     snake: Snake
-    transposed: Transposed
+    expand: Convolution  # (rate C / 2, C, 2)
+    rate: int
     units: tuple[ResidualUnit, ...]
 
 
@@ -88,100 +91,134 @@ class Code2WavWeights:
     layers: tuple[WavLayer, ...]
     norm: Tensor
     upsamples: tuple[Upsample, ...]
-    conv_in: Conv  # (decoder width, k H), (decoder width, 1): see wav_convs.wide_conv
+    conv_in: Convolution
     blocks: tuple[DecoderBlock, ...]
     snake_out: Snake
-    conv_out: Conv
+    taps_out: Product  # (k, C): the last convolution, one tap a row; see wav_convs.add_taps
+    bias_out: Tensor  # (1,)
+
+    def kept(self) -> list[tuple[int, int]]:
+        """(inputs, channels) kept for each convolution, in decoding order."""
+        kept = []
+        for stage in self.upsamples:
+            channels, kernel = stage.depthwise.weight.shape
+            kept.append((kernel - 1, channels))
+        convolutions = [self.conv_in]
+        for block in self.blocks:
+            convolutions += [block.expand, *(unit.conv1 for unit in block.units)]
+        kept += [(each.kept, each.channels) for each in convolutions]
+        return [*kept, (CONV_KERNEL - 1, self.snake_out.inverse.shape[0])]
 
 
 def read_code2wav(config: Code2WavConfig, reader: Reader) -> Code2WavWeights:
-    last = len(config.upsample_rates) + 1
+    """Read the decoder's tensors; its products are laid out for one frame a call."""
+    rows, last = 1, len(config.upsample_rates) + 1  # rows: of the product being read
+    layers = tuple(_layer(reader, index) for index in range(config.num_hidden_layers))
+    upsamples = []
+    for index, rate in enumerate(config.upsampling_ratios):
+        upsamples.append(_upsample(reader, index, rate, rows))
+        rows *= rate
+    conv_in = _conv(reader, "code2wav.decoder.0.conv", rows)
+    blocks = []
+    for index, rate in enumerate(config.upsample_rates, start=1):
+        blocks.append(_block(reader, index, rate, rows))
+        rows *= rate
+    conv_out = reader.one(f"code2wav.decoder.{last + 1}.conv.weight")  # (1, C, k)
     return Code2WavWeights(
         embedding=reader.one("code2wav.code_embedding.weight"),
-        layers=tuple(_layer(reader, index) for index in range(config.num_hidden_layers)),
+        layers=layers,
         norm=reader.one("code2wav.pre_transformer.norm.weight"),
-        upsamples=tuple(
-            _upsample(reader, index, rate) for index, rate in enumerate(config.upsampling_ratios)
-        ),
-        conv_in=_wide(reader, "code2wav.decoder.0.conv"),
-        blocks=tuple(
-            _block(reader, index, rate) for index, rate in enumerate(config.upsample_rates, start=1)
-        ),
+        upsamples=tuple(upsamples),
+        conv_in=conv_in,
+        blocks=tuple(blocks),
         snake_out=_snake(reader, f"code2wav.decoder.{last}"),
-        conv_out=_conv(reader, f"code2wav.decoder.{last + 1}.conv"),
+        taps_out=Product.of(conv_out.squeeze(0).T.contiguous(), rows=rows),
+        bias_out=reader.one(f"code2wav.decoder.{last + 1}.conv.bias"),
     )
 
 
-def _conv(reader: Reader, prefix: str) -> Conv:
-    return Conv(reader.one(f"{prefix}.weight"), reader.one(f"{prefix}.bias"))
+def _conv(reader: Reader, prefix: str, rows: int, dilation: int = 1) -> Convolution:
+    weight, bias = reader.one(f"{prefix}.weight"), reader.one(f"{prefix}.bias")
+    return Convolution.of(weight, bias, rows=rows, dilation=dilation)
 
 
-def _transposed(reader: Reader, prefix: str, rate: int) -> Transposed:
-    stored = _conv(reader, prefix)  # (in, out, kernel)
-    taps = stored.weight.permute(2, 1, 0)  # (kernel, out, in)
-    halves = [taps[begin : begin + rate].flatten(0, 1) for begin in range(0, len(taps), rate)]
-    weight = torch.cat(halves, dim=1)
-    return Transposed(weight.contiguous(), stored.bias, rate)
+def _expanding(reader: Reader, prefix: str, rate: int) -> tuple[Tensor, Tensor]:
+    """A transposed convolution of stride ``rate`` as a convolution to blocks of ``rate`` outputs.
+
+    Weight (rate * out, in, taps) and bias (rate * out,).
+    """
+    stored = reader.one(f"{prefix}.weight")  # (in, out, taps * rate), the newest input first
+    taps = stored.view(*stored.shape[:2], -1, rate).flip(
+        2
+    )  # (in, out, taps, rate), the oldest first
+    weight = taps.permute(3, 1, 0, 2).flatten(0, 1).contiguous()
+    return weight, reader.one(f"{prefix}.bias").repeat(rate)
 
 
-def _pointwise(reader: Reader, prefix: str) -> Conv:
-    stored = _conv(reader, prefix)
-    return Conv(stored.weight.squeeze(-1), stored.bias.unsqueeze(-1))
-
-
-def _wide(reader: Reader, prefix: str) -> Conv:
-    stored = _conv(reader, prefix)
-    weight = stored.weight.permute(0, 2, 1).flatten(1).contiguous()
-    return Conv(weight, stored.bias.unsqueeze(-1))
+def _linear(reader: Reader, prefix: str, rows: int) -> Product:
+    weight, bias = reader.one(f"{prefix}.weight"), reader.one(f"{prefix}.bias")
+    return Product.of(weight.flatten(1), bias, rows=rows)
 
 
 def _snake(reader: Reader, prefix: str) -> Snake:
     alpha, beta = reader.one(f"{prefix}.alpha"), reader.one(f"{prefix}.beta")
-    frequency = torch.exp(alpha).unsqueeze(-1)
-    return Snake(frequency, (1.0 / (torch.exp(beta) + _SNAKE_EPS)).unsqueeze(-1))
+    return Snake(torch.exp(alpha), 1.0 / (torch.exp(beta) + _SNAKE_EPS))
 
 
 def _layer(reader: Reader, index: int) -> WavLayer:
     prefix = f"code2wav.pre_transformer.layers.{index}"
     attention_scale = reader.one(f"{prefix}.self_attn_layer_scale.scale")
     mlp_scale = reader.one(f"{prefix}.mlp_layer_scale.scale")
+    out = reader.one(f"{prefix}.self_attn.o_proj.weight").mul_(attention_scale.unsqueeze(-1))
+    down = reader.one(f"{prefix}.mlp.down_proj.weight").mul_(mlp_scale.unsqueeze(-1))
+    qkv = reader.joined([f"{prefix}.self_attn.{part}_proj.weight" for part in "qkv"])
+    gate_up = reader.joined([f"{prefix}.mlp.gate_proj.weight", f"{prefix}.mlp.up_proj.weight"])
     return WavLayer(
         norm1=reader.one(f"{prefix}.input_layernorm.weight"),
-        qkv=reader.joined([f"{prefix}.self_attn.{part}_proj.weight" for part in "qkv"]),
-        out=reader.one(f"{prefix}.self_attn.o_proj.weight").mul_(attention_scale.unsqueeze(-1)),
+        qkv=Product.of(qkv, rows=1),
+        out=Product.of(out, rows=1),
         norm2=reader.one(f"{prefix}.post_attention_layernorm.weight"),
-        gate_up=reader.joined([f"{prefix}.mlp.gate_proj.weight", f"{prefix}.mlp.up_proj.weight"]),
-        down=reader.one(f"{prefix}.mlp.down_proj.weight").mul_(mlp_scale.unsqueeze(-1)),
+        gate_up=Product.of(gate_up, rows=1),
+        down=Product.of(down, rows=1),
     )
 
 
-def _upsample(reader: Reader, index: int, rate: int) -> Upsample:
+def _upsample(reader: Reader, index: int, rate: int, rows: int) -> Upsample:
+    """``rows``: of its input, a frame."""
     prefix = f"code2wav.upsample.{index}"
     gamma = reader.one(f"{prefix}.1.gamma")
-    narrow = _conv(reader, f"{prefix}.1.pwconv2")
+    weight, bias = reader.one(f"{prefix}.1.pwconv2.weight"), reader.one(f"{prefix}.1.pwconv2.bias")
+    narrow, after = weight.mul_(gamma.unsqueeze(-1)), rows * rate
+    expand, expand_bias = _expanding(reader, f"{prefix}.0.conv", rate)
     return Upsample(
-        transposed=_transposed(reader, f"{prefix}.0.conv", rate),
-        depthwise=_conv(reader, f"{prefix}.1.dwconv.conv"),
-        norm=_conv(reader, f"{prefix}.1.norm"),
-        wide=_conv(reader, f"{prefix}.1.pwconv1"),
-        narrow=Conv(narrow.weight.mul_(gamma.unsqueeze(-1)), narrow.bias.mul_(gamma)),
+        expand=Product.of(expand.squeeze(2), expand_bias, rows=rows),
+        rate=rate,
+        depthwise=Depthwise(
+            reader.one(f"{prefix}.1.dwconv.conv.weight").squeeze(1),
+            reader.one(f"{prefix}.1.dwconv.conv.bias"),
+        ),
+        norm=Norm(reader.one(f"{prefix}.1.norm.weight"), reader.one(f"{prefix}.1.norm.bias")),
+        wide=_linear(reader, f"{prefix}.1.pwconv1", after),
+        narrow=Product.of(narrow, bias.mul_(gamma), rows=after),
     )
 
 
-def _block(reader: Reader, index: int, rate: int) -> DecoderBlock:
-    prefix = f"code2wav.decoder.{index}.block"
+def _block(reader: Reader, index: int, rate: int, rows: int) -> DecoderBlock:
+    """``rows``: of its input, a frame."""
+    prefix, after = f"code2wav.decoder.{index}.block", rows * rate
     units = tuple(
         ResidualUnit(
             snake1=_snake(reader, f"{prefix}.{unit}.act1"),
-            conv1=_conv(reader, f"{prefix}.{unit}.conv1.conv"),
+            conv1=_conv(reader, f"{prefix}.{unit}.conv1.conv", after, dilation),
             snake2=_snake(reader, f"{prefix}.{unit}.act2"),
-            pointwise=_pointwise(reader, f"{prefix}.{unit}.conv2.conv"),
-            dilation=dilation,
+            conv2=_linear(reader, f"{prefix}.{unit}.conv2.conv", after),
         )
         for unit, dilation in enumerate(DILATIONS, start=2)
     )
+    expand, expand_bias = _expanding(reader, f"{prefix}.1.conv", rate)
     return DecoderBlock(
         snake=_snake(reader, f"{prefix}.0"),
-        transposed=_transposed(reader, f"{prefix}.1.conv", rate),
+        expand=Convolution.of(expand, expand_bias, rows=rows),
+        rate=rate,
         units=units,
     )

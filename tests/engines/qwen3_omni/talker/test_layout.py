@@ -78,8 +78,15 @@ def test_the_fused_weights_hold_every_parameter_of_the_published_size_on_the_met
     # Layer scales and ConvNeXt gammas are folded into the matrices they scale.
     wav = config.code2wav_config
     folded = wav.hidden_size * (2 * wav.num_hidden_layers + len(wav.upsampling_ratios))
+    # A transposed convolution's bias is repeated for each of its stride's outputs.
+    steps = [(rate, wav.hidden_size) for rate in wav.upsampling_ratios]
+    steps += [(rate, wav.decoder_dim >> i) for i, rate in enumerate(wav.upsample_rates, start=1)]
+    repeated = sum((rate - 1) * width for rate, width in steps)
     text = config.thinker_config.text_config
-    assert loose + folded == 3_324_596_480 + 216_016_577 + text.vocab_size * text.hidden_size
+    assert (
+        loose + folded - repeated
+        == 3_324_596_480 + 216_016_577 + text.vocab_size * text.hidden_size
+    )
     layer = weights.backbone.layers[-1]
     assert len(weights.backbone.layers) == 20
     assert layer.gate_up.shape == (128, 768, 1024)
