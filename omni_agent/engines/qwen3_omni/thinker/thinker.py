@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from omni_agent.conversation import Message
 from omni_agent.engines.process.worker import Job, Worker
@@ -27,9 +27,11 @@ from omni_agent.thinker import Features, Sampling, ThinkRequest, Thought, Usage
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _START_S = 900.0
 """Loading 60 GB and capturing graphs takes minutes."""
-_REMEMBERED = 4096
+_REMEMBERED, _READ = 4096, 64
 
 
 class QwenThinker:
@@ -49,6 +51,7 @@ class QwenThinker:
         self.worker = worker
         self._writer, self._options, self._thinking = writer, options, thinking
         self._known: OrderedDict[str, None] = OrderedDict()  # items that the process holds
+        self._read: OrderedDict[Prompt, None] = OrderedDict()  # prompts that it read ahead
         self._known_by: int | None = None  # … the process with this id
 
     @staticmethod
@@ -103,12 +106,16 @@ class QwenThinker:
         if self.worker.pid is None:
             return None
         prompt = self._writer.write_open(request)
+        self._forget_the_dead()
+        if prompt in self._read:  # nothing whole has come since
+            return None
         sampling = {**_sampling(request, self._options), "max_tokens": 1}
         features = None
         async with aclosing(self._replies(prompt, sampling)) as replies:
             async for reply in replies:
                 if shape := reply.get("prompt"):
                     features = Features(_features(request, prompt, shape, reply["file"]))
+        _remember(self._read, prompt, _READ)
         return features
 
     async def counters(self) -> Mapping[str, Any]:
@@ -133,7 +140,8 @@ class QwenThinker:
             "sampling": sampling,
             "file": file.name,
         }
-        await self._put([item for item in prompt.media if not self._holds(item)])
+        self._forget_the_dead()
+        await self._put([item for item in prompt.media if item.key not in self._known])
         try:
             for _ in range(2):
                 missing: set[str] = set()
@@ -150,18 +158,23 @@ class QwenThinker:
             file.unlink(missing_ok=True)
         raise EngineError("the conversation's audio and pictures are more than the Thinker keeps")
 
-    def _holds(self, item: Media) -> bool:
+    def _forget_the_dead(self) -> None:
+        """What a process knew went with it."""
         if self._known_by != self.worker.pid:
             self._known.clear()
+            self._read.clear()
             self._known_by = self.worker.pid
-        return item.key in self._known
 
     async def _put(self, items: list[Media]) -> None:
         for item in {item.key: item for item in items}.values():
             await self.worker.call("put", {"kind": item.kind, "key": item.key}, item.data)
-            self._known[item.key] = None
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+            _remember(self._known, item.key, _REMEMBERED)
+
+
+def _remember(known: OrderedDict[T, None], new: T, most: int) -> None:
+    known[new] = None
+    if len(known) > most:
+        known.popitem(last=False)
 
 
 def _environment(options: ThinkerOptions) -> dict[str, str]:
