@@ -6,9 +6,10 @@ Lengths, slots and chosen experts are read on the device, so a decoding step can
 be captured as a CUDA graph. Every program computes one row's result (the rows of
 a tile do not mix), so a row never depends on its companions. Sums are in fp32.
 ``TRITON_INTERPRET=1`` runs them on a CPU: that is how the tests hold them equal
-to ``EagerOps``. They have not been compiled, tuned or timed on a GPU yet; the
-places to look first are ``attend`` for long prompts (one program a query head,
-no split over positions) and block sizes everywhere.
+to ``EagerOps``. The tests also compile them for sm_80 to sm_90. They have not run
+on a GPU yet, nor been tuned or timed; the places to look first are ``attend`` for
+long prompts (one program a query head, no split over positions) and block sizes
+everywhere.
 """
 
 from __future__ import annotations

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -103,6 +108,74 @@ def test_tiles_hold_every_pair_once_and_one_expert_each(seed: int) -> None:
             assert {flat[pair] for pair in pairs} == {expert}
             held += pairs
     assert sorted(held) == list(range(2 * rows))
+
+
+def close(mine: torch.Tensor, other: torch.Tensor) -> bool:
+    """Within the rounding of half precision of what fp32 gives."""
+    return torch.allclose(mine.float(), other, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize(("groups", "positions"), [(2, 4200), (8, 16)], ids=["Talker", "MTP"])
+def test_published_heads_in_bfloat16_are_those_of_fp32(
+    ops: TritonOps, groups: int, positions: int
+) -> None:
+    where = (torch.tensor([1, 0], device=DEVICE), torch.tensor([0, positions - 1], device=DEVICE))
+    half = [
+        tensor.bfloat16()
+        for tensor in (
+            noise(2, (16 + 2 * groups) * 128), noise(128, seed=1), noise(128, seed=2),
+            noise(2, groups, positions, 128, seed=4), noise(2, groups, positions, 128, seed=5),
+        )
+    ]  # fmt: skip
+    turns = noise(2, 64, seed=3)
+    made = []
+    for one, (qkv, *norms, keys, values) in ((ops, half), (EAGER, [t.float() for t in half])):
+        cache = (keys.clone(), values.clone())
+        angles = (turns.cos(), turns.sin())
+        q = one.rope_store(qkv, (norms[0], norms[1]), angles, cache, where, 1e-6)
+        made.append((q, *cache, one.attend(q, cache, where)))
+    for mine, other in zip(*made, strict=True):
+        assert mine.dtype == torch.bfloat16
+        assert close(mine, other)
+
+
+def test_published_rows_in_bfloat16_are_those_of_fp32(ops: TritonOps) -> None:
+    x, weight, wide = noise(3, 1024), noise(1024, seed=1), noise(3, 2 * 3072, seed=2)
+    x, weight, wide = x.bfloat16(), weight.bfloat16(), wide.bfloat16()
+    normed = EAGER.rms_norm(x.float(), weight.float(), 1e-6)
+    assert close(ops.rms_norm(x, weight, 1e-6), normed)
+    assert close(ops.swiglu(wide), EAGER.swiglu(wide.float()))
+
+
+def test_published_experts_in_half_precision_are_those_of_fp32(ops: TritonOps) -> None:
+    # Triton 3.9's interpreter multiplies the bits of a bfloat16 in a dot; it knows float16.
+    chosen = noise(1, 128, seed=1).topk(6).indices
+    half = [
+        tensor.half()
+        for tensor in (
+            noise(1, 1024), torch.softmax(noise(1, 6, seed=2), -1),
+            noise(128, 768, 1024, seed=3) / 32, noise(128, 1024, 384, seed=4) / 20,
+        )
+    ]  # fmt: skip
+    x, scales, gate_up, down = half
+    mine = ops.experts(x, chosen, scales, gate_up, down)
+    x, scales, gate_up, down = (tensor.float() for tensor in half)
+    assert mine.dtype == torch.float16
+    assert close(mine, EAGER.experts(x, chosen, scales, gate_up, down))
+
+
+def test_the_kernels_compile_for_gpus_that_are_not_here(tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    env["TRITON_CACHE_DIR"] = str(tmp_path)
+    script = Path(__file__).parent / "compile_kernels.py"
+    done = subprocess.run(
+        [sys.executable, script], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert len({name for name, *_ in lines}) == 6
+    for name, target, shared in lines:
+        assert int(shared) <= 48 << 10, f"{name} on {target}: more than a block has without asking"
 
 
 @pytest.mark.skipif(DEVICE.type == "cuda", reason="the tiny checkpoint of the tests is on the CPU")
