@@ -38,7 +38,8 @@ def filters() -> Floats:
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
     area = 2.0 / (edges[2:] - edges[:-2])
-    return (np.maximum(0.0, np.minimum(rising, falling)) * area[:, None]).astype(np.float32)
+    triangles: Floats = np.maximum(0.0, np.minimum(rising, falling)) * area[:, None]
+    return triangles.astype(np.float32)
 
 
 def log_mel(samples: Floats, padding_s: float) -> Floats:
