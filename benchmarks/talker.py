@@ -1,25 +1,29 @@
 """How long one 80 ms frame takes: Talker step, MTP and Code2Wav, beside the reference.
 
-    python benchmarks/talker.py [--size tiny|cpu|true] [--streams 1,4,16] [--json FILE]
+    taskset -c 1 python benchmarks/talker.py [--size tiny|cpu|true] [--streams 1,4,16]
+                                             [--only parts|frames|code2wav] [--json FILE]
 
 Random weights, no network. ``true`` is the published size (the default on a GPU);
 ``cpu`` keeps Code2Wav and MTP at their published size and cuts the Talker to two
 layers of sixteen experts (the default on a CPU). The reference is the same module
 of ``transformers``, eager, in the same process; runs alternate, and the table
-shows each one's median. Milliseconds.
+shows each one's median and quartiles, in milliseconds. The ratio is the median of
+the rounds' own ratios: what else the machine does falls on both halves of a round.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +45,35 @@ from omni_agent.engines.qwen3_omni.talker.weights import TalkerWeights, build
 
 PUBLISHED = Path(__file__).parents[1] / "tests/engines/qwen3_omni/talker/published_config.json"
 PROMPT = 256  # positions
+ONLY = ("parts", "frames", "code2wav")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Quartiles of the rounds, milliseconds."""
+
+    low: float
+    median: float
+    high: float
+
+    @staticmethod
+    def of(times: Sequence[float]) -> Spread:
+        low, median, high = np.percentile(times, (25, 50, 75)).tolist()
+        return Spread(low, median, high)
+
+    def __str__(self) -> str:
+        return f"{self.median:.1f} ({self.low:.1f} – {self.high:.1f})"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. times in milliseconds, the median of the rounds."""
+    """One line of the table. ratio: the reference's time over ours, median of the rounds."""
 
     what: str
     streams: int
-    ours: float
-    reference: float | None = None
+    ours: Spread
+    reference: Spread | None = None
+    ratio: float | None = None
 
 
 class Bench:
@@ -77,9 +100,15 @@ class Bench:
                     spent = self._time(call) / per[index]
                     if turn:
                         times[index].append(spent)
-        other = statistics.median(times[1]) if times[1] else None
-        self.rows.append(Row(what, streams, statistics.median(times[0]), other))
-        print(format_row(self.rows[-1]), flush=True)
+        row = Row(what, streams, Spread.of(times[0]))
+        if times[1]:
+            ratio = statistics.median(b / a for a, b in zip(*times, strict=True))
+            row = Row(what, streams, row.ours, Spread.of(times[1]), ratio)
+        self.show(row)
+
+    def show(self, row: Row) -> None:
+        self.rows.append(row)
+        print(format_row(row), flush=True)
 
     def _time(self, call: Callable[[], object]) -> float:
         self._wait()
@@ -198,7 +227,7 @@ def bench_frames(bench: Bench, weights: TalkerWeights, streams: int, reference: 
 
 
 def bench_parts(bench: Bench, weights: TalkerWeights, reference: Reference) -> None:
-    """MTP alone, prefill, the first frame, and Code2Wav against a whole decode."""
+    """MTP alone, prefill, and the first frame."""
     config, device = weights.config, bench.device
     talker, norm = config.talker_config, weights.backbone.norm
     predictor = Predictor(talker.code_predictor_config, weights.predictor, EagerOps(), 1)
@@ -227,19 +256,18 @@ def bench_parts(bench: Bench, weights: TalkerWeights, reference: Reference) -> N
 
     bench.add("MTP, eager, 1 frame", 1, predict, reference.predict)
     bench.add(f"Talker prefill, {PROMPT} positions", 1, prefill, reference.prefill)
-    first = statistics.median([first_frame() for _ in range(bench.rounds + 1)][1:])
-    bench.rows.append(Row("first frame after the first token", 1, first))
-    print(format_row(bench.rows[-1]), flush=True)
-    bench_code2wav(bench, weights, reference)
+    first = Spread.of([first_frame() for _ in range(bench.rounds + 1)][1:])
+    bench.show(Row("first frame after the first token", 1, first))
 
 
 def bench_code2wav(bench: Bench, weights: TalkerWeights, reference: Reference) -> None:
+    """Streams of several frames a call against one whole decode, both per frame."""
     wav = Code2Wav(weights.config.code2wav_config, weights.code2wav)
-    quantizers, whole = weights.config.code2wav_config.num_quantizers, 25
-    codes = torch.randint(0, 8, (1, quantizers, whole), device=bench.device)
+    quantizers = weights.config.code2wav_config.num_quantizers
+    codes = torch.randint(0, 8, (1, quantizers, 100), device=bench.device)
     _, begun = wav.decode(codes[..., :1], wav.empty_state(1), first=True)
 
-    for count in (1, 2, 4, 8):
+    for count, whole in ((1, 25), (2, 25), (4, 25), (8, 25), (1, 100)):
 
         def stream(count: int = count) -> None:
             state = begun
@@ -248,14 +276,13 @@ def bench_code2wav(bench: Bench, weights: TalkerWeights, reference: Reference) -
 
         bench.add(
             f"Code2Wav, {count} a call, per frame (reference: whole decode of {whole})",
-            1, stream, lambda: reference.wav(codes), per=(8, whole),
+            1, stream, partial(reference.wav, codes[..., :whole]), per=(8, whole),
         )  # fmt: skip
 
 
 def format_row(row: Row) -> str:
-    other = "–" if row.reference is None else f"{row.reference:.2f}"
-    ratio = "–" if row.reference is None else f"{row.reference / row.ours:.1f}×"
-    return f"| {row.what} | {row.streams} | {row.ours:.2f} | {other} | {ratio} |"
+    ratio = "–" if row.ratio is None else f"{row.ratio:.2f}×"
+    return f"| {row.what} | {row.streams} | {row.ours} | {row.reference or '–'} | {ratio} |"
 
 
 @torch.inference_mode()
@@ -265,7 +292,7 @@ def main() -> None:
     parser.add_argument("--device")
     parser.add_argument("--streams", default="1,4")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=("parts", "frames"), help="leave out the rest")
+    parser.add_argument("--only", choices=ONLY, help="leave out the rest")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -278,14 +305,22 @@ def main() -> None:
     raw = raw_config(size)
     weights = random_weights(parse_config(raw, PUBLISHED), device, dtype)
     bench = Bench(options.rounds, device)
+    before = os.getloadavg()[0]
     name = torch.cuda.get_device_name(device) if gpu else f"{platform.machine()} CPU, 1 thread"
     print(f"{name}, {dtype}, size {size}, torch {torch.__version__}, {date.today()}\n")
     print("| | streams | ours, ms | reference, ms | |\n|---|---|---|---|---|")
     reference = Reference(raw, device, dtype)
-    if options.only != "frames":
+    wanted = {options.only} if options.only else set(ONLY)
+    if "parts" in wanted:
         bench_parts(bench, weights, reference)
-    for streams in map(int, options.streams.split(",") if options.only != "parts" else ()):
+    if "code2wav" in wanted:
+        bench_code2wav(bench, weights, reference)
+    for streams in map(int, options.streams.split(",") if "frames" in wanted else ()):
         bench_frames(bench, weights, streams, reference)
+    print(
+        "\nload average, before and after:",
+        *(f"{load:.1f}" for load in (before, os.getloadavg()[0])),
+    )
     if options.json:
         facts = {"device": name, "dtype": str(dtype), "size": size, "torch": torch.__version__}
         rows = [asdict(row) for row in bench.rows]
