@@ -38,7 +38,7 @@ def filters() -> Floats:
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
     area = 2.0 / (edges[2:] - edges[:-2])
-    triangles: Floats = np.maximum(0.0, np.minimum(rising, falling)) * area[:, None]
+    triangles: NDArray[np.float64] = np.maximum(0.0, np.minimum(rising, falling)) * area[:, None]
     return triangles.astype(np.float32)
 
 
