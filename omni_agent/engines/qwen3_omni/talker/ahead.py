@@ -53,20 +53,21 @@ class ReadAhead:
     async def read(self, voice: Voice, conversation: str, segment: Segment) -> None:
         """Have the conversation read as far as it is known. Without a free slot, nothing."""
         key = (conversation, voice.prompt, voice.speaker)
-        known = self._take(key)
-        if known is not None and (more := rest(segment, known.read)) is None:
-            await known.utterance.aclose()
-            known = None
-        if known is None:
-            try:
-                known = self._held(key, await self._open(voice), segment)
-            except NoFreeSlot:
-                return
-            more = segment
-        else:
-            known = self._held(key, known.utterance, segment)
-        if more is not None and more.ids:
-            known.utterance.prefill(more)
+        known, unread = self._take(key), segment
+        if known is not None:
+            more = rest(segment, known.read)
+            if more is None:
+                await known.utterance.aclose()
+                known = None
+            else:
+                unread = more
+        try:
+            utterance = known.utterance if known is not None else await self._open(voice)
+        except NoFreeSlot:
+            return
+        self._hold(key, utterance, segment)
+        if unread.ids:
+            utterance.prefill(unread)
 
     async def take(
         self, voice: Voice, conversation: str, segment: Segment
@@ -100,10 +101,9 @@ class ReadAhead:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    def _held(self, key: _Key, utterance: Utterance, read: Segment) -> _Ahead:
+    def _hold(self, key: _Key, utterance: Utterance, read: Segment) -> None:
         expiry = asyncio.get_running_loop().call_later(_EXPIRES_S, self._expire, key)
-        self._ahead[key] = held = _Ahead(utterance, read, expiry)
-        return held
+        self._ahead[key] = _Ahead(utterance, read, expiry)
 
     def _take(self, key: _Key) -> _Ahead | None:
         known = self._ahead.pop(key, None)
