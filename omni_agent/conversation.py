@@ -38,7 +38,21 @@ class ImagePart:
     mime: str
 
 
-Part = TextPart | AudioPart | ImagePart
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class VideoPart:
+    """A clip: encoded pictures in order, ``fps`` of them a second, all of the type ``mime``.
+
+    audio: its sound, which begins with the first picture. Words spoken in it belong in
+    a TextPart beside it, for engines that do not hear.
+    """
+
+    frames: tuple[bytes, ...]
+    fps: float
+    audio: AudioFrame | None = None
+    mime: str = "image/jpeg"
+
+
+Part = TextPart | AudioPart | ImagePart | VideoPart
 
 
 @dataclass(frozen=True, slots=True)

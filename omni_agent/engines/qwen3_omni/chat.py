@@ -4,7 +4,7 @@ Format: the published chat template of Qwen3-Omni (ChatML; tools in Hermes form)
 are tokenized without special tokens, so nothing that anybody says, types or returns
 from a tool can open a turn or an audio item.
 An utterance is one ``<|audio_start|> … <|audio_end|>`` with one placeholder for each
-piece of its audio (see ``media``).
+piece of its audio (see ``media``); a video with sound is both by turns (see ``clips``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from omni_agent.conversation import (
     TextPart,
     ToolCall,
     ToolResult,
+    VideoPart,
 )
+from omni_agent.engines.qwen3_omni.clips import Window, windows
 from omni_agent.engines.qwen3_omni.media import Media, Piece, image, pieces
 from omni_agent.engines.qwen3_omni.talker.prompt import NEWLINE
 from omni_agent.engines.qwen3_omni.talker.tokens import TextTokenizer
@@ -64,11 +66,12 @@ class SpecialIds:
     vision_start: int
     vision_end: int
     image: int
+    video: int
     tags: Mapping[str, int]
 
     @property
     def placeholders(self) -> frozenset[int]:
-        return frozenset({self.audio, self.image})
+        return frozenset({self.audio, self.image, self.video})
 
     @staticmethod
     def of(config: Mapping[str, Any], added: Mapping[str, int]) -> SpecialIds:
@@ -89,6 +92,7 @@ class SpecialIds:
             vision_start=thinker["vision_start_token_id"],
             vision_end=thinker["vision_end_token_id"],
             image=thinker["image_token_id"],
+            video=thinker["video_token_id"],
             tags={name: added[name] for name in _TAGS if name in added},
         )
 
@@ -126,6 +130,7 @@ class ChatWriter:
         self._thinking = thinking
         self._encode = lru_cache(maxsize=_TEXTS)(self._encoded)
         self._heard: WeakKeyDictionary[AudioFrame, tuple[Piece, ...]] = WeakKeyDictionary()
+        self._seen: WeakKeyDictionary[VideoPart, tuple[Window, ...]] = WeakKeyDictionary()
 
     def write(self, request: ThinkRequest) -> Prompt:
         """The whole prompt, ready for the reply's first token.
@@ -253,11 +258,28 @@ class ChatWriter:
                     [special.vision_start, special.image, special.vision_end],
                     [image(part)],
                 )
+            case VideoPart():
+                return self._clip(part)
             case _:
                 raise EngineError(
                     f"the Thinker cannot read a {type(part).__name__}: "
-                    "a message holds text, audio and image parts"
+                    "a message holds text, audio, image and video parts"
                 )
+
+    def _clip(self, part: VideoPart) -> tuple[list[int], list[Media]]:
+        special = self._special
+        if (seen := self._seen.get(part)) is None:
+            seen = self._seen[part] = windows(part)
+        ids: list[int] = []
+        media: list[Media] = []
+        for window in seen:
+            if window.video is not None:
+                ids += [special.vision_start, special.video, special.vision_end]
+                media.append(window.video)
+            if window.sound is not None:
+                ids += [special.audio_start, special.audio, special.audio_end]
+                media.append(window.sound)
+        return ids, media
 
     # -- parts -----------------------------------------------------------------------
 

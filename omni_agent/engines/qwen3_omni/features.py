@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from omni_agent.engines.qwen3_omni.shelf import Rows
 
-Patches = tuple[int, int, int]
-"""Of a picture: in time, height and width, before merging."""
+Patches = tuple[int, int, int, float]
+"""Of a picture or video: in time, height and width, before merging; and the seconds from one
+to the next in time, 2 / fps of a video, 1 of a picture."""
 
 
 @dataclass(frozen=True, slots=True)

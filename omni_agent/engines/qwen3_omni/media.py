@@ -1,4 +1,4 @@
-"""What the Thinker's encoders read: utterances in pieces, and pictures.
+"""What the Thinker's encoders read: utterances in pieces, and pictures (videos: ``clips``).
 
 Pieces are cut at fixed times from an utterance's beginning, so a longer recording of the
 same utterance begins with the same pieces: that is how it is heard while it lasts, and
@@ -40,20 +40,21 @@ IMAGE_TOKENS = 1280
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """What one placeholder stands for: a piece of audio at 16 kHz, or a picture.
+    """What one placeholder stands for: a piece of audio at 16 kHz, a picture, or a video.
 
     key: a hash of kind and data. tokens: how many positions it takes, at most.
-    source: int16 samples, shape (n,), which belong to the conversation; or a picture's file.
+    source: int16 samples, shape (n,), which belong to the conversation; a picture's file; or
+    a video's, packed.
     """
 
-    kind: Literal["audio", "image"]
+    kind: Literal["audio", "image", "video"]
     key: str
     tokens: int
     source: Pcm | bytes = field(compare=False, repr=False)
 
     @property
     def data(self) -> bytes:
-        """16-bit little-endian PCM, or the picture's file."""
+        """16-bit little-endian PCM, or the picture's or video's file."""
         return self.source if isinstance(self.source, bytes) else self.source.tobytes()
 
 
@@ -67,6 +68,13 @@ class Piece:
 
 def pieces(audio: AudioFrame) -> tuple[Piece, ...]:
     """An utterance in pieces. Raises EngineError for audio that cannot be heard."""
+    pcm = heard(audio)
+    settled = len(pcm) if audio.sample_rate == RATE else len(pcm) - _UNSETTLED
+    return tuple(Piece(sound(pcm[begin:end]), end <= settled) for begin, end in _cuts(len(pcm)))
+
+
+def heard(audio: AudioFrame) -> Pcm:
+    """Samples at 16 kHz. Raises EngineError for audio that cannot be heard."""
     if not audio.samples:
         raise EngineError("an utterance holds no samples")
     if audio.seconds > LONGEST_AUDIO_S:
@@ -78,9 +86,7 @@ def pieces(audio: AudioFrame) -> tuple[Piece, ...]:
         raise EngineError(
             f"audio is {audio.pcm.dtype}, not int16: make frames with AudioFrame.from_float"
         )
-    pcm = resample(audio, RATE).pcm
-    settled = len(pcm) if audio.sample_rate == RATE else len(pcm) - _UNSETTLED
-    return tuple(Piece(_audio(pcm[begin:end]), end <= settled) for begin, end in _cuts(len(pcm)))
+    return resample(audio, RATE).pcm
 
 
 def image(part: ImagePart) -> Media:
@@ -89,7 +95,7 @@ def image(part: ImagePart) -> Media:
         raise EngineError(
             f"a picture of {len(part.data):,} bytes; the Thinker sees 1 to {_LARGEST_IMAGE:,}"
         )
-    return Media("image", _hash(b"image", part.data), IMAGE_TOKENS, part.data)
+    return Media("image", key(b"image", part.data), IMAGE_TOKENS, part.data)
 
 
 def audio_tokens(samples: int) -> int:
@@ -100,14 +106,16 @@ def audio_tokens(samples: int) -> int:
     return 13 * whole + rest
 
 
-def _audio(pcm: Pcm) -> Media:
+def sound(pcm: Pcm) -> Media:
+    """A piece of audio, filled up with silence when it is very short. pcm: at 16 kHz."""
     if len(pcm) < _SHORTEST:
         pcm = np.pad(pcm, (0, _SHORTEST - len(pcm)))
     samples = np.ascontiguousarray(pcm, "<i2")  # nothing is copied, as a rule
-    return Media("audio", _hash(b"audio", samples.data), audio_tokens(len(samples)), samples)
+    return Media("audio", key(b"audio", samples.data), audio_tokens(len(samples)), samples)
 
 
-def _hash(kind: bytes, data: bytes | memoryview) -> str:
+def key(kind: bytes, data: bytes | memoryview) -> str:
+    """A hash of both."""
     return hashlib.blake2b(data, digest_size=16, person=kind).hexdigest()
 
 

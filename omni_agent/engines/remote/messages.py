@@ -16,6 +16,7 @@ from omni_agent.conversation import (
     TextPart,
     ToolCall,
     ToolResult,
+    VideoPart,
 )
 from omni_agent.engines.remote.recordings import Recordings
 from omni_agent.errors import EngineError
@@ -26,6 +27,8 @@ Json = dict[str, Any]
 _HEARD, _BLOCK = 16, 8
 """Fewer than this many utterances go as audio, older ones as their words, a block at a
 time: one by one, every turn would change the prompt's beginning and no prefix stay cached."""
+_FRAMES = 8
+"""Pictures of a video that are sent, evenly spread: servers bound how many a message has."""
 _UNKNOWN = "[words that nobody wrote down]"
 
 
@@ -81,7 +84,11 @@ def has_audio(items: Sequence[Item]) -> bool:
 
 def _utterances(items: Sequence[Item]) -> list[Message]:
     """The users' messages that have audio in them, in order."""
-    return [item for item in _said(items) if _has(item, AudioPart)]
+    return [item for item in _said(items) if any(map(_sounds, item.parts))]
+
+
+def _sounds(part: Part) -> bool:
+    return isinstance(part, AudioPart) or (isinstance(part, VideoPart) and part.audio is not None)
 
 
 def _said(items: Sequence[Item]) -> list[Message]:
@@ -125,36 +132,49 @@ def _groups(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 
 def _empty(message: Message) -> bool:
-    return not message.text and not _has(message, ImagePart) and not _has(message, AudioPart)
+    return not message.text and all(isinstance(part, TextPart) for part in message.parts)
 
 
 def _message(message: Message, recordings: Recordings | None) -> Json:
     """recordings: where the audio goes as audio."""
-    if recordings is None and not _has(message, ImagePart):
+    seen = _has(message, ImagePart) or _has(message, VideoPart)
+    if recordings is None and not seen:
         text = message.text or _UNKNOWN
         return {"role": message.role, "content": f"{text} …" if message.interrupted else text}
     content: list[Json] = []
     for place, part in enumerate(message.parts):
-        if isinstance(part, AudioPart) and recordings is not None:
+        if isinstance(part, ImagePart):
+            content.append(_picture(part))
+        elif isinstance(part, VideoPart):
+            content.extend(map(_picture, _stills(part)))
+        if isinstance(part, AudioPart | VideoPart) and part.audio and recordings is not None:
             data = recordings.encoded(message.id, place, part.audio)
             content.append({"type": "input_audio", "input_audio": {"data": data, "format": "wav"}})
-        elif isinstance(part, ImagePart):
-            data = base64.b64encode(part.data).decode()
-            url = f"data:{part.mime};base64,{data}"
-            content.append({"type": "image_url", "image_url": {"url": url}})
         elif words := _words(part):
             content.append({"type": "text", "text": words})
     return {"role": message.role, "content": content}
 
 
+def _picture(part: ImagePart) -> Json:
+    url = f"data:{part.mime};base64,{base64.b64encode(part.data).decode()}"
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _stills(part: VideoPart) -> list[ImagePart]:
+    """A few of a video's pictures, from the first to the last."""
+    count = min(_FRAMES, len(part.frames))
+    chosen = (at * (len(part.frames) - 1) // max(1, count - 1) for at in range(count))
+    return [ImagePart(part.frames[at], part.mime) for at in chosen]
+
+
 def _words(part: Part) -> str:
-    """Of a text or a transcribed utterance; a picture needs none."""
+    """Of a text or a transcribed utterance; what is seen needs none."""
     match part:
         case TextPart():
             return part.text
         case AudioPart():
             return part.transcript or ""
-        case ImagePart():
+        case ImagePart() | VideoPart():
             return ""
 
 

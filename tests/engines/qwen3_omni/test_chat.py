@@ -18,6 +18,7 @@ from omni_agent.conversation import (
     TextPart,
     ToolCall,
     ToolResult,
+    VideoPart,
     assistant,
     user,
 )
@@ -126,6 +127,24 @@ def test_so_are_audio_and_pictures_with_a_placeholder_for_each(
     )
     assert [item.kind for item in prompt.media] == ["audio"] * 3 + ["image", "audio"]
     assert [item.tokens for item in prompt.media] == [26, 26, 7, IMAGE_TOKENS, 13]
+
+
+def test_so_are_videos_and_one_with_sound_is_both_by_turns(
+    writer: ChatWriter, encode: Encode
+) -> None:
+    frames = tuple(bytes([number]) for number in range(6))
+    sound = AudioFrame(NOISE[: 5 * RATE], RATE)
+    seen = (VideoPart(frames, 2.0), TextPart("and"), VideoPart(frames, 2.0, sound))
+    prompt = writer.write(request(Message("user", seen)))
+    audio = "<|audio_start|><|audio_pad|><|audio_end|>"
+    video = "<|vision_start|><|video_pad|><|vision_end|>"
+    assert list(prompt.ids) == encode(
+        f"<|im_start|>user\n{video}and{video}{audio}{video}{audio}{audio}<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+    kinds = [item.kind for item in prompt.media]
+    assert kinds == ["video", "video", "audio", "video", "audio", "audio"]
+    assert prompt.placeholders.issuperset(encode("<|video_pad|>"))
 
 
 def test_a_prompt_knows_its_length_with_every_placeholder_expanded(

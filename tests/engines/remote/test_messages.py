@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,10 +16,11 @@ from omni_agent.conversation import (
     TextPart,
     ToolCall,
     ToolResult,
+    VideoPart,
     assistant,
     user,
 )
-from omni_agent.engines.remote.messages import messages, tools
+from omni_agent.engines.remote.messages import has_audio, messages, tools
 from omni_agent.engines.remote.recordings import Recordings, wav
 from omni_agent.errors import EngineError
 from omni_agent.thinker import ThinkRequest, ToolSchema
@@ -63,6 +65,27 @@ def test_pictures_go_as_data_urls_beside_the_words() -> None:
         {"type": "text", "text": "What is it?"},
         {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AQI="}},
     ]
+
+
+def test_a_video_goes_as_a_few_of_its_pictures_from_the_first_to_the_last() -> None:
+    clip = VideoPart(tuple(bytes([number]) for number in range(60)), fps=2.0)
+    (row,) = messages(ThinkRequest("", (Message("user", (TextPart("What is it?"), clip)),)))
+    words, *pictures = row["content"]
+    assert words == {"type": "text", "text": "What is it?"}
+    urls = [picture["image_url"]["url"] for picture in pictures]
+    shown = [base64.b64decode(url.removeprefix("data:image/jpeg;base64,"))[0] for url in urls]
+    assert shown == [0, 8, 16, 25, 33, 42, 50, 59]
+
+
+def test_its_sound_goes_where_audio_is_heard() -> None:
+    seen = Message("user", (VideoPart((b"\x01\x02",), 2.0, AUDIO),))
+    picture = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AQI="}}
+    assert has_audio([seen])
+    (row,) = messages(ThinkRequest("", (seen,)), Recordings())
+    assert row["content"] == [picture, SENT]
+    (row,) = messages(ThinkRequest("", (seen,)))
+    assert row["content"] == [picture]
+    assert not has_audio([replace(seen, parts=(VideoPart((b"\x01\x02",), 2.0),))])
 
 
 def test_an_unheard_message_is_left_out_and_a_cut_one_marked() -> None:

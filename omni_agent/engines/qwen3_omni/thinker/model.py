@@ -13,9 +13,13 @@ import torch
 from vllm.model_executor.models.qwen3_omni_moe_thinker import (
     Qwen3OmniMoeThinkerForConditionalGeneration,
 )
+from vllm.multimodal import MULTIMODAL_REGISTRY
 from vllm.multimodal.inputs import MultiModalFeatureSpec
 
+from omni_agent.engines.qwen3_omni.thinker.processor import DummyInputs, ProcessingInfo, Processor
 
+
+@MULTIMODAL_REGISTRY.register_processor(Processor, info=ProcessingInfo, dummy_inputs=DummyInputs)
 class Thinker(Qwen3OmniMoeThinkerForConditionalGeneration):  # type: ignore[no-untyped-call]  # vLLM's __init_subclass__
     """See the module."""
 

@@ -156,7 +156,9 @@ class QwenThinker:
                 await self._put([item for item in prompt.media if item.key in missing])
         finally:
             file.unlink(missing_ok=True)
-        raise EngineError("the conversation's audio and pictures are more than the Thinker keeps")
+        raise EngineError(
+            "the conversation's audio, pictures and videos are more than the Thinker keeps"
+        )
 
     def _forget_the_dead(self) -> None:
         """What a process knew went with it."""
@@ -209,5 +211,5 @@ def _features(
     rows = take(file) if shape["features"] else None
     if shape["features"] and rows is None:
         log.warning("the Thinker handed over no hidden states: the Talker reads the words alone")
-    grids = tuple((int(t), int(h), int(w)) for t, h, w in shape["grids"])
+    grids = tuple((int(t), int(h), int(w), float(s)) for t, h, w, s in shape["grids"])
     return PromptFeatures(next(users, ""), prompt.expanded(shape["counts"]), rows, grids)

@@ -8,7 +8,6 @@ first, so that a conversation's audio crosses the line once.
 from __future__ import annotations
 
 import asyncio
-import io
 import itertools
 import logging
 import os
@@ -21,7 +20,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from PIL import Image
 from vllm import AsyncEngineArgs, SamplingParams
 from vllm.inputs import TokensPrompt
 from vllm.outputs import RequestOutput
@@ -30,18 +28,14 @@ from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from omni_agent.engines.process.async_child import AsyncReplies
-from omni_agent.engines.qwen3_omni.media import IMAGE_TOKENS, LONGEST_AUDIO_S
 from omni_agent.engines.qwen3_omni.shelf import Shelf
 from omni_agent.engines.qwen3_omni.thinker.connector import FILE, SKIP
 from omni_agent.engines.qwen3_omni.thinker.options import ThinkerOptions
+from omni_agent.engines.qwen3_omni.thinker.pictures import PROFILED, Pixels, picture, video
 
 log = logging.getLogger(__name__)
 
 _KEPT_BYTES = 1 << 30
-_MOST_PIXELS = 50_000_000
-_AUDIO_ITEMS = 16 + LONGEST_AUDIO_S // 8
-"""Pieces of the longest utterance; a conversation of many may have more tokens than pieces."""
-_IMAGES = 64
 _LOOK_EVERY_S = 0.2
 
 
@@ -52,8 +46,9 @@ class BadPrompt(ValueError):
 @dataclass(frozen=True, slots=True)
 class _Kept:
     kind: str
-    value: Any  # float32 samples, or a picture
+    value: Any  # float32 samples, or what vLLM takes for pixels
     size: int
+    grid: tuple[int, int, int, float] | None = None
 
 
 class Thinking:
@@ -69,6 +64,7 @@ class Thinking:
         self._placeholders: dict[int, str] = {
             facts["audio"]: "audio",
             facts["image"]: "image",
+            facts["video"]: "video",
         }
         self._width, self._itemsize = int(facts["width"]), int(facts["itemsize"])
         self._watching: asyncio.Task[None] | None = None
@@ -112,11 +108,11 @@ class Thinking:
             if not len(samples):
                 raise BadPrompt("an audio item holds no samples")
             self._kept[key] = _Kept(kind, samples, samples.nbytes)
-        elif kind == "image":
-            picture = await asyncio.to_thread(_picture, blob)
-            self._kept[key] = _Kept(kind, picture, 3 * picture.width * picture.height)
+        elif kind in ("image", "video"):
+            seen = await asyncio.to_thread(picture if kind == "image" else video, blob)
+            self._kept[key] = _Kept(kind, seen.taken, seen.array.nbytes, seen.grid)
         else:
-            raise BadPrompt(f"the Thinker reads audio and images, not {kind!r}")
+            raise BadPrompt(f"the Thinker reads audio, images and videos, not {kind!r}")
         while sum(item.size for item in self._kept.values()) > _KEPT_BYTES and len(self._kept) > 1:
             self._kept.popitem(last=False)
         yield {}, b""
@@ -149,7 +145,7 @@ class Thinking:
             parameters = _sampling(body["sampling"], _exports(body, name) if wanted else None)
             shape = {
                 "counts": [length for _, length in _lengths(prompt)],
-                "grids": [self._grid(key) for key in keys if self._kept[key].kind == "image"],
+                "grids": [grid for key in keys if (grid := self._kept[key].grid)],
                 "features": wanted,
             }
             number = str(next(self._numbers))
@@ -205,29 +201,11 @@ class Thinking:
         length = len(cast(Any, prompt)["prompt_token_ids"])
         if length >= limit:
             raise BadPrompt(f"the prompt has {length:,} tokens; the context holds {limit:,}")
+        for key, (_, length) in zip(keys, _lengths(prompt), strict=True):
+            grid = self._kept[key].grid
+            if grid and length != Pixels.tokens(grid):  # positions would not fit: the engine's end
+                raise BadPrompt(f"{grid} patches of a picture or video became {length} tokens")
         return prompt
-
-    def _grid(self, key: str) -> list[int]:
-        """Patches of a picture in time, height and width, as the image processor cuts it."""
-        picture = self._kept[key].value
-        size = self.info["patch"]
-        return [1, picture.height // size, picture.width // size]
-
-
-def _picture(data: bytes) -> Image.Image:
-    """An RGB picture scaled to whole patches and no more than IMAGE_TOKENS of them."""
-    try:
-        opened = Image.open(io.BytesIO(data))
-        if opened.width * opened.height > _MOST_PIXELS:
-            raise BadPrompt(f"a picture of {opened.width} x {opened.height} pixels is too large")
-        picture = opened.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadPrompt(f"not a picture that can be read: {error}") from error
-    cell = 32  # a token is 2 x 2 patches of 16 pixels
-    scale = min(1.0, (IMAGE_TOKENS * cell * cell / (picture.width * picture.height)) ** 0.5)
-    width = max(2, int(picture.width * scale / cell)) * cell
-    height = max(2, int(picture.height * scale / cell)) * cell
-    return picture.resize((width, height))
 
 
 def _lengths(prompt: Any) -> list[tuple[int, int]]:
@@ -304,7 +282,13 @@ def _engine(model: str, options: ThinkerOptions, directory: Path) -> AsyncLLM:
         "enable_prefix_caching": True,
         "enforce_eager": options.eager or cpu,
         "load_format": "dummy" if options.random_weights else "auto",
-        "limit_mm_per_prompt": {"audio": _AUDIO_ITEMS, "image": _IMAGES},
+        # Nothing but the context bounds how many there are.
+        "limit_mm_per_prompt": {
+            "audio": options.context,
+            "image": options.context,
+            "video": {"count": options.context, **PROFILED},
+        },
+        "skip_mm_profiling": cpu,
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
         "enable_log_requests": False,
         "disable_log_stats": True,
@@ -325,7 +309,11 @@ def _engine(model: str, options: ThinkerOptions, directory: Path) -> AsyncLLM:
             "kv_role": "kv_producer",
             "kv_connector_extra_config": {
                 "directory": str(directory),
-                "placeholders": [thinker.audio_token_id, thinker.image_token_id],
+                "placeholders": [
+                    thinker.audio_token_id,
+                    thinker.image_token_id,
+                    thinker.video_token_id,
+                ],
             },
         }
     return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
@@ -341,6 +329,6 @@ def _facts(engine: AsyncLLM) -> dict[str, Any]:
         "itemsize": cast(torch.dtype, model.dtype).itemsize,
         "audio": thinker.audio_token_id,
         "image": thinker.image_token_id,
-        "patch": thinker.vision_config.patch_size,
+        "video": thinker.video_token_id,
         "features": engine.vllm_config.kv_transfer_config is not None,
     }

@@ -18,7 +18,7 @@ from omni_agent.engines.qwen3_omni.shelf import Rows
 from omni_agent.engines.qwen3_omni.talker import ahead
 from omni_agent.engines.qwen3_omni.talker.config import OmniConfig, read_config
 from omni_agent.engines.qwen3_omni.talker.engine import QwenTalker, start_talker
-from omni_agent.engines.qwen3_omni.talker.prompt import Segment, joined, rest
+from omni_agent.engines.qwen3_omni.talker.prompt import Grid, Segment, joined, rest
 from omni_agent.engines.qwen3_omni.talker.runtime import NoFreeSlot, RuntimeOptions
 from omni_agent.engines.qwen3_omni.talker.sampling import GREEDY
 from omni_agent.talker import Voice
@@ -178,6 +178,22 @@ def test_results_of_tools_and_the_assistants_turns_are_not_in_view(
     assert list(seen.ids) == user
     assert seen.features is not None
     assert torch.equal(seen.features, turns.rows[:2])
+
+
+def test_videos_in_view_keep_the_time_between_their_pictures(config: OmniConfig) -> None:
+    ids, talker = config, config.talker_config
+
+    def turn(*patches: int) -> list[int]:
+        pads = [talker.video_token_id] * (patches[0] * patches[1] * patches[2] // 4)
+        return [ids.im_start_token_id, ids.user_token_id, 198, talker.vision_start_token_id, *pads]
+
+    shown = (*turn(2, 4, 2), *turn(3, 2, 2))
+    data = torch.randn(7, talker.thinker_hidden_size).numpy().tobytes()
+    rows = Rows(7, talker.thinker_hidden_size, 4, data)
+    features = PromptFeatures("item_1", shown, rows, ((2, 4, 2, 0.5), (3, 2, 2, 2.0)))
+    seen = ahead.view(config, features, TOOL_RESPONSE, 1000)
+    assert seen.ids == shown
+    assert seen.grids == (Grid(2, 4, 2, seconds=0.5), Grid(3, 2, 2, seconds=2.0))
 
 
 def test_the_oldest_turns_leave_a_view_that_is_too_small(config: OmniConfig, turns: Turns) -> None:

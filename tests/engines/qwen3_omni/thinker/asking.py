@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from omni_agent.audio import AudioFrame
-from omni_agent.conversation import AudioPart, ImagePart, Item, Message, Part
+from omni_agent.conversation import AudioPart, ImagePart, Item, Message, Part, VideoPart
 from omni_agent.engines.qwen3_omni.features import PromptFeatures
 from omni_agent.engines.qwen3_omni.thinker.thinker import QwenThinker
 from omni_agent.streams import closing
@@ -47,6 +47,11 @@ def picture(width: int = 96, height: int = 64, seed: int = 0) -> ImagePart:
     encoded = io.BytesIO()
     Image.fromarray(pixels).save(encoded, "PNG")
     return ImagePart(encoded.getvalue(), "image/png")
+
+
+def film(count: int, fps: float = 2.0, sound: AudioFrame | None = None, seed: int = 0) -> VideoPart:
+    frames = tuple(picture(seed=1000 * seed + number).data for number in range(count))
+    return VideoPart(frames, fps, sound, "image/png")
 
 
 def said(*parts: Part | AudioFrame) -> Message:

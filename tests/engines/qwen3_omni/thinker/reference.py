@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from omni_agent.engines.qwen3_omni.clips import Frames
 from omni_agent.engines.qwen3_omni.features import PromptFeatures
 from omni_agent.engines.qwen3_omni.media import Media
 
@@ -41,8 +42,15 @@ class Reference:
             inputs["feature_attention_mask"] = features["attention_mask"]
         pictures = [item for item in media if item.kind == "image"]
         if pictures:
-            opened = [Image.open(io.BytesIO(item.data)).convert("RGB") for item in pictures]
+            opened = [_opened(item.data) for item in pictures]
             inputs |= self.processor.image_processor(images=opened, return_tensors="pt")
+        videos = [Frames.unpacked(item.data) for item in media if item.kind == "video"]
+        if videos:
+            arrays = [np.stack([_opened(file) for file in video.pictures]) for video in videos]
+            inputs |= self.processor.video_processor(
+                videos=arrays, do_resize=False, do_sample_frames=False, return_tensors="pt"
+            )
+            inputs["video_second_per_grid"] = torch.tensor([2 / video.fps for video in videos])
         return inputs
 
     @torch.no_grad()
@@ -51,7 +59,7 @@ class Reference:
         config = self.model.config
         out = self.model(**self.inputs(features.ids, media), output_hidden_states=True)
         states = out.hidden_states[LAYER][0]
-        held = {config.audio_token_id, config.image_token_id}
+        held = {config.audio_token_id, config.image_token_id, config.video_token_id}
         return np.asarray(states[[token in held for token in features.ids]])
 
     @torch.no_grad()
@@ -63,6 +71,10 @@ class Reference:
         )
         made = out[0, len(features.ids) :]
         return str(self.processor.tokenizer.decode(made, skip_special_tokens=True))
+
+
+def _opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data)).convert("RGB")
 
 
 def _samples(item: Media) -> np.ndarray:
