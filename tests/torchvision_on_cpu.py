@@ -25,7 +25,9 @@ class _BeforeTorchvision:
             if torch.version.cuda is None:
                 library = torch.library.Library("torchvision", "DEF")
                 for op in ("nms", "qnms"):
-                    library.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+                    library.define(
+                        f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+                    )
                 _declared.append(library)
         return None
 

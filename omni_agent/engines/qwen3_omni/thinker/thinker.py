@@ -23,7 +23,7 @@ from omni_agent.engines.qwen3_omni.talker.tokens import TextTokenizer, added_tok
 from omni_agent.engines.qwen3_omni.thinker.guidance import structural_tag
 from omni_agent.engines.qwen3_omni.thinker.options import ThinkerOptions
 from omni_agent.errors import EngineError, EngineUnavailable, ModelStoreError
-from omni_agent.thinker import Features, Sampling, ThinkRequest, Thought, Usage
+from omni_agent.thinker import Features, ThinkRequest, Thought, Usage
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class QwenThinker:
         prompt = self._writer.write(request)
         parser = HermesParser(thinking=self._thinking)
         usage: Mapping[str, Any] = {}
-        async with aclosing(self._replies(prompt, _sampling(request, self._options))) as replies:
+        async with aclosing(self._replies(prompt, self._sampling(request))) as replies:
             async for reply in replies:
                 if shape := reply.get("prompt"):
                     yield Features(_features(request, prompt, shape, reply["file"]))
@@ -109,9 +109,9 @@ class QwenThinker:
         self._forget_the_dead()
         if prompt in self._read:  # nothing whole has come since
             return None
-        sampling = {**_sampling(request, self._options), "max_tokens": 1}
+        sampling = {**self._sampling(request), "max_tokens": 1}
         features = None
-        async with aclosing(self._replies(prompt, sampling)) as replies:
+        async with aclosing(self._replies(prompt, sampling, ahead=True)) as replies:
             async for reply in replies:
                 if shape := reply.get("prompt"):
                     features = Features(_features(request, prompt, shape, reply["file"]))
@@ -128,7 +128,7 @@ class QwenThinker:
     # -- the line ----------------------------------------------------------------------
 
     async def _replies(
-        self, prompt: Prompt, sampling: Mapping[str, Any]
+        self, prompt: Prompt, sampling: Mapping[str, Any], *, ahead: bool = False
     ) -> AsyncGenerator[Mapping[str, Any], None]:
         if self.worker.pid is None:  # it takes minutes: nobody should wait on the line for it
             raise EngineUnavailable("the Thinker died and is being started again")
@@ -138,6 +138,7 @@ class QwenThinker:
             "ids": prompt.ids,
             "media": [item.key for item in prompt.media],
             "sampling": sampling,
+            "ahead": ahead,
             "file": file.name,
         }
         self._forget_the_dead()
@@ -159,6 +160,19 @@ class QwenThinker:
         raise EngineError(
             "the conversation's audio, pictures and videos are more than the Thinker keeps"
         )
+
+    def _sampling(self, request: ThinkRequest) -> dict[str, Any]:
+        sampling, required = request.sampling, request.tool_choice == "required"
+        guide = None
+        if request.tools and (self._options.strict_calls or required):
+            guide = structural_tag(request.tools, required=required, thinking=self._thinking)
+        return {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_tokens,
+            "seed": sampling.seed,
+            "structural_tag": guide,
+        }
 
     def _forget_the_dead(self) -> None:
         """What a process knew went with it."""
@@ -187,19 +201,6 @@ def _environment(options: ThinkerOptions) -> dict[str, str]:
         "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
         "VLLM_CPU_KVCACHE_SPACE": str(options.cpu_cache_gib),
         "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",
-    }
-
-
-def _sampling(request: ThinkRequest, options: ThinkerOptions) -> dict[str, Any]:
-    sampling: Sampling = request.sampling
-    required = request.tool_choice == "required"
-    guided = request.tools and (options.strict_calls or required)
-    return {
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "max_tokens": sampling.max_tokens,
-        "seed": sampling.seed,
-        "structural_tag": structural_tag(request.tools, required=required) if guided else None,
     }
 
 

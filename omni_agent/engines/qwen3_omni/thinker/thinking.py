@@ -39,6 +39,11 @@ _KEPT_BYTES = 1 << 30
 _LOOK_EVERY_S = 0.2
 
 
+class NotComputed(RuntimeError):
+    """The engine gave a request back. It asks for another try: its two caches of media differ
+    after a request that was cancelled on the way, and it puts them right when it notices."""
+
+
 class BadPrompt(ValueError):
     """A prompt that would not be computed; it never reached the engine."""
 
@@ -135,6 +140,20 @@ class Thinking:
         if missing:
             yield {"missing": missing}, b""
             return
+        for tries_left in (1, 0):
+            try:
+                async with aclosing(cast(Any, self._attempt(body, keys))) as replies:
+                    async for reply in replies:
+                        yield reply, b""
+                return
+            except NotComputed:
+                if not tries_left:
+                    raise
+
+    async def _attempt(
+        self, body: Mapping[str, Any], keys: Sequence[str]
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """Raises NotComputed, having yielded nothing."""
         prompt = await self._render(body["ids"], keys)
         name = str(body["file"])
         rows = _positions(prompt, self._placeholders) - int(body.get("skip", 0))
@@ -149,10 +168,11 @@ class Thinking:
                 "features": wanted,
             }
             number = str(next(self._numbers))
-            replies = self._generate(prompt, parameters, number, shape)
+            priority = 1 if body.get("ahead") else 0  # somebody waits for a reply
+            replies = self._generate(prompt, parameters, number, shape, priority)
             async with aclosing(cast(Any, replies)):
                 async for reply in replies:
-                    yield reply, b""
+                    yield reply
             done = True
         finally:
             # After an ending that it sees, the asking side removes the file.
@@ -160,13 +180,20 @@ class Thinking:
                 self._shelf.remove(name)
 
     async def _generate(
-        self, prompt: Any, parameters: SamplingParams, number: str, shape: Mapping[str, Any]
+        self,
+        prompt: Any,
+        parameters: SamplingParams,
+        number: str,
+        shape: Mapping[str, Any],
+        priority: int,
     ) -> AsyncIterator[Mapping[str, Any]]:
         usage: dict[str, Any] = {"prompt": len(prompt["prompt_token_ids"]), "completion": 0}
-        outputs = self._engine.generate(prompt, parameters, number)
+        outputs = self._engine.generate(prompt, parameters, number, priority=priority)
         try:
             async with aclosing(cast(Any, outputs)):
                 async for output in outputs:
+                    if output.outputs[0].finish_reason == "error":
+                        raise NotComputed("the engine failed to compute this prompt")
                     if "cached" not in usage:
                         usage["cached"] = output.num_cached_tokens or 0
                         yield {"prompt": shape}
@@ -278,6 +305,7 @@ def _engine(model: str, options: ThinkerOptions, directory: Path) -> AsyncLLM:
         "max_model_len": options.context,
         "max_num_seqs": options.callers,
         "max_num_batched_tokens": options.chunk,
+        "scheduling_policy": "priority",
         "tensor_parallel_size": options.tensor_parallel,
         "enable_prefix_caching": True,
         "enforce_eager": options.eager or cpu,

@@ -101,11 +101,12 @@ async def test_so_they_are_of_a_prompt_computed_in_chunks(
 
 
 async def test_so_they_are_with_a_picture(thinker: QwenThinker, reference: Reference) -> None:
+    """To 2e-5: on this prompt the reference in fp32 is 1.2e-5 away from itself in fp64."""
     wanted = request(said(noise(1.2, seed=5), picture()))
     got = await ask(thinker, wanted)
     assert got.features is not None
     assert got.features.grids == ((1, 4, 6, 1.0),)
-    check(reference, thinker, wanted, got)
+    check(reference, thinker, wanted, got, within=2e-5)
 
 
 async def test_so_they_are_with_a_video(thinker: QwenThinker, reference: Reference) -> None:
