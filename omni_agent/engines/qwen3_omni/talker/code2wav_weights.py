@@ -38,7 +38,7 @@ class Snake:
 
 @dataclass(frozen=True, slots=True)
 class WavLayer:
-    """A layer of the sliding-window transformer. The layer scales are folded into out and down."""
+    """A layer of the sliding-window transformer. The layer scales are out's and down's gains."""
 
     norm1: Tensor
     qkv: Product  # (3 H, H)
@@ -50,7 +50,7 @@ class WavLayer:
 
 @dataclass(frozen=True, slots=True)
 class Upsample:
-    """A transposed convolution and a ConvNeXt block (gamma folded into narrow).
+    """A transposed convolution and a ConvNeXt block (gamma is narrow's gain).
 
     expand: the convolution, with kernel = stride: each input makes ``rate`` outputs.
     """
@@ -169,17 +169,17 @@ def _layer(reader: Reader, index: int) -> WavLayer:
     prefix = f"code2wav.pre_transformer.layers.{index}"
     attention_scale = reader.one(f"{prefix}.self_attn_layer_scale.scale")
     mlp_scale = reader.one(f"{prefix}.mlp_layer_scale.scale")
-    out = reader.one(f"{prefix}.self_attn.o_proj.weight").mul_(attention_scale.unsqueeze(-1))
-    down = reader.one(f"{prefix}.mlp.down_proj.weight").mul_(mlp_scale.unsqueeze(-1))
+    out = reader.one(f"{prefix}.self_attn.o_proj.weight")
+    down = reader.one(f"{prefix}.mlp.down_proj.weight")
     qkv = reader.joined([f"{prefix}.self_attn.{part}_proj.weight" for part in "qkv"])
     gate_up = reader.joined([f"{prefix}.mlp.gate_proj.weight", f"{prefix}.mlp.up_proj.weight"])
     return WavLayer(
         norm1=reader.one(f"{prefix}.input_layernorm.weight"),
         qkv=Product.of(qkv, rows=1),
-        out=Product.of(out, rows=1),
+        out=Product.of(out, rows=1, gain=attention_scale),
         norm2=reader.one(f"{prefix}.post_attention_layernorm.weight"),
         gate_up=Product.of(gate_up, rows=1),
-        down=Product.of(down, rows=1),
+        down=Product.of(down, rows=1, gain=mlp_scale),
     )
 
 
@@ -188,7 +188,7 @@ def _upsample(reader: Reader, index: int, rate: int, rows: int) -> Upsample:
     prefix = f"code2wav.upsample.{index}"
     gamma = reader.one(f"{prefix}.1.gamma")
     weight, bias = reader.one(f"{prefix}.1.pwconv2.weight"), reader.one(f"{prefix}.1.pwconv2.bias")
-    narrow, after = weight.mul_(gamma.unsqueeze(-1)), rows * rate
+    after = rows * rate
     expand, expand_bias = _expanding(reader, f"{prefix}.0.conv", rate)
     return Upsample(
         expand=Product.of(expand.squeeze(2), expand_bias, rows=rows),
@@ -199,7 +199,7 @@ def _upsample(reader: Reader, index: int, rate: int, rows: int) -> Upsample:
         ),
         norm=Norm(reader.one(f"{prefix}.1.norm.weight"), reader.one(f"{prefix}.1.norm.bias")),
         wide=_linear(reader, f"{prefix}.1.pwconv1", after),
-        narrow=Product.of(narrow, bias.mul_(gamma), rows=after),
+        narrow=Product.of(weight, bias.mul_(gamma), rows=after, gain=gamma),
     )
 
 

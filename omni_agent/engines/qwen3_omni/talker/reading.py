@@ -28,7 +28,10 @@ class MetaSource:
 
 
 class RandomSource:
-    """Random tensors in a given layout, made on demand: benchmarks at true size."""
+    """Random tensors in a given layout, made on demand: benchmarks at true size.
+
+    In bfloat16, as the published checkpoint is.
+    """
 
     def __init__(self, layout: Mapping[str, Shape], device: torch.device, seed: int = 0) -> None:
         self._layout, self._device = layout, device
@@ -38,9 +41,9 @@ class RandomSource:
         shape = self._layout[name]
         noise = torch.randn(shape, device=self._device, generator=self._generator)
         if len(shape) == 1:
-            return 1 + 0.1 * noise if "norm" in name else 0.1 * noise
+            return (1 + 0.1 * noise if "norm" in name else 0.1 * noise).bfloat16()
         inner = noise[0].numel()
-        return noise.mul_(inner**-0.5)
+        return noise.mul_(inner**-0.5).bfloat16()
 
 
 class Reader:

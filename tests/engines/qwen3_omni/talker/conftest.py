@@ -35,6 +35,15 @@ else:
     @pytest.fixture(scope="session")
     def endless(checkpoint: Path) -> TalkerWeights:
         """The same, but the codec's eos is never likely: speech lasts to its frame limit."""
+        return _without_end(checkpoint)
+
+    @pytest.fixture(scope="session")
+    def endless_bf16(tmp_path_factory: pytest.TempPathFactory) -> TalkerWeights:
+        """``endless``, stored as the published checkpoint is: a CPU keeps half its bytes."""
+        directory = tmp_path_factory.mktemp("bf16")
+        return _without_end(make_tiny(directory, dtype=torch.bfloat16))
+
+    def _without_end(checkpoint: Path) -> TalkerWeights:
         endless = load(checkpoint)
         endless.backbone.codec_head[endless.config.talker_config.codec_eos_token_id] = 0
         return endless

@@ -72,6 +72,66 @@ def test_a_row_is_the_same_to_the_last_bit_alone_and_among_others_up_to_four(blo
         assert torch.equal(product(x[row : row + 1])[0], together[row])
 
 
+HALVES = torch.backends.quantized.engine in {"x86", "fbgemm"}
+needs_halves = pytest.mark.skipif(not HALVES, reason="only FBGEMM multiplies by float16 weights")
+
+
+@needs_halves
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_a_few_rows_times_published_weights_are_a_product_in_fp32(
+    rows: int, with_bias: bool
+) -> None:
+    weight = (0.02 * noise(96, 640)).bfloat16().float()
+    bias, gain, x = noise(96, seed=1), noise(96, seed=2), noise(2, rows, 640, seed=3)
+    product = Product.of(weight, bias if with_bias else None, rows=1, gain=gain)
+    assert product.gain is not None, "the weight was not halved"
+    exact = F.linear(x.double(), weight.double()) * gain + (bias if with_bias else 0)
+    made = product(x)
+    assert made.dtype == torch.float32
+    # A factor rounded to float16, or a sum kept in it, would be off by 1e-3.
+    assert torch.allclose(made.double(), exact, rtol=1e-5, atol=1e-5)
+
+
+@needs_halves
+def test_weights_of_any_size_are_halved_when_bfloat16_holds_them() -> None:
+    for size in (1e-30, 1e-3, 1.0, 1e30):
+        weight = (size * noise(16, 32)).bfloat16().float()
+        weight[0, :4] = torch.tensor([0.0, 1e-12 * size, -1e-9 * size, 1e-6 * size])
+        weight = weight.bfloat16().float()
+        product, x = Product.of(weight, rows=1), noise(3, 32, seed=1)
+        assert product.gain is not None
+        exact = F.linear(x.double(), weight.double())
+        assert ((product(x).double() - exact).abs() / size).max() < 1e-4
+
+
+@needs_halves
+@pytest.mark.parametrize("weight", [noise(16, 32), torch.zeros(16, 32)], ids=["fp32", "zero"])
+def test_weights_that_float16_cannot_hold_stay_in_fp32(weight: Tensor) -> None:
+    gain, x = noise(16, seed=1), noise(3, 32, seed=2)
+    product = Product.of(weight, rows=1, gain=gain)
+    assert product.gain is None
+    assert torch.allclose(product(x), F.linear(x, weight) * gain, atol=1e-5)
+
+
+@needs_halves
+def test_many_rows_keep_fp32_weights_which_are_no_slower_then() -> None:
+    weight = noise(16, 32).bfloat16().float()
+    assert Product.of(weight, rows=640).gain is None
+
+
+@needs_halves
+def test_a_convolution_of_a_few_rows_halves_its_weights_too() -> None:
+    weight, bias = noise(24, 16, 7).bfloat16().float(), noise(24, seed=1)
+    for dilation in (1, 3):
+        convolution = Convolution.of(weight, bias, rows=4, dilation=dilation)
+        assert isinstance(convolution.weight, Product)
+        assert convolution.weight.gain is not None
+        x = noise(2, 5 + convolution.kept, 16, seed=2)
+        expected = F.conv1d(x.transpose(1, 2), weight, bias, dilation=dilation).transpose(1, 2)
+        assert torch.allclose(convolution(x), expected, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     "weight", [torch.zeros(8, 8, dtype=torch.bfloat16), torch.zeros(8, 8, device="meta")]
 )

@@ -85,10 +85,18 @@ class Crowd:
 
 
 @pytest.mark.parametrize("widths", [(1,), (8,)])
-@pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+@pytest.mark.parametrize(
+    ("stored", "sampling"),
+    [("endless", GREEDY), ("endless", SAMPLED), ("endless_bf16", SAMPLED)],
+    ids=["greedy", "sampled", "bf16"],
+)
 def test_a_stream_sounds_the_same_alone_and_in_a_crowd_to_the_last_bit(
-    endless: TalkerWeights, sampling: TalkerSampling, widths: tuple[int, ...]
+    stored: str,
+    sampling: TalkerSampling,
+    widths: tuple[int, ...],
+    request: pytest.FixtureRequest,
 ) -> None:
+    endless: TalkerWeights = request.getfixturevalue(stored)
     alone = speak_alone(endless, sampling, widths, frames=30)
     for seed in (1, 2):
         runtime = Runtime(endless, RuntimeOptions(slots=8, positions=128, widths=widths))
