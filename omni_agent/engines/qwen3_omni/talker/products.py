@@ -24,8 +24,8 @@ from torch import Tensor
 
 # oneDNN takes longer for fewer rows than for four (measured: benchmarks/RESULTS.md).
 _LEAST_ROWS = 4
-# Up to so many rows reading a weight takes longer than multiplying it (measured too).
-_FEW_ROWS = 8
+# Up to so many rows a product from half the bytes is no slower than oneDNN's (measured too).
+_FEW_ROWS = 32
 # A halved weight's error, beside its matrix's largest: far below what a sum in fp32 rounds off.
 _LOST = 2.0**-36
 

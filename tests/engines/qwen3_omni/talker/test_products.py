@@ -39,12 +39,14 @@ def test_a_product(rows: int, out: int, width: int, planned: int, blocked: bool)
 
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("dilation", [1, 3, 9])
-@pytest.mark.parametrize(("out", "channels", "taps"), [(24, 24, 7), (40, 16, 2), (96, 96, 7)])
+@pytest.mark.parametrize(
+    ("out", "channels", "taps", "planned"), [(24, 24, 7, 4), (40, 16, 2, 160), (96, 96, 7, 1920)]
+)
 def test_a_dilated_convolution(
-    rows: int, dilation: int, out: int, channels: int, taps: int, blocked: bool
+    rows: int, dilation: int, out: int, channels: int, taps: int, planned: int, blocked: bool
 ) -> None:
     weight, bias = noise(out, channels, taps), noise(out, seed=1)
-    convolution = Convolution.of(weight, bias, rows=32, dilation=dilation)
+    convolution = Convolution.of(weight, bias, rows=planned, dilation=dilation)
     assert convolution.blocked == blocked
     assert (convolution.channels, convolution.kept) == (channels, (taps - 1) * dilation)
     x = noise(2, rows + convolution.kept, channels, seed=2)
@@ -60,7 +62,7 @@ def test_rows_that_lie_apart_are_read_right(blocked: bool) -> None:
     assert torch.allclose(Product.of(weight, rows=4)(part), F.linear(part, weight), atol=1e-4)
     taps, bias = noise(24, 40, 7), noise(24)
     expected = F.conv1d(part.transpose(1, 2), taps, bias).transpose(1, 2)
-    assert torch.allclose(Convolution.of(taps, bias, rows=4)(part), expected, atol=1e-4)
+    assert torch.allclose(Convolution.of(taps, bias, rows=99)(part), expected, atol=1e-4)
 
 
 def test_a_row_is_the_same_to_the_last_bit_alone_and_among_others_up_to_four(blocked: bool) -> None:
