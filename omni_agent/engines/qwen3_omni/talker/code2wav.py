@@ -169,10 +169,14 @@ class Code2Wav:
         return layer.down(self._ops.swiglu(layer.gate_up(normed)))
 
     def _mask(self, frames: Tensor, count: int) -> Tensor:
-        """(B, 1, T, window - 1 + T): causal, within the window, and not before the start."""
+        """(B, 1, T, window - 1 + T): 0 where causal, within the window and not before the
+        start, else -inf. Made once here, or each layer would make it of a boolean one.
+        """
         kept = self._config.sliding_window - 1
         query = torch.arange(count, device=frames.device)[:, None]
         key = torch.arange(kept + count, device=frames.device)[None, :] - kept  # relative frame
         near = (key <= query) & (key >= query - kept)
         begun = key[None] + frames[:, None, None] >= 0  # (B, 1, window - 1 + T)
-        return (near[None] & begun).unsqueeze(1)
+        seen = (near[None] & begun).unsqueeze(1)
+        zero = torch.zeros((), device=frames.device, dtype=self._weights.norm.dtype)
+        return torch.where(seen, zero, -torch.inf)

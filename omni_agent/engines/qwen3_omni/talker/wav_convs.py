@@ -50,8 +50,8 @@ class Taps:
 
 def snake(x: Tensor, weights: Snake, out: Tensor | None = None) -> Tensor:
     """SnakeBeta (BigVGAN, arXiv 2206.04658): x + sin(x * frequency)^2 * inverse; x (B, T, C)."""
-    wave = (x * weights.frequency).sin_().square_()
-    return torch.addcmul(x, wave, weights.inverse, out=out)
+    wave = torch.mul(x, weights.frequency, out=out).sin_().square_()
+    return torch.addcmul(x, wave, weights.inverse, out=wave)  # a third buffer would leave the cache
 
 
 def upsample(x: Tensor, weights: Upsample, taps: Taps) -> Tensor:
