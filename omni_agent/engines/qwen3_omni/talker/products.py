@@ -7,9 +7,10 @@ compiler emits for frozen weights; elsewhere, and where torch has no oneDNN, the
 as they are.
 
 A product of a few rows takes as long as its weight takes to read. The published weights
-are bfloat16, all of which a scaled float16 holds, so on x86 such a product keeps its
-weight in half the bytes and FBGEMM widens it to fp32 on the way: nothing is lost. A weight
-that needs more than that, as a checkpoint in fp32 has them, stays in fp32.
+are bfloat16, all of which a scaled float16 holds (but for what is 2^-29 of the largest and
+less, and loses nothing that a sum in fp32 would keep), so on x86 such a product keeps its
+weight in half the bytes and FBGEMM widens it to fp32 on the way. A weight that needs more
+than that, as a checkpoint in fp32 has them, stays in fp32.
 """
 
 from __future__ import annotations
