@@ -229,18 +229,22 @@ class TalkerService:
                 command.refuse(ending)
 
     def _turn(self, runtime: Runtime) -> bool:
-        """Commands, then one step. False when it is time to stop."""
-        heavy = False
-        while not heavy:
+        """The commands that wait now, then one step. False when it is time to stop.
+
+        What is queued meanwhile waits for the next turn: whoever pushes text faster than it
+        is taken holds up nobody's speech.
+        """
+        with self._wake:
+            while not (self._stopping or self._commands or self._runnable()):
+                self._wake.wait()
+            if self._stopping:
+                return False
+            waiting = len(self._commands)
+        for _ in range(waiting):
             with self._wake:
-                while not (self._stopping or self._commands or self._runnable()):
-                    self._wake.wait()
-                if self._stopping:
-                    return False
-                if not self._commands:
-                    break
                 command = self._commands.popleft()
-            heavy = self._execute(command, runtime)
+            if self._execute(command, runtime):
+                break
         with self._wake:
             lines = self._runnable()
         if lines:

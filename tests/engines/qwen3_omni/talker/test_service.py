@@ -220,6 +220,22 @@ async def test_a_long_prompt_lets_others_speak_between_its_pieces(
     listener.cancel()
 
 
+async def test_text_that_comes_faster_than_it_is_taken_holds_up_nobody(
+    service: TalkerService,
+) -> None:
+    speaking = await begin(service, frames=3, text=6)
+    flooding = await service.open("ethan", GREEDY)
+    flooding.begin()
+
+    def flood(runtime: Runtime) -> None:
+        service.send(flooding._line, flood)  # there is always one command more
+
+    service.send(flooding._line, flood)
+    assert len(await collect(speaking)) == 4  # the last one ends the sound
+    await flooding.aclose()
+    await speaking.aclose()
+
+
 async def test_a_bad_token_ends_its_own_stream_only(service: TalkerService) -> None:
     good, bad = await begin(service, frames=6), await begin(service)
     bad.push([10**9])
