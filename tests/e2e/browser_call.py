@@ -15,13 +15,14 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 
 FLAGS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -59,21 +60,27 @@ window.RTCPeerConnection = class extends Original {
 
 @contextlib.contextmanager
 def server() -> Iterator[str]:
-    """`omni-agent serve` as a user starts it; yields its URL when it can take calls."""
-    command = [sys.executable, "-m", "omni_agent", "serve", "--port", "0"]
+    """`omni-agent serve` as a user starts it; yields its URL when it can take calls.
+
+    What it says later goes where this process's errors go.
+    """
+    command = [sys.executable, "-m", "omni_agent", "serve", "--port", "0", "--verbose"]
     environment = os.environ | {"OMNI_AGENT_OFFLINE": "1", "NO_COLOR": "1"}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None
+    copying = threading.Thread(target=sys.stderr.writelines, args=(process.stderr,))
     try:
         url = ""
         for line in process.stderr:
             url = url or "".join(re.findall(r"http://\S+/", line))
             if "ready" in line:
                 break
+        copying.start()
         yield url
     finally:
         process.terminate()
         process.wait(20)
+        copying.join()
 
 
 def sessions(url: str) -> int:
@@ -87,8 +94,27 @@ def loud_ms(page: Page, since: float) -> list[float]:
     return [at - since for at, level in heard if at >= since and level > 0.003]
 
 
-def hold_call(page: Page, url: str, screenshot: Path) -> dict[str, Any]:
-    report: dict[str, Any] = {"problems": []}
+STATE = """
+() => ({
+  body: {...document.body.dataset},
+  words: document.body.innerText,
+  peers: window.__peers.map((one) => [one.connectionState, one.iceConnectionState,
+    one.iceGatheringState, one.signalingState, one.sctp?.state]),
+})
+"""
+
+
+@contextlib.contextmanager
+def told(page: Page, report: dict[str, Any]) -> Iterator[None]:
+    """Whatever did not happen in time: with it, what the page showed instead."""
+    try:
+        yield
+    except Error:
+        print(json.dumps({**report, "page": page.evaluate(STATE)}), file=sys.stderr)
+        raise
+
+
+def hold_call(page: Page, url: str, screenshot: Path, report: dict[str, Any]) -> None:
     page.on("console", lambda m: m.type == "error" and report["problems"].append(m.text))
     page.on("pageerror", lambda error: report["problems"].append(str(error)))
     page.add_init_script(PEERS)
@@ -120,7 +146,6 @@ def hold_call(page: Page, url: str, screenshot: Path) -> dict[str, Any]:
     report["audible_after_interruption_ms"] = max(
         (ms for ms in loud_ms(page, now) if ms < 700), default=0
     )
-    return report
 
 
 def main(microphone: str, screenshot: str) -> None:
@@ -131,7 +156,9 @@ def main(microphone: str, screenshot: str) -> None:
             ignore_default_args=["--mute-audio"],
         )
         page = browser.new_page(viewport={"width": 1280, "height": 860})
-        report = hold_call(page, url, Path(screenshot))
+        report: dict[str, Any] = {"problems": []}
+        with told(page, report):
+            hold_call(page, url, Path(screenshot), report)
         report["sessions_during"] = sessions(url)
         closed = time.monotonic()
         page.close(run_before_unload=False)

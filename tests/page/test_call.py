@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from av import VideoFrame
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.page.driving import call, until
 from tests.page.scripted import ScriptedServer
@@ -259,6 +259,23 @@ async def test_a_server_that_is_starting_shows_its_progress_until_it_is_ready(
     server.health = {"status": "ready"}
     await expect(page.get_by_test_id("readiness")).to_be_hidden()
     await dial(page, server)
+
+
+async def test_a_click_counts_before_the_server_has_said_that_it_is_ready(
+    open_page: Any, server: ScriptedServer
+) -> None:
+    page = await open_page()
+    asked: list[Route] = []
+
+    async def wait(route: Route) -> None:
+        asked.append(route)
+
+    await page.route("**/healthz", wait)
+    await page.reload()
+    await page.get_by_test_id("call").click()
+    await expect(page.locator("body")).to_have_attribute("data-call", "live")
+    await asked[0].continue_()
+    await expect(page.get_by_test_id("readiness")).to_be_hidden()
 
 
 async def test_a_line_that_the_server_closes_ends_the_call_and_keeps_the_words(

@@ -19,7 +19,7 @@ function judge({ rttMs, lossPercent }) {
 
 export class Controls {
   #state = "idle";
-  #ready = false;
+  #ready = true; // until the server says otherwise: no click is lost while it is asked
   #muted = false;
   #activity = "idle";
   #words = "";
