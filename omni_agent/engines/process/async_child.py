@@ -24,16 +24,17 @@ AsyncReplies = AsyncIterator[tuple[Mapping[str, Any], bytes]]
 class AsyncService(Protocol):
     """Models behind a line.
 
-    info: what the parent is told when the service is ready. dead: set, with a reason in
-    ``last_words``, when the service cannot go on: the process then ends.
+    info: what the parent is told when the service is ready.
     """
 
     info: Mapping[str, Any]
-    dead: asyncio.Event
-    last_words: str
 
     def handle(self, op: str, body: Mapping[str, Any], blob: bytes) -> AsyncReplies:
         """Replies to one request; it is closed early when nobody waits any more."""
+        ...
+
+    async def died(self) -> str:
+        """Waits until the service cannot go on, and says why: the process then ends."""
         ...
 
     async def aclose(self) -> None: ...
@@ -78,8 +79,7 @@ async def serve(
 
 
 async def _end_with(service: AsyncService) -> None:
-    await service.dead.wait()
-    print(service.last_words, file=sys.stderr, flush=True)
+    print(await service.died(), file=sys.stderr, flush=True)
     os._exit(1)
 
 

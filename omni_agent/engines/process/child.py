@@ -7,7 +7,6 @@ the line carries the service's options.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import importlib
 import inspect
 import itertools
@@ -15,17 +14,16 @@ import os
 import queue
 import signal
 import socket
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from omni_agent.engines.process.async_child import AsyncFactory, serve
+from omni_agent.engines.process.parent import die_with_parent
 from omni_agent.engines.process.wire import Packet, Unpacker, pack
 
 Replies = Iterator[tuple[Mapping[str, Any], bytes]]
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Service(Protocol):
@@ -129,13 +127,6 @@ class _Desk:
             self._cancelled.pop(packet.id, None)
 
 
-def _die_with_parent() -> None:
-    """A killed parent must not leave gigabytes behind (elsewhere the closed line sees to it)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _load(name: str) -> Factory | AsyncFactory:
     module, _, attribute = name.partition(":")
     factory: Factory | AsyncFactory = getattr(importlib.import_module(module), attribute)
@@ -144,7 +135,8 @@ def _load(name: str) -> Factory | AsyncFactory:
 
 def main(fd: int, service_name: str) -> None:
     """Serve until the line closes."""
-    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    die_with_parent()
     sock = socket.socket(fileno=fd)
     line = _Line(sock)
     options, *rest = line.first()

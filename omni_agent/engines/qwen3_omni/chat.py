@@ -3,6 +3,7 @@
 Format: the published chat template of Qwen3-Omni (ChatML; tools in Hermes form). Words
 are tokenized without special tokens, so nothing that anybody says, types or returns
 from a tool can open a turn or an audio item.
+
 An utterance is one ``<|audio_start|> … <|audio_end|>`` with one placeholder for each
 piece of its audio (see ``media``); a video with sound is both by turns (see ``clips``).
 """

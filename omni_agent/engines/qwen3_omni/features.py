@@ -11,13 +11,20 @@ Patches = tuple[int, int, int, float]
 to the next in time, 2 / fps of a video, 1 of a picture."""
 
 
+MOST_ROWS = 4096
+"""Hidden states handed over of one prompt, those of its last items: as many positions of a
+conversation as the Talker reads (half of its 8192). More would cross from process to process,
+53 KB for every second that was ever said, and not be used."""
+
+
 @dataclass(frozen=True, slots=True)
 class PromptFeatures:
     """A ``Features.handle``: a prompt, or what is certain of it while the user still speaks.
 
     conversation: the same for every prompt of a call. ids: token ids with every
-    placeholder as often as its item takes positions. rows: hidden states at the
-    placeholders in order (``accept_hidden_layer``); None when there are none.
+    placeholder as often as its item takes positions. rows: hidden states at the last
+    placeholders in order (``accept_hidden_layer``), of whole items; None when there are
+    none. grids: of the pictures and videos among these.
     """
 
     conversation: str

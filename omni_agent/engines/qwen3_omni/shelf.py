@@ -1,8 +1,9 @@
 """Hidden states on their way from the Thinker's process to the Talker's: files in shared memory.
 
-Whoever asks for a prompt makes a file of the right size and names it in the request;
-the engine writes rows into files that it finds and never makes one. So a request
-that was cancelled, whose file is gone, leaves nothing behind, whatever was under way.
+The Thinker's process makes a file of the right size under the name that the request gave
+it; the engine writes rows into files that it finds and never makes one; whoever asked
+takes the file away. So a request that was cancelled, whose file is gone, leaves nothing
+behind, whatever was under way.
 
 A file is a header (rows written, width, bytes per number; three little-endian
 int64) and the rows. The header is written last: rows that can be seen are whole.
@@ -35,7 +36,7 @@ class Rows:
     rows: int
     width: int
     itemsize: int
-    data: bytes
+    data: bytearray | memoryview
 
 
 class Shelf:
@@ -95,11 +96,13 @@ def put(directory: Path, name: str, width: int, itemsize: int, data: memoryview)
 def take(path: Path) -> Rows | None:
     """The rows of a file, which is then removed; None when they were not written."""
     with suppress(FileNotFoundError):
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = bytearray(os.fstat(file.fileno()).st_size)
+            file.readinto(data)
         path.unlink(missing_ok=True)
         if len(data) >= _HEADER.size:
             rows, width, itemsize = _HEADER.unpack_from(data)
-            body = data[_HEADER.size :]
+            body = memoryview(data)[_HEADER.size :]
             if rows and rows * width * itemsize == len(body):
                 return Rows(rows, width, itemsize, body)
     return None

@@ -16,8 +16,7 @@ class AsyncEcho:
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.info = {"pid": os.getpid(), **options}
-        self.dead = asyncio.Event()
-        self.last_words = ""
+        self.last_words: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._diary = Path(options["diary"])
         self._meeting: asyncio.Barrier | None = None
         self._closed = asyncio.Event()
@@ -42,6 +41,9 @@ class AsyncEcho:
                 return self._doom()
             case _:
                 raise LookupError(f"there is no operation {op!r}")
+
+    async def died(self) -> str:
+        return await self.last_words
 
     async def aclose(self) -> None:
         await asyncio.sleep(0)  # an ending that is awaited, or is not seen
@@ -88,8 +90,7 @@ class AsyncEcho:
 
     async def _doom(self) -> AsyncReplies:
         yield {"doomed": True}, b""
-        self.last_words = "famous last words"
-        self.dead.set()
+        self.last_words.set_result("famous last words")
 
 
 async def start(options: Mapping[str, Any], report: Callable[[str], None]) -> AsyncEcho:
@@ -105,6 +106,5 @@ async def broken(options: Mapping[str, Any], report: Callable[[str], None]) -> A
 async def unwell(options: Mapping[str, Any], report: Callable[[str], None]) -> AsyncEcho:
     """It starts, and is dead by then."""
     echo = AsyncEcho(options)
-    echo.last_words = "stillborn"
-    echo.dead.set()
+    echo.last_words.set_result("stillborn")
     return echo

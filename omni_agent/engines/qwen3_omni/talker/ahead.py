@@ -11,12 +11,21 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
 from omni_agent.engines.qwen3_omni.features import PromptFeatures
 from omni_agent.engines.qwen3_omni.talker.config import OmniConfig
-from omni_agent.engines.qwen3_omni.talker.prompt import Grid, Segment, joined, rest, talker_view
+from omni_agent.engines.qwen3_omni.talker.prompt import (
+    Grid,
+    Segment,
+    joined,
+    placeholders,
+    rest,
+    split,
+    talker_view,
+)
 from omni_agent.engines.qwen3_omni.talker.runtime import NoFreeSlot
 from omni_agent.engines.qwen3_omni.talker.service import Utterance
 from omni_agent.talker import Voice
@@ -25,6 +34,8 @@ _EXPIRES_S = 30.0
 """An utterance that nobody comes for gives its slot back."""
 _DROPPED = 4
 """Turns that leave a conversation at once when it is longer than the Talker's memory."""
+_HEAD = 3
+"""Tokens that open a turn: the mark, the role and a line's end."""
 _DTYPES = {2: torch.bfloat16, 4: torch.float32}
 
 Open = Callable[[Voice], Awaitable[Utterance]]
@@ -120,28 +131,43 @@ class ReadAhead:
 
 
 def view(config: OmniConfig, features: PromptFeatures, tool_response: int, room: int) -> Segment:
-    """What the Talker sees of the Thinker's prompt, at most ``room`` positions of it.
+    """What the Talker sees of the Thinker's prompt, at most about ``room`` positions of it.
 
     User turns, as the reference has it; results of tools, which stand in user turns, are
-    not among them (tool_response: the id they begin with). The oldest turns go first.
+    not among them (tool_response: the id they begin with). The oldest turns go first; of a
+    turn that is too long alone its beginning goes.
     """
-    ids, states = features.ids, None
-    talker = config.talker_config
-    placeholders = {talker.audio_token_id, talker.image_token_id, talker.video_token_id}
-    held = sum(token in placeholders for token in ids)
-    if features.rows is not None and features.rows.rows == held:
-        rows = features.rows
-        flat = torch.frombuffer(bytearray(rows.data), dtype=_DTYPES[rows.itemsize])
+    rows, states, grids = features.rows, None, []
+    if rows is not None:
+        flat = torch.frombuffer(rows.data, dtype=_DTYPES[rows.itemsize])
         states = flat.view(rows.rows, rows.width)
-    elif held:  # what it cannot hear it must do without
-        ids = tuple(token for token in ids if token not in placeholders)
-    grids = [Grid(*patches) for patches in features.grids] if states is not None else []
+        grids = [Grid(*patches) for patches in features.grids]
+    ids = _heard(config, features.ids, 0 if rows is None else rows.rows)
     segments = talker_view(config, ids, states, grids)
     said = [s for s in segments if s.ids[3:4] != (tool_response,)]
-    return joined(_fitting(said, room))
+    return joined(_fitting(config, said, room))
 
 
-def _fitting(segments: Sequence[Segment], room: int) -> Sequence[Segment]:
+def _heard(config: OmniConfig, ids: Sequence[int], rows: int) -> Sequence[int]:
+    """Without the placeholders before the last ``rows``: what it cannot hear it must do without."""
+    marks = placeholders(config)
+    unheard = sum(token in marks for token in ids) - rows
+    if unheard <= 0:
+        return ids
+    places = (index for index, token in enumerate(ids) if token in marks)
+    gone = set(islice(places, unheard))
+    return [token for index, token in enumerate(ids) if index not in gone]
+
+
+def _fitting(config: OmniConfig, segments: Sequence[Segment], room: int) -> Sequence[Segment]:
     while len(segments) > 1 and sum(len(segment.ids) for segment in segments) > room:
         segments = segments[min(_DROPPED, len(segments) - 1) :]
-    return segments
+    if sum(len(segment.ids) for segment in segments) <= room:
+        return segments
+    # In halves that stay where they are while the turn grows: what was read ahead goes on.
+    (turn,) = segments
+    *gone, last = split(turn, (room - _HEAD) // 2, config)
+    kept = [last]
+    if gone and len(gone[-1].ids) + len(last.ids) <= room - _HEAD:
+        kept.insert(0, gone.pop())
+    return [Segment(turn.ids[:_HEAD]), *kept] if gone else segments

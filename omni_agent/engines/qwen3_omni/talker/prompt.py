@@ -89,10 +89,11 @@ def talker_view(
     roles = {config.user_token_id}
     if past_assistant:
         roles.add(config.assistant_token_id)
+    marks = placeholders(config)
     segments, row, grid = [], 0, 0
     for begin, end in pairwise([*starts, len(ids)]):
         part = tuple(ids[begin:end])
-        held = sum(token in _placeholders(config) for token in part)
+        held = sum(token in marks for token in part)
         seen = len(_visuals(config, part))
         role = part[1] if len(part) > 1 else None
         closed = config.im_end_token_id in part
@@ -103,7 +104,8 @@ def talker_view(
     return segments
 
 
-def _placeholders(config: OmniConfig) -> set[int]:
+def placeholders(config: OmniConfig) -> set[int]:
+    """The ids that stand for audio, pictures and videos."""
     talker = config.talker_config
     return {talker.audio_token_id, talker.image_token_id, talker.video_token_id}
 
@@ -151,7 +153,7 @@ class Prompter:
 
         Raises PromptError when features or grids do not fit the ids.
         """
-        marks = _placeholders(self._config)
+        marks = placeholders(self._config)
         special = torch.tensor([token in marks for token in segment.ids])
         held, given = int(special.sum()), 0
         if segment.features is not None:
@@ -266,7 +268,7 @@ def rest(whole: Segment, begun: Segment) -> Segment | None:
 
 def split(segment: Segment, size: int, config: OmniConfig) -> Iterator[Segment]:
     """A segment in pieces of at most ``size`` positions, never cut inside an image or video."""
-    marks, ends = _placeholders(config), set(_visuals(config, segment.ids))
+    marks, ends = placeholders(config), set(_visuals(config, segment.ids))
     merge = config.talker_config.spatial_merge_size**2
     begin, row, grid = 0, 0, 0
     while begin < len(segment.ids):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 # A tiny vocabulary: 256 bytes, a few merges, then the special tokens.
@@ -51,9 +52,15 @@ def tiny_tokenizer() -> dict[str, str]:
     }
 
 
-def tiny_config() -> dict[str, Any]:
-    """A raw ``config.json`` whose every part has the published structure."""
-    ids, vocabulary = special_ids(), _vocabulary()
+def tiny_config(
+    ids: Mapping[str, int] | None = None, roles: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    """A raw ``config.json`` whose every part has the published structure.
+
+    ids, roles: of the special tokens, and of the words ``system``, ``user`` and
+    ``assistant``; the tiny vocabulary's by default.
+    """
+    ids, roles = ids or special_ids(), roles or _vocabulary()
     shared = {
         "audio_token_id": ids["<|audio_pad|>"],
         "image_token_id": ids["<|image_pad|>"],
@@ -74,13 +81,13 @@ def tiny_config() -> dict[str, Any]:
         "tts_pad_token_id": ids["<tts_pad>"],
         "tts_bos_token_id": ids["<tts_text_bos>"],
         "tts_eos_token_id": ids["<tts_text_eod>"],
-        "system_token_id": vocabulary["system"],
-        "user_token_id": vocabulary["user"],
-        "assistant_token_id": vocabulary["assistant"],
+        "system_token_id": roles["system"],
+        "user_token_id": roles["user"],
+        "assistant_token_id": roles["assistant"],
         "thinker_config": {
             **shared,
             "vision_end_token_id": ids["<|vision_end|>"],
-            "user_token_id": vocabulary["user"],
+            "user_token_id": roles["user"],
             "text_config": _thinker_text(),
             "audio_config": _audio(),
             "vision_config": _vision(),

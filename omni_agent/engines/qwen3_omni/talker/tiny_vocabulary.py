@@ -29,6 +29,15 @@ _IN_TEXT = frozenset(
     | {name for name in _SPECIALS if "fim" in name or name in {"<|repo_name|>", "<|file_sep|>"}}
 )
 """Added tokens that decoding keeps: they are not special in the published tokenizer."""
+_MARKS = {
+    "image_token": "<|image_pad|>",
+    "video_token": "<|video_pad|>",
+    "audio_token": "<|audio_pad|>",
+    "vision_bos_token": "<|vision_start|>",
+    "vision_eos_token": "<|vision_end|>",
+    "audio_bos_token": "<|audio_start|>",
+    "audio_eos_token": "<|audio_end|>",
+}
 _VOCAB = 152_064
 
 
@@ -55,22 +64,8 @@ def vocabulary_files() -> dict[str, str]:
         "eos_token": "<|im_end|>",
         "pad_token": "<|endoftext|>",
         "add_prefix_space": False,
-        "image_token": "<|image_pad|>",
-        "video_token": "<|video_pad|>",
-        "audio_token": "<|audio_pad|>",
-        "vision_bos_token": "<|vision_start|>",
-        "vision_eos_token": "<|vision_end|>",
-        "audio_bos_token": "<|audio_start|>",
-        "audio_eos_token": "<|audio_end|>",
-        "extra_special_tokens": {
-            "image_token": "<|image_pad|>",
-            "video_token": "<|video_pad|>",
-            "audio_token": "<|audio_pad|>",
-            "vision_bos_token": "<|vision_start|>",
-            "vision_eos_token": "<|vision_end|>",
-            "audio_bos_token": "<|audio_start|>",
-            "audio_eos_token": "<|audio_end|>",
-        },
+        **_MARKS,
+        "extra_special_tokens": _MARKS,
     }
     return {
         "vocab.json": json.dumps(vocab, ensure_ascii=False),
@@ -137,30 +132,8 @@ CHAT_TEMPLATE = """\
 
 def vocabulary_config() -> dict[str, Any]:
     """The tiny config with the published vocabulary and special ids."""
-    raw = tiny_config()
     ids = {name: 151_643 + index for index, name in enumerate(_SPECIALS)}
-    shared = {
-        "audio_token_id": ids["<|audio_pad|>"],
-        "image_token_id": ids["<|image_pad|>"],
-        "video_token_id": ids["<|video_pad|>"],
-        "audio_start_token_id": ids["<|audio_start|>"],
-        "audio_end_token_id": ids["<|audio_end|>"],
-        "vision_start_token_id": ids["<|vision_start|>"],
-    }
-    raw.update(
-        im_start_token_id=ids["<|im_start|>"],
-        im_end_token_id=ids["<|im_end|>"],
-        tts_pad_token_id=ids["<tts_pad>"],
-        tts_bos_token_id=ids["<tts_text_bos>"],
-        tts_eos_token_id=ids["<tts_text_eod>"],
-        system_token_id=8948,
-        user_token_id=872,
-        assistant_token_id=77_091,
-    )
-    raw["thinker_config"].update(
-        shared, vision_end_token_id=ids["<|vision_end|>"], user_token_id=872
-    )
-    raw["talker_config"].update(shared)
+    raw = tiny_config(ids, {"system": 8948, "user": 872, "assistant": 77_091})
     text = raw["thinker_config"]["text_config"]
     text.update(_TEXT)
     raw["thinker_config"]["audio_config"]["output_dim"] = text["hidden_size"]

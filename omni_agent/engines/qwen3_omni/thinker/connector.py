@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FILE, SKIP = "omni_agent_file", "omni_agent_skip"
+FILE, ROWS = "omni_agent_file", "omni_agent_rows"
 """Keys in a request's ``kv_transfer_params``: the file's name, and how many of the prompt's
-multimodal positions, from the first, are not wanted."""
+multimodal positions, the last ones, it is for."""
 
 
 @dataclass(slots=True)
@@ -117,7 +117,7 @@ class FeatureConnector(KVConnectorBase_V1, SupportsHMA):
         if FILE not in asked or new.prompt_token_ids is None:
             return None
         ids = np.array(new.prompt_token_ids, np.int64)
-        positions = np.flatnonzero(np.isin(ids, self._placeholders))[int(asked.get(SKIP, 0)) :]
+        positions = np.flatnonzero(np.isin(ids, self._placeholders))[-int(asked[ROWS]) :]
         return _Prompt(str(asked[FILE]), len(ids), positions, list(new.block_ids[self._group]))
 
     def _complete(
@@ -192,7 +192,7 @@ class FeatureConnector(KVConnectorBase_V1, SupportsHMA):
         index = torch.from_numpy(slots).to(cache.device)
         # (blocks, layers, block size, width): the Talker's layer is the last one kept.
         rows = cache[index // self._block_size, -1, index % self._block_size].contiguous().cpu()
-        data = memoryview(rows.view(torch.uint8).numpy().tobytes())
+        data = rows.view(torch.uint8).reshape(-1).numpy().data
         shelf.put(self._directory, file, rows.shape[1], rows.element_size(), data)
 
 

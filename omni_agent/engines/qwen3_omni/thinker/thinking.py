@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import os
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -28,12 +27,11 @@ from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from omni_agent.engines.process.async_child import AsyncReplies
+from omni_agent.engines.qwen3_omni.features import MOST_ROWS, Patches
 from omni_agent.engines.qwen3_omni.shelf import Shelf
-from omni_agent.engines.qwen3_omni.thinker.connector import FILE, SKIP
+from omni_agent.engines.qwen3_omni.thinker.connector import FILE, ROWS
 from omni_agent.engines.qwen3_omni.thinker.options import ThinkerOptions
 from omni_agent.engines.qwen3_omni.thinker.pictures import PROFILED, Pixels, picture, video
-
-log = logging.getLogger(__name__)
 
 _KEPT_BYTES = 1 << 30
 _LOOK_EVERY_S = 0.2
@@ -49,11 +47,42 @@ class BadPrompt(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Item:
+    """value: float32 samples, or what vLLM takes for pixels. size: bytes."""
+
+    key: str
     kind: str
-    value: Any  # float32 samples, or what vLLM takes for pixels
+    value: Any
     size: int
-    grid: tuple[int, int, int, float] | None = None
+    grid: Patches | None = None
+
+
+class _Items:
+    """What was put, by key: at most ``_KEPT_BYTES``, the least used go first."""
+
+    def __init__(self) -> None:
+        self._items: OrderedDict[str, _Item] = OrderedDict()
+        self._size = 0
+
+    def put(self, item: _Item) -> None:
+        self._drop(item.key)
+        self._items[item.key] = item
+        self._size += item.size
+        while self._size > _KEPT_BYTES and len(self._items) > 1:
+            self._drop(next(iter(self._items)))
+
+    def _drop(self, key: str) -> None:
+        if (item := self._items.pop(key, None)) is not None:
+            self._size -= item.size
+
+    def missing(self, keys: Sequence[str]) -> list[str]:
+        return [key for key in keys if key not in self._items]
+
+    def get(self, keys: Sequence[str]) -> list[_Item]:
+        """All of them, none being missing."""
+        for key in keys:
+            self._items.move_to_end(key)
+        return [self._items[key] for key in keys]
 
 
 class Thinking:
@@ -61,10 +90,9 @@ class Thinking:
 
     def __init__(self, engine: AsyncLLM, shelf: Shelf, facts: Mapping[str, Any]) -> None:
         self.info = {"pid": os.getpid(), "shelf": str(shelf.path), **facts}
-        self.dead = asyncio.Event()
-        self.last_words = ""
         self._engine, self._shelf = engine, shelf
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._items = _Items()
+        self._dead = asyncio.Event()
         self._numbers = itertools.count(1)
         self._placeholders: dict[int, str] = {
             facts["audio"]: "audio",
@@ -72,20 +100,14 @@ class Thinking:
             facts["video"]: "video",
         }
         self._width, self._itemsize = int(facts["width"]), int(facts["itemsize"])
-        self._watching: asyncio.Task[None] | None = None
 
-    def watch(self) -> None:
-        """Notice the engine's death when nobody asks it anything, too."""
-        self._watching = asyncio.create_task(self._watch(), name="watch the engine")
-
-    async def _watch(self) -> None:
-        while not self._engine.errored:  # noqa: ASYNC110  # vLLM has no event for it
-            await asyncio.sleep(_LOOK_EVERY_S)
-        self._die("its process is gone")
-
-    def _die(self, reason: str) -> None:
-        self.last_words = f"the engine died: {reason}"
-        self.dead.set()
+    async def died(self) -> str:
+        while not self._engine.errored:  # vLLM has no event for it
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._dead.wait()
+                    break
+        return "the engine died: its process is gone"
 
     def handle(self, op: str, body: Mapping[str, Any], blob: bytes) -> AsyncReplies:
         match op:
@@ -99,8 +121,6 @@ class Thinking:
                 raise BadPrompt(f"there is no operation {op!r}")
 
     async def aclose(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
         self._shelf.close()
         self._engine.shutdown(timeout=1)
 
@@ -112,14 +132,12 @@ class Thinking:
             samples = np.frombuffer(blob, "<i2").astype(np.float32) / 32768.0
             if not len(samples):
                 raise BadPrompt("an audio item holds no samples")
-            self._kept[key] = _Kept(kind, samples, samples.nbytes)
+            self._items.put(_Item(key, kind, samples, samples.nbytes))
         elif kind in ("image", "video"):
             seen = await asyncio.to_thread(picture if kind == "image" else video, blob)
-            self._kept[key] = _Kept(kind, seen.taken, seen.array.nbytes, seen.grid)
+            self._items.put(_Item(key, kind, seen.taken, seen.array.nbytes, seen.grid))
         else:
             raise BadPrompt(f"the Thinker reads audio, images and videos, not {kind!r}")
-        while sum(item.size for item in self._kept.values()) > _KEPT_BYTES and len(self._kept) > 1:
-            self._kept.popitem(last=False)
         yield {}, b""
 
     async def _counters(self) -> AsyncReplies:
@@ -136,13 +154,13 @@ class Thinking:
         ``{"prompt": …}`` with the first token (its rows then lie in ``file``), ``{"text": …}``,
         and the usage last."""
         keys = [str(key) for key in body["media"]]
-        missing = [key for key in keys if key not in self._kept]
-        if missing:
+        if missing := self._items.missing(keys):
             yield {"missing": missing}, b""
             return
+        items = self._items.get(keys)  # now: while others are put, these may go
         for tries_left in (1, 0):
             try:
-                async with aclosing(cast(Any, self._attempt(body, keys))) as replies:
+                async with aclosing(cast(Any, self._attempt(body, items))) as replies:
                     async for reply in replies:
                         yield reply, b""
                 return
@@ -151,21 +169,21 @@ class Thinking:
                     raise
 
     async def _attempt(
-        self, body: Mapping[str, Any], keys: Sequence[str]
+        self, body: Mapping[str, Any], items: Sequence[_Item]
     ) -> AsyncIterator[Mapping[str, Any]]:
         """Raises NotComputed, having yielded nothing."""
-        prompt = await self._render(body["ids"], keys)
-        name = str(body["file"])
-        rows = _positions(prompt, self._placeholders) - int(body.get("skip", 0))
-        wanted, done = bool(self.info["features"]) and rows > 0, False
+        prompt = await self._render(body["ids"], items)
+        name, counts = str(body["file"]), _counts(prompt)
+        first, rows = _last(counts, MOST_ROWS) if self.info["features"] else (len(counts), 0)
+        exports, done = {FILE: name, ROWS: rows} if rows else None, False
         try:
-            if wanted:
+            if rows:
                 self._shelf.make(name, rows, self._width, self._itemsize)
-            parameters = _sampling(body["sampling"], _exports(body, name) if wanted else None)
+            parameters = _sampling(body["sampling"], exports)
             shape = {
-                "counts": [length for _, length in _lengths(prompt)],
-                "grids": [grid for key in keys if (grid := self._kept[key].grid)],
-                "features": wanted,
+                "counts": counts,
+                "grids": [item.grid for item in items[first:] if item.grid],
+                "features": rows > 0,
             }
             number = str(next(self._numbers))
             priority = 1 if body.get("ahead") else 0  # somebody waits for a reply
@@ -199,25 +217,24 @@ class Thinking:
                         yield {"prompt": shape}
                     if text := _text(output, usage):
                         yield {"text": text}
-        except EngineDeadError as error:
-            self._die(str(error))
+        except EngineDeadError:
+            self._dead.set()  # nobody else should be let in
             raise
         yield {"usage": usage}
 
     # -- prompts ---------------------------------------------------------------------
 
-    async def _render(self, ids: Sequence[int], keys: Sequence[str]) -> Any:
+    async def _render(self, ids: Sequence[int], items: Sequence[_Item]) -> Any:
         """The engine's input. Raises BadPrompt for one that it could not compute."""
-        kinds = [self._kept[key].kind for key in keys]
+        kinds = [item.kind for item in items]
         placed = [self._placeholders[i] for i in ids if i in self._placeholders]
         if placed != kinds:
             raise BadPrompt(f"{len(placed)} placeholders for {len(kinds)} items, or of other kinds")
         data: dict[str, list[Any]] = {}
         uuids: dict[str, list[str]] = {}
-        for key, kind in zip(keys, kinds, strict=True):
-            self._kept.move_to_end(key)
-            data.setdefault(kind, []).append(self._kept[key].value)
-            uuids.setdefault(kind, []).append(key)
+        for item in items:
+            data.setdefault(item.kind, []).append(item.value)
+            uuids.setdefault(item.kind, []).append(item.key)
         tokens = TokensPrompt(prompt_token_ids=list(map(int, ids)))
         if data:
             tokens["multi_modal_data"] = cast(Any, data)
@@ -228,29 +245,30 @@ class Thinking:
         length = len(cast(Any, prompt)["prompt_token_ids"])
         if length >= limit:
             raise BadPrompt(f"the prompt has {length:,} tokens; the context holds {limit:,}")
-        for key, (_, length) in zip(keys, _lengths(prompt), strict=True):
-            grid = self._kept[key].grid
-            if grid and length != Pixels.tokens(grid):  # positions would not fit: the engine's end
-                raise BadPrompt(f"{grid} patches of a picture or video became {length} tokens")
+        for item, count in zip(items, _counts(prompt), strict=True):
+            # Otherwise positions would not fit: the engine's end.
+            if item.grid and count != Pixels.tokens(item.grid):
+                raise BadPrompt(f"{item.grid} patches of a picture or video became {count} tokens")
         return prompt
 
 
-def _lengths(prompt: Any) -> list[tuple[int, int]]:
-    """(offset, positions) of every item, in order."""
+def _counts(prompt: Any) -> list[int]:
+    """The positions that every item takes, in order."""
     ranges = [
         (item.offset, item.length)
         for items in prompt.get("mm_placeholders", {}).values()
         for item in items
     ]
-    return sorted(ranges)
+    return [length for _, length in sorted(ranges)]
 
 
-def _positions(prompt: Any, placeholders: Mapping[int, str]) -> int:
-    return sum(token in placeholders for token in prompt["prompt_token_ids"])
-
-
-def _exports(body: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {FILE: name, SKIP: int(body.get("skip", 0))}
+def _last(counts: Sequence[int], most: int) -> tuple[int, int]:
+    """The first of the last items that take at most so many positions, and how many they take."""
+    first, taken = len(counts), 0
+    while first and taken + counts[first - 1] <= most:
+        first -= 1
+        taken += counts[first]
+    return first, taken
 
 
 def _sampling(options: Mapping[str, Any], exports: Mapping[str, Any] | None) -> SamplingParams:
@@ -286,9 +304,7 @@ async def start(options: Mapping[str, Any], report: Callable[[str], None]) -> Th
     except BaseException:
         shelf.close()
         raise
-    thinking = Thinking(engine, shelf, _facts(engine))
-    thinking.watch()
-    return thinking
+    return Thinking(engine, shelf, _facts(engine))
 
 
 def _engine(model: str, options: ThinkerOptions, directory: Path) -> AsyncLLM:

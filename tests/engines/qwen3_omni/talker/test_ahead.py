@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +42,16 @@ def config(checkpoint: Path) -> OmniConfig:
     return read_config(checkpoint)
 
 
+def handed(states: torch.Tensor) -> Rows:
+    return Rows(len(states), states.shape[1], 4, bytearray(states.numpy().tobytes()))
+
+
 class Turns:
     """Prompts as the Thinker reads them: token ids and rows, of a conversation that grows."""
 
     def __init__(self, config: OmniConfig) -> None:
         self.config, self.talker = config, config.talker_config
-        self.rows = torch.randn(200, self.talker.thinker_hidden_size)
+        self.rows = torch.randn(500, self.talker.thinker_hidden_size)
 
     def user(self, *, pads: int, closed: bool = True, head: tuple[int, ...] = ()) -> list[int]:
         c = self.config
@@ -61,8 +66,7 @@ class Turns:
     def features(self, *turns: list[int], states: bool = True) -> PromptFeatures:
         ids = tuple(token for turn in turns for token in turn)
         held = ids.count(self.talker.audio_token_id)
-        data = self.rows[:held].numpy().tobytes()
-        rows = Rows(held, self.rows.shape[1], 4, data) if states and held else None
+        rows = handed(self.rows[:held]) if states and held else None
         return PromptFeatures("item_1", ids, rows)
 
 
@@ -188,8 +192,7 @@ def test_videos_in_view_keep_the_time_between_their_pictures(config: OmniConfig)
         return [ids.im_start_token_id, ids.user_token_id, 198, talker.vision_start_token_id, *pads]
 
     shown = (*turn(2, 4, 2), *turn(3, 2, 2))
-    data = torch.randn(7, talker.thinker_hidden_size).numpy().tobytes()
-    rows = Rows(7, talker.thinker_hidden_size, 4, data)
+    rows = handed(torch.randn(7, talker.thinker_hidden_size))
     features = PromptFeatures("item_1", shown, rows, ((2, 4, 2, 0.5), (3, 2, 2, 2.0)))
     seen = ahead.view(config, features, TOOL_RESPONSE, 1000)
     assert seen.ids == shown
@@ -202,6 +205,46 @@ def test_the_oldest_turns_leave_a_view_that_is_too_small(config: OmniConfig, tur
     assert list(seen.ids) == [token for turn in said[8:] for token in turn]
     assert seen.features is not None
     assert torch.equal(seen.features, turns.rows[16:22])
+
+
+def test_of_a_turn_that_is_too_long_alone_the_end_stays_in_view(
+    config: OmniConfig, turns: Turns
+) -> None:
+    turn = turns.user(pads=400)
+    seen = ahead.view(config, turns.features(turn), TOOL_RESPONSE, 103)
+    assert seen.features is not None
+    assert 50 < len(seen.features) <= 100
+    assert list(seen.ids) == turn[:3] + turn[3 - len(seen.ids) :]
+    assert torch.equal(seen.features, turns.rows[:400][-len(seen.features) :])
+
+
+def test_a_turn_that_grows_too_long_is_seldom_read_afresh(config: OmniConfig, turns: Turns) -> None:
+    def seen(pads: int) -> Segment:
+        features = turns.features(turns.user(pads=pads, closed=False))
+        return ahead.view(config, features, TOOL_RESPONSE, 103)
+
+    views = [seen(pads) for pads in range(1, 400)]
+    assert max(len(view.ids) for view in views) <= 103
+    afresh = [rest(after, before) is None for before, after in pairwise(views)]
+    assert sum(afresh) == 7  # at 104 positions, and at every 50th from 151 on
+
+
+def test_items_whose_states_were_not_handed_over_are_not_in_view(
+    config: OmniConfig, turns: Turns
+) -> None:
+    talker = config.talker_config
+    shown = (config.im_start_token_id, config.user_token_id, 198, talker.vision_start_token_id)
+    pictures = (*shown, *[talker.image_token_id] * 4)
+    before = turns.user(pads=5)
+    whole = turns.features(before, list(pictures), list(pictures), turns.user(pads=6))
+    rows = handed(turns.rows[:10])  # of the second picture and the last words
+    features = replace(whole, rows=rows, grids=((1, 4, 4, 1.0),))
+    seen = ahead.view(config, features, TOOL_RESPONSE, 1000)
+    words = [token for token in before if token != talker.audio_token_id]
+    assert list(seen.ids) == [*words, *shown, *pictures, *turns.user(pads=6)]
+    assert seen.grids == (Grid(1, 4, 4),)
+    assert seen.features is not None
+    assert torch.equal(seen.features, turns.rows[:10])
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
