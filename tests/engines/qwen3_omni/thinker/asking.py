@@ -11,6 +11,7 @@ from PIL import Image
 from omni_agent.audio import AudioFrame
 from omni_agent.conversation import AudioPart, ImagePart, Item, Message, Part, VideoPart
 from omni_agent.engines.qwen3_omni.features import PromptFeatures
+from omni_agent.engines.qwen3_omni.talker.engine import QwenTalker
 from omni_agent.engines.qwen3_omni.thinker.thinker import QwenThinker
 from omni_agent.streams import closing
 from omni_agent.thinker import (
@@ -87,6 +88,12 @@ class Answer:
         """Prompt tokens that had to be computed."""
         assert self.usage is not None
         return self.usage.prompt_tokens - self.usage.cached_tokens
+
+
+def nobody_speaks(talker: QwenTalker) -> bool:
+    """Whether every slot is free, or held by one that only reads ahead."""
+    runtime = talker._service.runtime
+    return runtime.free_slots + len(talker._ahead._ahead) == runtime.options.slots
 
 
 async def ask(thinker: QwenThinker, wanted: ThinkRequest) -> Answer:

@@ -1,4 +1,4 @@
-"""One engine for the folder: vLLM's CPU build on a tiny random checkpoint. Needs both."""
+"""One Thinker for the folder, vLLM's CPU build on a tiny random checkpoint, and one Talker."""
 
 from __future__ import annotations
 
@@ -14,12 +14,22 @@ from omni_agent.engines.qwen3_omni.thinker.options import ThinkerOptions
 if find_spec("vllm") is None or find_spec("torch") is None:
     collect_ignore_glob = ["test_*.py"]
 else:
+    from omni_agent.engines.qwen3_omni.talker.engine import QwenTalker, start_talker
+    from omni_agent.engines.qwen3_omni.talker.runtime import RuntimeOptions
     from omni_agent.engines.qwen3_omni.thinker.thinker import QwenThinker
 
     @pytest_asyncio.fixture(scope="session", loop_scope="session")
     async def thinker(omni_checkpoint: Path) -> AsyncIterator[QwenThinker]:
         started = await QwenThinker.start(
             omni_checkpoint, ThinkerOptions(context=2048, callers=8, chunk=256)
+        )
+        yield started
+        await started.aclose()
+
+    @pytest_asyncio.fixture(scope="session", loop_scope="session")
+    async def talker(omni_checkpoint: Path) -> AsyncIterator[QwenTalker]:
+        started = await start_talker(
+            omni_checkpoint, device="cpu", runtime=RuntimeOptions(slots=8, positions=2048)
         )
         yield started
         await started.aclose()

@@ -20,11 +20,15 @@ LAYER = 4
 
 
 class Reference:
-    def __init__(self, checkpoint: Path) -> None:
+    """exact: in float64."""
+
+    def __init__(self, checkpoint: Path, *, exact: bool = False) -> None:
         from transformers import Qwen3OmniMoeForConditionalGeneration, Qwen3OmniMoeProcessor
 
         whole = Qwen3OmniMoeForConditionalGeneration.from_pretrained(checkpoint).eval()
         self.model = whole.thinker
+        if exact:
+            self.model.double().set_experts_implementation("eager")  # grouped products have none
         self.processor = Qwen3OmniMoeProcessor.from_pretrained(checkpoint)
 
     def inputs(self, ids: Sequence[int], media: Sequence[Media]) -> dict[str, Any]:
@@ -51,7 +55,11 @@ class Reference:
                 videos=arrays, do_resize=False, do_sample_frames=False, return_tensors="pt"
             )
             inputs["video_second_per_grid"] = torch.tensor([2 / video.fps for video in videos])
-        return inputs
+        dtype = self.model.dtype
+        return {
+            name: given.to(dtype) if given.is_floating_point() else given
+            for name, given in inputs.items()
+        }
 
     @torch.no_grad()
     def rows(self, features: PromptFeatures, media: Sequence[Media]) -> np.ndarray:

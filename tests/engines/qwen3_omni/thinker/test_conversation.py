@@ -29,8 +29,7 @@ from omni_agent.call import Outfit, Stages
 from omni_agent.ears import Ears
 from omni_agent.engines.local import start_ears
 from omni_agent.engines.qwen3_omni.features import PromptFeatures
-from omni_agent.engines.qwen3_omni.talker.engine import QwenTalker, start_talker
-from omni_agent.engines.qwen3_omni.talker.runtime import RuntimeOptions
+from omni_agent.engines.qwen3_omni.talker.engine import QwenTalker
 from omni_agent.engines.qwen3_omni.thinker.thinker import QwenThinker
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import ModelStoreError
@@ -43,6 +42,8 @@ from omni_agent.thinker import Features, Thinker, ThinkRequest, Thought
 from omni_agent.tools import tool
 from omni_agent.transport import Transport
 from tests.server.calling import Caller, ScriptedHost, Server
+
+from .asking import nobody_speaks
 
 pytestmark = [pytest.mark.models, pytest.mark.asyncio(loop_scope="session")]
 
@@ -147,15 +148,6 @@ class Host(ScriptedHost):
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def talker(omni_checkpoint: Path) -> AsyncIterator[QwenTalker]:
-    started = await start_talker(
-        omni_checkpoint, device="cpu", runtime=RuntimeOptions(slots=4, positions=2048)
-    )
-    yield started
-    await started.aclose()
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def ears() -> AsyncIterator[Ears]:
     try:
         started = await start_ears(EngineOptions(light=True))
@@ -213,11 +205,6 @@ async def patiently(caller: Caller, kind: str) -> dict[str, object]:
             return await caller.until(kind)
         except TimeoutError:
             continue  # the test's own timeout ends it
-
-
-def nobody_speaks(talker: QwenTalker) -> bool:
-    runtime = talker._service.runtime
-    return len(runtime._free) + len(talker._ahead._ahead) == runtime.options.slots
 
 
 async def test_a_spoken_turn_with_the_thinker_on_vllm(
