@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -102,6 +102,23 @@ def user(text: str) -> Message:
 
 def assistant(text: str) -> Message:
     return Message("assistant", (TextPart(text),))
+
+
+def rounds(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """The calls that a Thinker made at once together, every message alone.
+
+    A result ends its round and is left out: prompts that want it beside its call find it
+    by ``call_id``.
+    """
+    group: list[Item] = []
+    for item in items:
+        if group and not (isinstance(item, ToolCall) and isinstance(group[-1], ToolCall)):
+            yield group
+            group = []
+        if not isinstance(item, ToolResult):
+            group.append(item)
+    if group:
+        yield group
 
 
 class Conversation:

@@ -31,12 +31,13 @@ from omni_agent.conversation import (
     ToolCall,
     ToolResult,
     VideoPart,
+    rounds,
 )
 from omni_agent.engines.qwen3_omni.clips import Window, windows
 from omni_agent.engines.qwen3_omni.media import Media, Piece, image, pieces
 from omni_agent.engines.qwen3_omni.talker.prompt import NEWLINE
 from omni_agent.engines.qwen3_omni.talker.tokens import TextTokenizer
-from omni_agent.engines.qwen3_omni.window import beginnings, groups, is_user, kept, latest_turn
+from omni_agent.engines.qwen3_omni.window import beginnings, is_user, kept, latest_turn
 from omni_agent.errors import EngineError
 from omni_agent.thinker import ThinkRequest, ToolSchema
 
@@ -220,7 +221,7 @@ class ChatWriter:
         results = {item.call_id: item for item in items if isinstance(item, ToolResult)}
         special = self._special
         roles = {"user": special.user, "assistant": special.assistant, "system": special.system}
-        for group in groups(items):
+        for group in rounds(items):
             first = group[0]
             if isinstance(first, ToolCall):
                 calls = [item for item in group if isinstance(item, ToolCall)]

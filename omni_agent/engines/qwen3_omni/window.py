@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TypeGuard
 
 from omni_agent.conversation import Item, Message, ToolCall, ToolResult
@@ -33,16 +33,3 @@ def kept(items: Sequence[Item], begin: int) -> list[Item]:
     answered = {item.call_id for item in rest if isinstance(item, ToolResult)}
     calls = (item for item in items[:begin] if isinstance(item, ToolCall))
     return [*(call for call in calls if call.call_id in answered), *rest]
-
-
-def groups(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Calls of one round together; results are left out (their call brings them)."""
-    group: list[Item] = []
-    for item in items:
-        if group and not (isinstance(item, ToolCall) and isinstance(group[-1], ToolCall)):
-            yield group
-            group = []
-        if not isinstance(item, ToolResult):
-            group.append(item)
-    if group:
-        yield group

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from omni_agent.conversation import (
@@ -17,6 +17,7 @@ from omni_agent.conversation import (
     ToolCall,
     ToolResult,
     VideoPart,
+    rounds,
 )
 from omni_agent.engines.remote.recordings import Recordings
 from omni_agent.errors import EngineError
@@ -33,8 +34,8 @@ _UNKNOWN = "[words that nobody wrote down]"
 
 
 def messages(request: ThinkRequest, recordings: Recordings | None = None) -> list[Json]:
-    """System prompt and items; calls that stand together become one message, and every
-    call is followed by its result, as servers insist, whatever was said in between.
+    """System prompt and items; calls of one round become one message, and every call is
+    followed by its result, as servers insist, whatever was said in between.
 
     recordings: for a server that hears, which gets the users' recent utterances as
     audio; without them it gets their words. Raises EngineError when the last
@@ -47,7 +48,7 @@ def messages(request: ThinkRequest, recordings: Recordings | None = None) -> lis
     rows: list[Json] = []
     if request.instructions.strip():
         rows.append({"role": "system", "content": request.instructions.strip()})
-    for group in _groups(request.items):
+    for group in rounds(item for item in request.items if not _empty(item)):
         if isinstance(group[0], ToolCall):
             calls = [item for item in group if isinstance(item, ToolCall)]
             rows.append(
@@ -117,22 +118,11 @@ def _has(message: Message, kind: type[Part]) -> bool:
     return any(isinstance(part, kind) for part in message.parts)
 
 
-def _groups(items: Sequence[Item]) -> Iterator[list[Item]]:
-    """Neighbouring calls together; results are left out (their call brings them)."""
-    group: list[Item] = []
-    for item in items:
-        if isinstance(item, ToolResult) or (isinstance(item, Message) and _empty(item)):
-            continue
-        if group and not (isinstance(item, ToolCall) and isinstance(group[-1], ToolCall)):
-            yield group
-            group = []
-        group.append(item)
-    if group:
-        yield group
-
-
-def _empty(message: Message) -> bool:
-    return not message.text and all(isinstance(part, TextPart) for part in message.parts)
+def _empty(item: Item) -> bool:
+    """A message of no words."""
+    if not isinstance(item, Message) or item.text:
+        return False
+    return all(isinstance(part, TextPart) for part in item.parts)
 
 
 def _message(message: Message, recordings: Recordings | None) -> Json:

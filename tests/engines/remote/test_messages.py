@@ -53,6 +53,14 @@ def test_calls_in_a_row_are_one_message_and_each_is_followed_by_its_result() -> 
     ]
 
 
+def test_a_call_made_with_a_result_in_hand_is_a_round_of_its_own() -> None:
+    first = (user("go"), ToolCall("1", "a", {}), ToolResult("1", "up"))
+    more = (ToolCall("2", "b", {}), ToolResult("2", "down"))
+    rows = messages(ThinkRequest("", (*first, *more)))
+    assert [row["role"] for row in rows] == ["user", "assistant", "tool", "assistant", "tool"]
+    assert rows[:3] == messages(ThinkRequest("", first))  # what a server has cached
+
+
 def test_a_call_that_still_runs_has_a_result_that_says_so() -> None:
     rows = messages(ThinkRequest("", (user("go"), ToolCall("1", "a", {}), user("well?"))))
     assert [row["role"] for row in rows] == ["user", "assistant", "tool", "user"]

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from omni_agent.engines.qwen3_omni.talker.graphs import Program, batches
+from omni_agent.engines.qwen3_omni.talker.graphs import Capture, Program, batches
 from omni_agent.engines.qwen3_omni.talker.sampling import TalkerSampling
 from omni_agent.engines.qwen3_omni.talker.stepper import StepInputs, Stepper
 from omni_agent.errors import EngineError
@@ -54,9 +54,7 @@ class BatchRunner:
         self._stepper, self._widths = stepper, tuple(widths)
         norm = stepper.weights.backbone.norm
         self._device = norm.device
-        graph = norm.is_cuda
-        # One memory pool: programs never overlap, and each output is copied before the next.
-        self._pool = torch.cuda.graph_pool_handle() if graph else None
+        self._capture = Capture.on(norm.device)
         config = stepper.weights.config.talker_config
         groups, width = config.num_code_groups, config.thinker_hidden_size
         self._inputs: dict[int, StepInputs] = {}
@@ -70,19 +68,17 @@ class BatchRunner:
                 inputs.slots.fill_(stepper.scratch)
                 self._inputs[rows] = inputs
                 staging = StepInputs.empty(rows, width, groups, torch.device("cpu"), norm.dtype)
-                self._staging[rows] = staging.pinned() if graph else staging
-                self._code_programs[rows] = Program(
-                    partial(stepper.codes, inputs), graph=graph, pool=self._pool
-                )
+                self._staging[rows] = staging.pinned() if norm.is_cuda else staging
+                self._code_programs[rows] = Program(partial(stepper.codes, inputs), self._capture)
                 for first in (False, True) if rows == 1 else (False,):
-                    self._add_wave(rows, groups, first=first, graph=graph)
+                    self._add_wave(rows, groups, first=first)
 
-    def _add_wave(self, rows: int, groups: int, *, first: bool, graph: bool) -> None:
+    def _add_wave(self, rows: int, groups: int, *, first: bool) -> None:
         slots = torch.full((rows,), self._stepper.scratch, device=self._device)
         codes = torch.zeros(rows, groups, dtype=torch.int64, device=self._device)
         self._wave_inputs[rows, first] = (slots, codes)
         render = partial(self._stepper.samples, slots, codes, first=first)
-        self._wave_programs[rows, first] = Program(render, graph=graph, pool=self._pool)
+        self._wave_programs[rows, first] = Program(render, self._capture)
 
     def codes(self, jobs: Sequence[CodesJob]) -> list[Codes | Exception]:
         """Each job's sixteen codes (16,), or why there are none; in order."""

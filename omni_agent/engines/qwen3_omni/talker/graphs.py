@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,14 +12,34 @@ from torch import Tensor
 WARMUP = 3  # calls before capture: Triton compiles and cuBLAS picks its kernels
 
 
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What all graphs of a device share.
+
+    pool: memory; programs never overlap, and each output is copied before the next one runs.
+    stream: where they are warmed up and captured.
+    """
+
+    pool: Any
+    stream: torch.cuda.Stream
+
+    @staticmethod
+    def on(device: torch.device) -> Capture | None:
+        """None on a CPU, which has no graphs."""
+        if device.type != "cuda":
+            return None
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's
+        return Capture(torch.cuda.graph_pool_handle(), stream)
+
+
 class Program:
     """A function of fixed input tensors. ``run`` gives its output, valid until the next run."""
 
-    def __init__(self, function: Callable[[], Tensor], *, graph: bool, pool: object = None) -> None:
+    def __init__(self, function: Callable[[], Tensor], capture: Capture | None) -> None:
         self._function = function
         self._graph: torch.cuda.CUDAGraph | None = None
-        if graph:
-            self._capture(pool)
+        if capture is not None:
+            self._capture(capture)
 
     def run(self) -> Tensor:
         if self._graph is None:
@@ -25,15 +47,20 @@ class Program:
         self._graph.replay()
         return self._output
 
-    def _capture(self, pool: object) -> None:
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
+    def _capture(self, capture: Capture) -> None:
+        main = torch.cuda.current_stream(capture.stream.device)
+        capture.stream.wait_stream(main)
+        with torch.cuda.stream(capture.stream):
             for _ in range(WARMUP):
                 self._function()
-        torch.cuda.current_stream().wait_stream(side)
+        main.wait_stream(capture.stream)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=pool):  # type: ignore[arg-type]  # opaque handle
+        with torch.cuda.graph(
+            self._graph,
+            pool=capture.pool,
+            stream=capture.stream,
+            capture_error_mode="thread_local",  # other threads may use the GPU meanwhile
+        ):
             self._output = self._function()
 
 
