@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from omni_agent.engines.qwen3_omni import POSITIONS
 from omni_agent.engines.qwen3_omni.shelf import Rows
 
 Patches = tuple[int, int, int, float]
@@ -11,10 +12,10 @@ Patches = tuple[int, int, int, float]
 to the next in time, 2 / fps of a video, 1 of a picture."""
 
 
-MOST_ROWS = 4096
-"""Hidden states handed over of one prompt, those of its last items: as many positions of a
-conversation as the Talker reads (half of its 8192). More would cross from process to process,
-53 KB for every second that was ever said, and not be used."""
+MOST_ROWS = POSITIONS // 2
+"""Hidden states handed over of one prompt, those of its last items: as many as the Talker
+reads (see ``talker.ahead``). More would cross from process to process, 53 KB for every
+second that was ever said, and not be used."""
 
 
 @dataclass(frozen=True, slots=True)
