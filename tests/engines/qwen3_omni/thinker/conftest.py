@@ -21,7 +21,7 @@ else:
     @pytest_asyncio.fixture(scope="session", loop_scope="session")
     async def thinker(omni_checkpoint: Path) -> AsyncIterator[QwenThinker]:
         started = await QwenThinker.start(
-            omni_checkpoint, ThinkerOptions(context=2048, callers=8, chunk=256)
+            omni_checkpoint, ThinkerOptions(context=4096, callers=8, chunk=256)
         )
         yield started
         await started.aclose()

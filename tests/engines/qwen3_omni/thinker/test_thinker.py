@@ -23,6 +23,7 @@ from omni_agent.conversation import (
     assistant,
     user,
 )
+from omni_agent.engines.qwen3_omni.features import MOST_ROWS
 from omni_agent.engines.qwen3_omni.media import Media
 from omni_agent.engines.qwen3_omni.talker.engine import QwenTalker
 from omni_agent.engines.qwen3_omni.thinker.thinker import QwenThinker
@@ -179,6 +180,20 @@ async def test_so_they_are_with_a_video_and_its_sound(
     assert again.usage is not None
     assert again.usage.cached_tokens >= 64
     check_seen(reference, exact, thinker, wanted, again)
+
+
+async def test_of_a_long_conversation_the_last_items_states_are_handed_over(
+    thinker: QwenThinker, reference: Reference
+) -> None:
+    first, last = noise(99.0, seed=40), noise(78.0, seed=41)
+    wanted = request(said(first), assistant("Go on."), said(last), tokens=1)
+    got = await ask(thinker, wanted)
+    assert got.features is not None
+    whole = reference.rows(got.features, media(thinker, wanted))
+    assert len(whole) == 13 * (99 + 78)
+    assert MOST_ROWS - 13 * 8 < len(got.rows) <= MOST_ROWS  # the items have 8 s
+    # Rounding adds up over 2,300 positions; a row in another place would be off by units.
+    assert np.abs(got.rows - whole[-len(got.rows) :]).max() <= 5e-5
 
 
 async def test_text_alone_has_no_states(thinker: QwenThinker, reference: Reference) -> None:
@@ -364,7 +379,7 @@ SPEECH = [151_644, 872, 198, 151_669, 151_675]
         ([5, -1], [], "out of vocabulary"),
         ([10_000_000], [], "out of vocabulary"),
         ([], [], "empty"),
-        ([7] * 4000, [], "maximum context length is 2048"),
+        ([7] * 5000, [], "maximum context length is 4096"),
     ],
 )
 async def test_no_prompt_at_all_kills_the_engine(
