@@ -109,7 +109,7 @@ class Call:
         return (ImagePart(frame.jpeg, "image/jpeg"),) if fresh else ()
 
     def request(self, heard: Message | None = None, *, with_tools: bool = True) -> ThinkRequest:
-        """What the Thinker is asked now; ``heard`` is a user's turn not committed yet."""
+        """What the Thinker is asked now; ``heard``: the turn it answers, committed or not yet."""
         items: tuple[Item, ...] = self.conversation.items
         instructions = self.outfit.persona.thinker
         if heard is not None:

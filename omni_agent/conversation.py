@@ -142,6 +142,12 @@ class Conversation:
     def items(self) -> tuple[Item, ...]:
         return tuple(self._items.values())
 
+    @property
+    def asked(self) -> Message | None:
+        """What the user said last."""
+        said = (item for item in reversed(self._items.values()) if isinstance(item, Message))
+        return next((message for message in said if message.role == "user"), None)
+
     def get(self, item_id: str) -> Item | None:
         return self._items.get(item_id)
 

@@ -109,7 +109,7 @@ class Replies:
         """Answer the conversation as it stands."""
         self._dress()
         self._preparation.drop()
-        reply = self._new_reply(self._call.now())
+        reply = self._new_reply(self._call.now(), self._call.conversation.asked)
         self._launch(reply, reply.think)
 
     def say(self, text: str, kind: Kind) -> asyncio.Task[None]:

@@ -297,6 +297,26 @@ async def test_a_turn_that_plugins_know_more_of_is_thought_about_again_with_its_
 
 
 @virtual_time
+async def test_plugins_are_asked_about_a_typed_turn_too() -> None:
+    thinker = ScriptedThinker([call("look")], ["At ten."], ["You are welcome."])
+
+    @tool
+    def look() -> str:
+        """Look at the sign."""
+        return "It says ten."
+
+    persona = Persona(name="test", thinker="Be kind.", fillers=())
+    library = Library(Outfit(persona, {"look": look}, ()))
+    async with rehearse(thinker, wardrobe=library) as stage:
+        stage.types("When does the pool close?")
+        assert await stage.agent() == "At ten."
+        stage.types("Thanks.")
+        assert await stage.agent() == "You are welcome."
+    informed = "Be kind.\n\nThe pool closes at ten."
+    assert [r.instructions for r in thinker.requests] == [informed, informed, "Be kind."]
+
+
+@virtual_time
 async def test_what_joins_the_conversation_is_what_the_thinker_heard_and_saw() -> None:
     thinker = ScriptedThinker(["A cat."], hears=True)
     thinker.sees = True
