@@ -121,12 +121,19 @@ class QwenTalker:
         await self._service.aclose()
 
 
+_UNREAD = 256
+"""Text tokens that wait to be spoken (some 20 s of speech): while there are more, no text is
+taken. Who makes text faster than it is spoken would only keep the model thread from its work."""
+
+
 class _Reader:
     """Feeds text to an utterance and remembers which token ends where."""
 
     def __init__(self, utterance: Utterance, feed: TextFeed) -> None:
         self._utterance, self._feed = utterance, feed
         self._ends: list[int] = []  # characters up to and with each token
+        self._read = 0
+        self._room = asyncio.Event()
         self._pace = Pace()
 
     async def pump(self, text: AsyncIterator[str]) -> None:
@@ -135,6 +142,9 @@ class _Reader:
             async for piece in text:
                 self._pace.push(piece)
                 self._push(self._feed.push(piece))
+                while len(self._ends) - self._read > _UNREAD:
+                    self._room.clear()
+                    await self._room.wait()
             self._push(self._feed.finish())
             self._utterance.end()
         except Exception as error:  # raised again where the frames are read
@@ -149,6 +159,8 @@ class _Reader:
         """Characters voiced once ``samples`` have played and the Talker has read ``token``."""
         if last:
             return self._pace.characters
+        self._read = token + 1
+        self._room.set()
         read = self._ends[min(token, len(self._ends) - 1)] if self._ends else 0
         return self._pace.voiced(samples / SAMPLE_RATE, read)
 

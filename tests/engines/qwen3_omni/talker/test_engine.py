@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,14 @@ import pytest
 
 from omni_agent.engines import qwen3_omni
 from omni_agent.engines.qwen3_omni.features import PromptFeatures
+from omni_agent.engines.qwen3_omni.talker import engine
 from omni_agent.engines.qwen3_omni.talker.engine import QwenTalker, start_talker
-from omni_agent.engines.qwen3_omni.talker.runtime import RuntimeOptions
+from omni_agent.engines.qwen3_omni.talker.runtime import Runtime, RuntimeOptions
 from omni_agent.engines.qwen3_omni.talker.sampling import GREEDY
+from omni_agent.engines.qwen3_omni.talker.service import TalkerService
 from omni_agent.engines.qwen3_omni.talker.tiny_config import tiny_config
+from omni_agent.engines.qwen3_omni.talker.tokens import TextTokenizer
+from omni_agent.engines.qwen3_omni.talker.weights import TalkerWeights
 from omni_agent.errors import EngineError, EngineUnavailable
 from omni_agent.hookspecs import EngineOptions
 from omni_agent.talker import Speech, Talker, Voice
@@ -91,25 +96,46 @@ async def test_no_text_makes_no_sound(talker: QwenTalker) -> None:
     assert sum(piece.audio.samples for piece in speech) == 0
 
 
-async def test_closing_early_stops_the_pump_and_frees_the_slot(talker: QwenTalker) -> None:
-    asked = 0
+class Endless:
+    """More text than anybody will hear, and how much of it was taken."""
 
-    async def endless() -> AsyncIterator[str]:
-        nonlocal asked
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def words(self) -> AsyncIterator[str]:
         while True:
-            asked += 1
+            self.taken += 1
             yield "word "
-            await asyncio.sleep(0)
 
+
+async def test_closing_early_stops_the_pump_and_frees_the_slot(talker: QwenTalker) -> None:
+    text = Endless()
     for _ in range(5):  # more often than there are slots
-        speech = talker.speak(endless(), Voice())
+        speech = talker.speak(text.words(), Voice())
         async with asyncio.timeout(60):
             await anext(speech)
             await speech.aclose()  # type: ignore[attr-defined]  # a generator
-    before = asked
+    before = text.taken
     for _ in range(10):
         await asyncio.sleep(0)
-    assert asked == before
+    assert text.taken == before
+
+
+async def test_text_is_taken_only_so_far_ahead_of_its_speech(
+    checkpoint: Path, endless: TalkerWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_UNREAD", 8)
+    service = TalkerService(lambda: Runtime(endless, RuntimeOptions(slots=1, positions=256)))
+    await service.start()
+    talker = QwenTalker(service, TextTokenizer.open(checkpoint), GREEDY)
+    text, unread = Endless(), []
+    async with asyncio.timeout(60), aclosing(talker.speak(text.words(), Voice())) as speech:
+        for spoken in range(1, 31):
+            await anext(speech)
+            unread.append(text.taken * len("word ") - spoken)  # a letter is a token, one a frame
+    await talker.aclose()
+    assert text.taken * len("word ") > 30  # the text went on
+    assert max(unread) <= 8 + 2 * len("word ")
 
 
 async def test_an_error_in_the_text_reaches_the_listener(talker: QwenTalker) -> None:

@@ -22,6 +22,7 @@ from omni_agent.engines.qwen3_omni.talker.runtime import (
     NoFreeSlot,
     Runtime,
     RuntimeOptions,
+    Stream,
 )
 from omni_agent.engines.qwen3_omni.talker.sampling import GREEDY
 from omni_agent.engines.qwen3_omni.talker.service import ServiceOptions, TalkerService, Utterance
@@ -134,15 +135,20 @@ async def test_streams_speak_together(service: TalkerService) -> None:
 async def test_cancelling_frees_the_slot_within_one_step(
     service: TalkerService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = 0
-    step = Runtime.step
+    steps, freed_at = 0, []
+    step, close = Runtime.step, Runtime.close
 
     def counted(runtime: Runtime, streams: list) -> list:  # type: ignore[type-arg]
         nonlocal steps
         steps += 1
         return step(runtime, streams)
 
+    def noted(runtime: Runtime, stream: Stream) -> None:
+        freed_at.append(steps)
+        close(runtime, stream)
+
     monkeypatch.setattr(Runtime, "step", counted)
+    monkeypatch.setattr(Runtime, "close", noted)
     speaking = [await begin(service) for _ in range(3)]
     for utterance in speaking:
         utterance.end()
@@ -151,9 +157,10 @@ async def test_cancelling_frees_the_slot_within_one_step(
     frames = speaking[0].frames()
     await anext(frames)
     await frames.aclose()
-    before = steps
-    await speaking[0].aclose()
-    assert steps - before <= 1
+    with service._wake:  # so that no step is decided on between these two lines
+        before, freed = steps, service.cancel(speaking[0]._line)
+    await freed
+    assert freed_at[0] - before <= 1
     again = await service.open()  # at once
     await again.aclose()
     for utterance in speaking[1:]:
