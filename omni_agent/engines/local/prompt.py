@@ -95,14 +95,17 @@ def _kind(schema: Any) -> str:
 
 
 def demonstrations(tools: Sequence[ToolSchema]) -> Iterator[tuple[str, str]]:
-    """(role, words) turns that show how to call, to ask back, to report and just to talk."""
+    """(role, words) turns that show how to call (twice at once, too), to ask back, to report
+    and just to talk."""
     if not tools:
         return
     yield "user", "Hello, how are you?"
     yield "assistant", "I am fine, thank you. What can I do for you?"
     outcomes = iter(_OUTCOMES)
-    for tool in tools:
-        shown = (tool.examples or (_imagined(tool),))[:_MAX_DEMONSTRATIONS]
+    for place, tool in enumerate(tools):
+        if place and place == len(tools) // 2:  # at the end it costs calls of a single request
+            yield from _both(tools[0], tools[-1])
+        shown = _examples(tool)[:_MAX_DEMONSTRATIONS]
         for say, arguments in shown if len(tools) > 1 else (*shown, *shown)[:2]:
             yield "user", say
             yield "assistant", call_text(tool.name, arguments)
@@ -119,6 +122,23 @@ def demonstrations(tools: Sequence[ToolSchema]) -> Iterator[tuple[str, str]]:
         yield "assistant", f"Sure. Which {missing} should it be?"
     yield "user", "Thanks, that was all."
     yield "assistant", "You are welcome."
+
+
+def _both(one: ToolSchema, other: ToolSchema) -> Iterator[tuple[str, str]]:
+    """Two requests in a breath.
+
+    Left alone the 1.5B model does the first and forgets the second, or makes its result up:
+    of ten such sentences six were done, with this demonstration all.
+    """
+    (first, how), (second, then) = _examples(one)[0], _examples(other)[0]
+    yield "user", f"{first.rstrip('.?!')}, and {second[:1].lower()}{second[1:]}"
+    yield "assistant", f"{call_text(one.name, how)}\n{call_text(other.name, then)}"
+    yield "tool", "It is half past 9.\nThat was number 3."
+    yield "assistant", "It is half past 9, and that was number 3."
+
+
+def _examples(tool: ToolSchema) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    return tool.examples or (_imagined(tool),)
 
 
 def _required(tool: ToolSchema) -> list[str]:

@@ -61,6 +61,14 @@ def test_without_examples_demonstrations_are_made_of_the_schema() -> None:
     assert ("assistant", "set_timer(amount=7)") in turns
 
 
+def test_among_several_tools_two_requests_are_shown_at_once() -> None:
+    stop = ToolSchema("stop", "Stop it.", {}, (("Stop that, please.", {}),))
+    turns = list(demonstrations((TIMER, stop)))
+    at = turns.index(("user", "Please start a timer: amount 7, and stop that, please."))
+    assert turns[at + 1] == ("assistant", "set_timer(amount=7)\nstop()")
+    assert not any("\n" in words for _, words in demonstrations((TIMER,)))
+
+
 properties = st.dictionaries(
     st.sampled_from(["amount", "unit", "when", "who", "max-items"]),
     st.sampled_from(

@@ -290,6 +290,27 @@ async def test_requests_become_calls_with_exact_arguments(
 
 
 @pytest.mark.parametrize(
+    ("said", "calls"),
+    [
+        (
+            "Set a timer for ten minutes and tell me how the weather is in Rome.",
+            [("set_timer", {"amount": 10, "unit": "minutes"}), ("weather", {"place": "Rome"})],
+        ),
+        (
+            "What is 15 plus 27, and what is 9 times 8?",
+            [("calculate", {"expression": "15 + 27"}), ("calculate", {"expression": "9 * 8"})],
+        ),
+    ],
+)
+async def test_two_requests_in_a_breath_are_both_made(
+    clever: LocalThinker, said: str, calls: list[tuple[str, dict[str, Any]]]
+) -> None:
+    thoughts = await all_of(clever, request(user(said), tools=TOOLS, max_tokens=60))
+    made = [thought for thought in thoughts if isinstance(thought, ToolCallRequest)]
+    assert [(call.name, dict(call.arguments)) for call in made] == calls
+
+
+@pytest.mark.parametrize(
     "said", ["Tell me a joke.", "What is the capital of France?", "Set a timer."]
 )
 async def test_talk_is_answered_in_words(clever: LocalThinker, said: str) -> None:
