@@ -165,6 +165,14 @@ class _Reader:
         return self._pace.voiced(samples / SAMPLE_RATE, read)
 
 
+def _read_something(runtime: Runtime) -> None:
+    """Steps were warmed up for their graphs, prompts were not: no caller should wait for that."""
+    stream = runtime.open()
+    runtime.prefill(stream, system_segment(runtime.config, [0] * 32))
+    runtime.begin(stream)
+    runtime.close(stream)
+
+
 async def start_talker(
     directory: Path | str,
     *,
@@ -187,7 +195,9 @@ async def start_talker(
         if place.type == "cuda" and place.index is not None:
             torch.cuda.set_device(place)  # of this thread, which launches every kernel
         weights = load(directory, device=place, dtype=dtype, progress=progress)
-        return Runtime(weights, runtime)
+        made = Runtime(weights, runtime)
+        _read_something(made)
+        return made
 
     running = TalkerService(build, service)
     try:
