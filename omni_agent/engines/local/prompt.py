@@ -127,8 +127,7 @@ def demonstrations(tools: Sequence[ToolSchema]) -> Iterator[tuple[str, str]]:
 def _both(one: ToolSchema, other: ToolSchema) -> Iterator[tuple[str, str]]:
     """Two requests in a breath.
 
-    Left alone the 1.5B model does the first and forgets the second, or makes its result up:
-    of ten such sentences six were done, with this demonstration all.
+    Left alone the 1.5B model does the first and forgets the second, or makes its result up.
     """
     (first, how), (second, then) = _examples(one)[0], _examples(other)[0]
     yield "user", f"{first.rstrip('.?!')}, and {second[:1].lower()}{second[1:]}"
