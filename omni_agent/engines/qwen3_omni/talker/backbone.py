@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from omni_agent.engines.qwen3_omni.talker.config import BackboneConfig
-from omni_agent.engines.qwen3_omni.talker.ops import EagerOps, Ops, attend_span
+from omni_agent.engines.qwen3_omni.talker.ops import Ops, attend_span
 from omni_agent.engines.qwen3_omni.talker.rope import RotaryAngles
 from omni_agent.engines.qwen3_omni.talker.weights import (
+    AttentionWeights,
     BackboneLayer,
     BackboneWeights,
     Projection,
@@ -63,16 +64,14 @@ class Backbone:
 
         positions (B,) fp32 rotary positions; slots, lengths (B,) int64.
         """
-        angles, eps = self.angles.linear(positions), self._config.rms_norm_eps
-        ops, where = self._ops, (slots, lengths)
+        ops, eps, where = self._ops, self._config.rms_norm_eps, (slots, lengths)
+        angles = self.angles.linear(positions)
         for index, layer in enumerate(self._weights.layers):
-            attention, kv = layer.attention, cache.layer(index)
-            qkv = F.linear(ops.rms_norm(x, attention.norm, eps), attention.qkv)
-            norms = (attention.q_norm, attention.k_norm)
-            q = ops.rope_store(qkv, norms, angles, kv, where, eps)
-            x = x + F.linear(ops.attend(q, kv, where), attention.out)
-            x = x + self._feed_forward(ops.rms_norm(x, layer.norm, eps), layer, grouped=False)
-        return ops.rms_norm(x, self._weights.norm, eps)
+            kv = cache.layer(index)
+            q = queries(ops, x, layer.attention, angles, kv, where, eps)
+            x = ops.linear(ops.attend(q, kv, where), layer.attention.out, add=x)
+            x = self._feed_forward(x, layer, grouped=False)
+        return ops.rms_norm(x, (self._weights.norm, eps))
 
     def prefill(self, x: Tensor, positions: Tensor, cache: KvCache, slot: int, past: int) -> None:
         """n positions of one stream into its cache: x (n, H), positions (3, n) fp32.
@@ -80,30 +79,41 @@ class Backbone:
         ``past`` positions are already there. Any cut of a prompt into pieces gives
         the same cache but for fp32 rounding.
         """
-        angles, eps = self.angles.spatial(positions), self._config.rms_norm_eps
-        ops, count = self._ops, x.shape[0]
+        ops, eps, count = self._ops, self._config.rms_norm_eps, x.shape[0]
+        angles = self.angles.spatial(positions)
         lengths = torch.arange(past, past + count, device=x.device)
         where = (torch.full_like(lengths, slot), lengths)
         for index, layer in enumerate(self._weights.layers):
-            attention, kv = layer.attention, cache.layer(index)
-            qkv = F.linear(ops.rms_norm(x, attention.norm, eps), attention.qkv)
-            norms = (attention.q_norm, attention.k_norm)
-            q = ops.rope_store(qkv, norms, angles, kv, where, eps)
+            kv = cache.layer(index)
+            q = queries(ops, x, layer.attention, angles, kv, where, eps)
             if index == len(self._weights.layers) - 1:
                 return  # nothing reads the last layer's output: a prefill predicts nothing
-            x = x + F.linear(attend_span(q, kv, slot, past), attention.out)
-            x = x + self._feed_forward(ops.rms_norm(x, layer.norm, eps), layer, grouped=True)
+            x = ops.linear(attend_span(q, kv, slot, past), layer.attention.out, add=x)
+            x = self._feed_forward(x, layer, grouped=True)
 
     def _feed_forward(self, x: Tensor, layer: BackboneLayer, *, grouped: bool) -> Tensor:
         config, ops = self._config, self._ops
-        scores = F.linear(x, layer.router)  # (B, E + 1)
-        shares = torch.softmax(scores[:, :-1].float(), dim=-1)
-        scales, chosen = torch.topk(shares, config.num_experts_per_tok, dim=-1)
-        if config.norm_topk_prob:
-            scales = scales / scales.sum(-1, keepdim=True)
-        if grouped and isinstance(ops, EagerOps):
-            routed = ops.grouped_experts(x, chosen, scales.to(x.dtype), layer.gate_up, layer.down)
-        else:
-            routed = ops.experts(x, chosen, scales.to(x.dtype), layer.gate_up, layer.down)
-        shared = F.linear(ops.swiglu(F.linear(x, layer.shared.gate_up)), layer.shared.down)
-        return routed + torch.sigmoid(scores[:, -1:]) * shared
+        normed = ops.rms_norm(x, (layer.norm, config.rms_norm_eps))
+        chosen = ops.route(
+            ops.linear(normed, layer.router),
+            config.num_experts_per_tok,
+            normalise=config.norm_topk_prob,
+        )
+        shared = ops.linear(ops.gated(normed, layer.shared.gate_up), layer.shared.down)
+        weights = (layer.gate_up, layer.down)
+        return ops.experts(normed, chosen, weights, (shared, x), grouped=grouped)
+
+
+def queries(
+    ops: Ops,
+    x: Tensor,
+    weights: AttentionWeights,
+    angles: tuple[Tensor, Tensor],
+    cache: tuple[Tensor, Tensor],
+    where: tuple[Tensor, Tensor],
+    eps: float,
+) -> Tensor:
+    """An attention layer up to its queries (B, Q, D); keys and values go to the cache."""
+    qkv = ops.linear(x, weights.qkv, norm=(weights.norm, eps))
+    norms = (weights.q_norm, weights.k_norm)
+    return ops.rope_store(qkv, norms, angles, cache, where, eps)

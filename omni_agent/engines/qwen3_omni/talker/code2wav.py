@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from omni_agent.engines.qwen3_omni.talker.code2wav_weights import Code2WavWeights, WavLayer
+from omni_agent.engines.qwen3_omni.talker.code2wav_weights import Code2WavWeights
 from omni_agent.engines.qwen3_omni.talker.config import Code2WavConfig
-from omni_agent.engines.qwen3_omni.talker.ops import EagerOps, Ops, rotate
+from omni_agent.engines.qwen3_omni.talker.ops import EagerOps, Ops
 from omni_agent.engines.qwen3_omni.talker.rope import RotaryAngles
 from omni_agent.engines.qwen3_omni.talker.wav_convs import (
     Taps,
@@ -109,7 +109,7 @@ class Code2Wav:
         weights = self._weights
         hidden = F.embedding(codes + self._offsets[:, None], weights.embedding).mean(1)  # (B, T, H)
         x, keys, values = self._transformer(hidden, state)
-        taps = Taps(state.taps)
+        taps = Taps(state.taps, self._ops)
         for stage in weights.upsamples:
             x = upsample(x, stage, taps)
         x = weights.conv_in(taps.join(x))
@@ -126,7 +126,7 @@ class Code2Wav:
         """
         weights = self._weights
         # The layers before the blocks have no tail; their taps come first.
-        taps = Taps(state.taps[len(weights.upsamples) + 1 :])
+        taps = Taps(state.taps[len(weights.upsamples) + 1 :], self._ops)
         x = state.taps[len(weights.upsamples) + 1][:, :0]  # (B, 0, C): no new input
         for block in weights.blocks:
             x = decoder_block(x, block, taps, tail=True)
@@ -144,29 +144,32 @@ class Code2Wav:
         """x (B, T, H) through the sliding-window layers; also the new keys and values."""
         batch, count, width = x.shape
         positions = state.frames[:, None] + torch.arange(count, device=x.device)  # (B, T)
-        cos, sin = self._angles.linear(positions.reshape(-1))
+        cos, sin = (part.to(x.dtype) for part in self._angles.linear(positions.reshape(-1)))
+        # RoPE on halves as two products: a half beside itself, and the other one beside it.
+        own = torch.cat((cos, cos), dim=-1).unsqueeze(1)
+        other = torch.cat((-sin, sin), dim=-1).unsqueeze(1)
         mask = self._mask(state.frames, count)
         keys, values = [], []
+        eps, half = self._config.rms_norm_eps, self._config.head_dim // 2
         for layer, old_k, old_v in zip(self._weights.layers, state.keys, state.values, strict=True):
-            normed = self._ops.rms_norm(x, layer.norm1, self._config.rms_norm_eps)
-            qkv = layer.qkv(normed).view(batch * count, -1, self._config.head_dim)
-            heads, shape = qkv.shape[1] // 3, (batch, count, -1, self._config.head_dim)
-            turned = rotate(qkv[:, : 2 * heads], cos, sin)
+            qkv = self._ops.linear(x, layer.qkv, norm=(layer.norm1, eps))
+            heads = qkv.view(batch * count, -1, self._config.head_dim)
+            third, shape = heads.shape[1] // 3, (batch, count, -1, self._config.head_dim)
+            turning = heads[:, : 2 * third]
+            turned = torch.addcmul(turning * own, turning.roll(half, dims=-1), other)
             # Each (B, heads, T, D).
             q, k = turned.view(shape).transpose(1, 2).chunk(2, dim=1)
-            v = qkv[:, 2 * heads :].reshape(shape).transpose(1, 2)
+            v = heads[:, 2 * third :].reshape(shape).transpose(1, 2)
             k, v = torch.cat((old_k, k), dim=2), torch.cat((old_v, v), dim=2)
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            x = x + layer.out(mixed.transpose(1, 2).reshape(batch, count, width))
-            x = x + self._feed_forward(x, layer)
+            mixed = mixed.transpose(1, 2).reshape(batch, count, width)
+            x = self._ops.linear(mixed, layer.out, add=x)
+            inner = self._ops.gated(x, layer.gate_up, norm=(layer.norm2, eps))
+            x = self._ops.linear(inner, layer.down, add=x)
             keys.append(k[:, :, count:])
             values.append(v[:, :, count:])
-        x = self._ops.rms_norm(x, self._weights.norm, self._config.rms_norm_eps)
+        x = self._ops.rms_norm(x, (self._weights.norm, eps))
         return x, tuple(keys), tuple(values)
-
-    def _feed_forward(self, x: Tensor, layer: WavLayer) -> Tensor:
-        normed = self._ops.rms_norm(x, layer.norm2, self._config.rms_norm_eps)
-        return layer.down(self._ops.swiglu(layer.gate_up(normed)))
 
     def _mask(self, frames: Tensor, count: int) -> Tensor:
         """(B, 1, T, window - 1 + T): 0 where causal, within the window and not before the

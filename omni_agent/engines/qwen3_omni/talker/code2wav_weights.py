@@ -35,6 +35,9 @@ class Snake:
     frequency: Tensor  # (C,)
     inverse: Tensor  # (C,)
 
+    def pair(self) -> tuple[Tensor, Tensor]:
+        return self.frequency, self.inverse
+
 
 @dataclass(frozen=True, slots=True)
 class WavLayer:

@@ -1,15 +1,13 @@
 # mypy: disable-error-code="untyped-decorator,no-untyped-def"
 # A kernel's arguments are Triton's own values (pointers, scalars, constexpr), which have no types.
-"""The row-wise operations as Triton kernels: few launches, static shapes, no host reads.
+"""The operations that read no large weight, as Triton kernels: norms, attention, routing, drawing.
 
-Lengths, slots and chosen experts are read on the device, so a decoding step can
-be captured as a CUDA graph. Every program computes one row's result (the rows of
-a tile do not mix), so a row never depends on its companions. Sums are in fp32.
-``TRITON_INTERPRET=1`` runs them on a CPU: that is how the tests hold them equal
-to ``EagerOps``. The tests also compile them for sm_80 to sm_90. They have not run
-on a GPU yet, nor been tuned or timed; the places to look first are ``attend`` for
-long prompts (one program a query head, no split over positions) and block sizes
-everywhere.
+Lengths, slots and chosen experts are read on the device and shapes are static, so a
+decoding step can be captured as a CUDA graph. Every program computes one row's result, so
+a row never depends on its companions. Sums are in fp32. ``TRITON_INTERPRET=1`` runs the
+kernels on a CPU: that is how the tests hold them equal to ``EagerOps``. The tests also
+compile them for sm_80 to sm_90. They have not run on a GPU yet, nor been timed: block
+sizes and warps are reckoned.
 """
 
 from __future__ import annotations
@@ -86,14 +84,18 @@ def rope_store_kernel(
 @triton.jit
 def attend_kernel(
     q, k_cache, v_cache, out, slots, lengths, queries, groups, positions, scale,
-    DIM: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_N: tl.constexpr,
+    SPLITS: tl.constexpr, DIM: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
-    """Program (row, query head): one query over its row's own length + 1 positions.
+    """Program (row, query head, split): one query over its share of the row's length + 1 positions.
 
-    Online softmax; blocks of BLOCK_N positions from the row's own cache only.
+    Online softmax (arXiv 1805.02867) over every SPLITS-th block of BLOCK_N positions. out: with
+    one split the result (B, queries, DIM), else what ``merge_kernel`` takes, in fp32:
+    (B, queries, SPLITS, DIM + 2), the sums of the values and then the largest score and
+    the sum of the shares.
     """
     row = tl.program_id(0).to(tl.int64)
     head = tl.program_id(1)
+    split = tl.program_id(2)
     group = head // (queries // groups)
     dim = tl.arange(0, BLOCK_D)
     wide = dim < DIM
@@ -103,7 +105,7 @@ def attend_kernel(
     best = -float("inf")
     total = 0.0
     mixed = tl.zeros([BLOCK_D], dtype=tl.float32)
-    for start in range(0, count, BLOCK_N):
+    for start in range(split * BLOCK_N, count, SPLITS * BLOCK_N):
         at = start + tl.arange(0, BLOCK_N)
         live = at < count
         place = base + at[:, None] * DIM + dim[None, :]
@@ -118,73 +120,155 @@ def attend_kernel(
         mixed = mixed * shrink + tl.sum(shares[:, None] * values, axis=0)
         total = total * shrink + tl.sum(shares, axis=0)
         best = top
-    result = (mixed / total).to(out.dtype.element_ty)
-    tl.store(out + (row * queries + head) * DIM + dim, result, mask=wide)
+    if SPLITS == 1:
+        target = out + (row * queries + head) * DIM + dim
+        tl.store(target, (mixed / total).to(out.dtype.element_ty), mask=wide)
+    else:
+        target = out + ((row * queries + head) * SPLITS + split) * (DIM + 2)
+        tl.store(target + dim, mixed, mask=wide)
+        tl.store(target + DIM, best)
+        tl.store(target + DIM + 1, total)
 
 
 @triton.jit
-def expert_up_kernel(
-    x, weights, inner, order, tile_expert, tile_begin, tile_end, width, inner_width,
-    experts, per_row, M: tl.constexpr, N: tl.constexpr, K: tl.constexpr,
-):  # fmt: skip
-    """Program (tile, block): silu(gate) * up of up to M (row, expert) pairs of one expert.
+def merge_kernel(parts, out, SPLITS: tl.constexpr, DIM: tl.constexpr, BLOCK_D: tl.constexpr):
+    """A program a query: parts (n, SPLITS, DIM + 2) to out (n, DIM). The first split has a key."""
+    at = tl.program_id(0).to(tl.int64)
+    dim = tl.arange(0, BLOCK_D)
+    wide = dim < DIM
+    split = parts + (at * SPLITS + tl.arange(0, SPLITS)) * (DIM + 2)
+    best = tl.load(split + DIM)
+    weight = tl.exp(best - tl.max(best, axis=0))
+    mixed = tl.load(split[:, None] + dim[None, :], mask=wide[None, :], other=0.0)
+    total = tl.sum(tl.load(split + DIM + 1) * weight, axis=0)
+    result = tl.sum(mixed * weight[:, None], axis=0) / total
+    tl.store(out + at * DIM + dim, result.to(out.dtype.element_ty), mask=wide)
 
-    x (B, width); weights (E, 2 inner_width, width); inner (pairs, inner_width).
+
+@triton.jit
+def route_kernel(
+    scores, chosen, scales, experts,
+    PER_ROW: tl.constexpr, NORMALISE: tl.constexpr, BLOCK: tl.constexpr, BLOCK_K: tl.constexpr,
+):  # fmt: skip
+    """A program a row: scores (B, experts + 1) to chosen (B, PER_ROW), scales (B, PER_ROW + 1)."""
+    row = tl.program_id(0).to(tl.int64)
+    at = tl.arange(0, BLOCK)
+    place = tl.arange(0, BLOCK_K)
+    own = scores + row * (experts + 1)
+    score = tl.load(own + at, mask=at < experts, other=-float("inf")).to(tl.float32)
+    share = tl.exp(score - tl.max(score, axis=0))
+    share = tl.where(share >= 0, share, 0.0)  # what is not a number has no place either
+    whole = tl.sum(share, axis=0)
+    expert = tl.zeros([BLOCK_K], dtype=tl.int64)
+    scale = tl.zeros([BLOCK_K], dtype=tl.float32)
+    for rank in tl.static_range(PER_ROW):
+        largest, index = tl.max(share, axis=0, return_indices=True)
+        expert = tl.where(place == rank, tl.minimum(index, experts - 1), expert)
+        scale = tl.where(place == rank, largest, scale)
+        share = tl.where(at == index, -1.0, share)
+    if NORMALISE:
+        whole = tl.sum(scale, axis=0)
+    gate = tl.sigmoid(tl.load(own + experts).to(tl.float32))
+    scale = tl.where(place == PER_ROW, gate, scale / whole)
+    tl.store(chosen + row * PER_ROW + place, expert, mask=place < PER_ROW)
+    tl.store(scales + row * (PER_ROW + 1) + place, scale, mask=place <= PER_ROW)
+
+
+@triton.jit
+def combine_kernel(
+    pairs, scales, shared, residual, out, width, PER_ROW: tl.constexpr, BLOCK: tl.constexpr
+):
+    """Program (row, block): the residual, the row's pairs (B PER_ROW, width) and the shared expert.
+
+    scales (B, PER_ROW + 1); shared, residual, out (B, width).
     """
-    expert = tl.load(tile_expert + tl.program_id(0))
-    if expert < experts:
-        at = tl.load(tile_begin + tl.program_id(0)) + tl.arange(0, M)
-        live = at < tl.load(tile_end + tl.program_id(0))
-        pair = tl.load(order + at, mask=live, other=0)
-        column = tl.program_id(1) * N + tl.arange(0, N)
-        inside = column < inner_width
-        gate_rows = weights + (expert * 2 * inner_width + column)[None, :] * width
-        gate = tl.zeros([M, N], dtype=tl.float32)
-        up = tl.zeros([M, N], dtype=tl.float32)
-        for begin in range(0, width, K):
-            k = begin + tl.arange(0, K)
-            part = k < width
-            rows = tl.load(
-                x + (pair // per_row)[:, None] * width + k[None, :],
-                mask=live[:, None] & part[None, :],
-                other=0.0,
-            )
-            both = part[:, None] & inside[None, :]
-            left = tl.load(gate_rows + k[:, None], mask=both, other=0.0)
-            right = tl.load(gate_rows + inner_width * width + k[:, None], mask=both, other=0.0)
-            gate = tl.dot(rows, left, gate, input_precision="ieee")
-            up = tl.dot(rows, right, up, input_precision="ieee")
-        result = (gate * tl.sigmoid(gate) * up).to(inner.dtype.element_ty)
-        place = inner + pair[:, None] * inner_width + column[None, :]
-        tl.store(place, result, mask=live[:, None] & inside[None, :])
+    row = tl.program_id(0).to(tl.int64)
+    at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < width
+    own = scales + row * (PER_ROW + 1)
+    total = tl.load(shared + row * width + at, mask=inside, other=0.0).to(tl.float32)
+    total *= tl.load(own + PER_ROW)
+    for rank in tl.static_range(PER_ROW):
+        part = tl.load(pairs + (row * PER_ROW + rank) * width + at, mask=inside, other=0.0)
+        total += part * tl.load(own + rank)
+    total += tl.load(residual + row * width + at, mask=inside, other=0.0).to(tl.float32)
+    tl.store(out + row * width + at, total.to(out.dtype.element_ty), mask=inside)
 
 
 @triton.jit
-def expert_down_kernel(
-    inner, weights, scales, out, order, tile_expert, tile_begin, tile_end, width, inner_width,
-    experts, M: tl.constexpr, N: tl.constexpr, K: tl.constexpr,
+def _least(keys, weight, target, BITS: tl.constexpr):
+    """The largest key at and above which there is more than ``target`` of the weight, or 0.
+
+    keys (n,) int64 below 2^BITS, weight (n,): found bit by bit, without sorting.
+    """
+    least = tl.full((), 0, tl.int64)
+    for step in range(BITS):
+        larger = least | (tl.full((), 1, tl.int64) << (BITS - 1 - step))
+        above = tl.sum(tl.where(keys >= larger, weight, 0.0), axis=0)
+        least = tl.where(above > target, larger, least)
+    return least
+
+
+@triton.jit
+def choose_kernel(
+    logits, temperature, top_k, top_p, uniform, code, vocabulary, logits_row, uniform_row,
+    BITS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Program (tile, block): each pair's expert output times its scale, out (pairs, width) fp32."""
-    expert = tl.load(tile_expert + tl.program_id(0))
-    if expert < experts:
-        at = tl.load(tile_begin + tl.program_id(0)) + tl.arange(0, M)
-        live = at < tl.load(tile_end + tl.program_id(0))
-        pair = tl.load(order + at, mask=live, other=0)
-        column = tl.program_id(1) * N + tl.arange(0, N)
-        inside = column < width
-        weight_rows = weights + (expert * width + column)[None, :] * inner_width
-        total = tl.zeros([M, N], dtype=tl.float32)
-        for begin in range(0, inner_width, K):
-            k = begin + tl.arange(0, K)
-            part = k < inner_width
-            rows = tl.load(
-                inner + pair[:, None] * inner_width + k[None, :],
-                mask=live[:, None] & part[None, :],
-                other=0.0,
-            )
-            both = part[:, None] & inside[None, :]
-            block = tl.load(weight_rows + k[:, None], mask=both, other=0.0)
-            total = tl.dot(rows, block, total, input_precision="ieee")
-        scale = tl.load(scales + pair, mask=live, other=0.0).to(tl.float32)
-        place = out + pair[:, None] * width + column[None, :]
-        tl.store(place, total * scale[:, None], mask=live[:, None] & inside[None, :])
+    """One row a program, as ``sampling.choose``, but that those tied with the k-th are all kept.
+
+    BITS: of a logit, 16 or 32. ``*_row``: elements from one row to the next.
+    """
+    row = tl.program_id(0).to(tl.int64)
+    at = tl.arange(0, BLOCK)
+    inside = at < vocabulary
+    logit = tl.load(logits + row * logits_row + at, mask=inside, other=-float("inf"))
+    score = logit.to(tl.float32)
+    # Integers of BITS bits that sort as the logits do: positive ones above, negative ones inverted.
+    bits = score.to(tl.int32, bitcast=True)
+    keys = tl.where(bits < 0, ~bits, bits ^ -0x80000000).to(tl.uint32, bitcast=True).to(tl.int64)
+    keys = tl.where(inside, (keys >> (32 - BITS)) + 1, 0)
+    warmth = tl.load(temperature + row)
+    score = score / tl.where(warmth > 0, warmth, 1.0)
+    one = tl.where(inside, 1.0, 0.0)
+    kept = keys >= _least(keys, one, tl.load(top_k + row) - 0.5, BITS + 1)
+    share = tl.where(kept, tl.exp(score - tl.max(score, axis=0)), 0.0)
+    share = share / tl.sum(share, axis=0)
+    most = tl.load(top_p + row)
+    lowest = _least(keys, share, tl.where(most < 1, most, 2.0), BITS + 1)
+    share = tl.where(keys >= lowest, share, 0.0)
+    target = tl.load(uniform + row * uniform_row) * tl.sum(share, axis=0)
+    drawn = tl.maximum(_least(keys, share, target, BITS + 1), lowest)
+    drawn = tl.where(warmth > 0, drawn, tl.max(keys, axis=0))
+    tied = (keys == drawn) & inside
+    each = tl.max(tl.where(tied, share, 0.0), axis=0)
+    above = tl.sum(tl.where(keys > drawn, share, 0.0), axis=0)
+    place = tl.cumsum(tied.to(tl.int32), axis=0) - 1
+    # Of equals, the one that the draw reaches; in order of their ids.
+    last = tl.max(tl.where(tied, place, 0), axis=0)
+    reached = tl.where(warmth > 0, ((target - above) / each).to(tl.int32), 0)
+    reached = tl.minimum(tl.maximum(reached, 0), last)
+    chosen = tl.sum(tl.where(tied & (place == reached), at, 0), axis=0)
+    tl.store(code + row, chosen.to(tl.int64))
+
+
+@triton.jit
+def join_snake_kernel(
+    kept, x, frequency, inverse, out, count, length, channels, x_batch, x_time, x_channel,
+    BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Program (batch, block): kept (B, count, channels), then SnakeBeta of x (B, length, channels).
+
+    out (B, count + length, channels); ``x_*``: elements from one of x to the next.
+    """
+    batch = tl.program_id(0).to(tl.int64)
+    at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < (count + length) * channels
+    time, channel = at // channels - count, at % channels
+    old, new = inside & (time < 0), inside & (time >= 0)
+    place = x + batch * x_batch + time * x_time + channel * x_channel
+    value = tl.load(place, mask=new, other=0.0).to(tl.float32)
+    wave = tl.sin(value * tl.load(frequency + channel, mask=new, other=0.0).to(tl.float32))
+    value += wave * wave * tl.load(inverse + channel, mask=new, other=0.0).to(tl.float32)
+    past = tl.load(kept + batch * count * channels + at, mask=old, other=0.0).to(tl.float32)
+    result = tl.where(new, value, past).to(out.dtype.element_ty)
+    tl.store(out + batch * (count + length) * channels + at, result, mask=inside)

@@ -1,12 +1,13 @@
-"""The row-wise operations of one decoding step, and their plain torch form.
+"""The operations that a decoding step is made of, and their plain torch form.
 
 A *row* is one position of one stream. ``slots[b]`` says which stream's cache row
 b belongs to and ``lengths[b]`` how many positions that cache holds before it.
 Every operation computes a row from that row and its own cache alone, with shapes
 that do not depend on the other rows, so in fp32 a stream's result is bit for bit
 the same whoever shares the batch (matrix products of one shape add in one order;
-test_batch_independence holds this). ``kernels`` has the same operations as
-Triton kernels.
+test_batch_independence holds this). ``triton_ops`` has the same operations as
+Triton kernels, one or two launches each: a step is hundreds of small dependent
+operations, and on a GPU each launch costs more than what it computes.
 """
 
 from __future__ import annotations
@@ -17,12 +18,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from omni_agent.engines.qwen3_omni.talker import sampling
+from omni_agent.engines.qwen3_omni.talker.products import Product
+
+Norm = tuple[Tensor, float]
+"""An RMS norm before an operation: weight (H,) and epsilon."""
+
 
 class Ops(Protocol):
     """B rows, Q query heads, G key/value heads, D head dim, S slots, P cache positions."""
 
-    def rms_norm(self, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    def rms_norm(self, x: Tensor, norm: Norm) -> Tensor:
         """x (..., H); statistics in fp32."""
+        ...
+
+    def linear(
+        self, x: Tensor, weight: Product, *, norm: Norm | None = None, add: Tensor | None = None
+    ) -> Tensor:
+        """weight (O, H) times x (..., H), normed first; plus ``add`` (..., O)."""
+        ...
+
+    def gated(self, x: Tensor, weight: Product, *, norm: Norm | None = None) -> Tensor:
+        """silu(gate x) * (up x) of x (..., H): (..., I). weight (2 I, H): gate rows, then up."""
         ...
 
     def rope_store(
@@ -47,16 +64,47 @@ class Ops(Protocol):
         """q (B, Q, D) over each row's own ``lengths + 1`` positions: (B, Q D)."""
         ...
 
-    def swiglu(self, x: Tensor) -> Tensor:
-        """silu(first half) * second half of the last axis: (B, 2 I) to (B, I)."""
+    def route(self, scores: Tensor, per_row: int, *, normalise: bool) -> tuple[Tensor, Tensor]:
+        """Each row's ``per_row`` = K experts (B, K) int64 and their scales (B, K + 1).
+
+        scores (B, E + 1): the router's, then the shared expert's gate. The last scale is
+        the shared expert's. normalise: the experts' scales add up to 1.
+        """
         ...
 
     def experts(
-        self, x: Tensor, chosen: Tensor, scales: Tensor, gate_up: Tensor, down: Tensor
+        self,
+        x: Tensor,
+        chosen: tuple[Tensor, Tensor],
+        weights: tuple[Tensor, Tensor],
+        others: tuple[Tensor, Tensor],
+        *,
+        grouped: bool,
     ) -> Tensor:
-        """Weighted sum of each row's own experts; only those are read.
+        """The scaled sum of each row's experts and the shared one, plus the residual: (B, H).
 
-        x (B, H), chosen (B, K) int64, scales (B, K), gate_up (E, 2 I, H), down (E, H, I).
+        x (B, H); chosen: what ``route`` gave; weights: gate and up (E, 2 I, H), down
+        (E, H, I), of which only the chosen experts' are read; others: the shared expert's
+        output and the residual, (B, H) each. grouped: the rows are one stream's.
+        """
+        ...
+
+    def choose(
+        self,
+        logits: Tensor,
+        temperature: Tensor,
+        top_k: Tensor,
+        top_p: Tensor,
+        uniform: Tensor,
+    ) -> Tensor:
+        """``sampling.choose``: logits (B, V) of any dtype, the others (B,): codes (B,)."""
+        ...
+
+    def join_snake(self, kept: Tensor, x: Tensor, snake: tuple[Tensor, Tensor]) -> Tensor:
+        """``kept`` (B, n, C), then ``snake`` of x (B, T, C): (B, n + T, C).
+
+        SnakeBeta (BigVGAN, arXiv 2206.04658): x + sin(x * frequency)^2 * inverse, with
+        frequency and inverse (C,).
         """
         ...
 
@@ -71,10 +119,20 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class EagerOps:
     """Plain torch, on any device."""
 
-    def rms_norm(self, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    def rms_norm(self, x: Tensor, norm: Norm) -> Tensor:
+        weight, eps = norm
         wide = x.float()
         wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
         return weight * wide.to(x.dtype)
+
+    def linear(
+        self, x: Tensor, weight: Product, *, norm: Norm | None = None, add: Tensor | None = None
+    ) -> Tensor:
+        out = weight(x if norm is None else self.rms_norm(x, norm))
+        return out if add is None else add + out
+
+    def gated(self, x: Tensor, weight: Product, *, norm: Norm | None = None) -> Tensor:
+        return swiglu(self.linear(x, weight, norm=norm))
 
     def rope_store(
         self,
@@ -88,8 +146,8 @@ class EagerOps:
         kv_heads, dim = cache[0].shape[1], cache[0].shape[3]
         heads = qkv.view(qkv.shape[0], -1, dim)  # (B, Q + 2 G, D)
         queries = heads.shape[1] - 2 * kv_heads
-        q = rotate(self.rms_norm(heads[:, :queries], norms[0], eps), *angles)
-        k = rotate(self.rms_norm(heads[:, queries:-kv_heads], norms[1], eps), *angles)
+        q = rotate(self.rms_norm(heads[:, :queries], (norms[0], eps)), *angles)
+        k = rotate(self.rms_norm(heads[:, queries:-kv_heads], (norms[1], eps)), *angles)
         slots, lengths = where
         cache[0][slots, :, lengths] = k
         cache[1][slots, :, lengths] = heads[:, -kv_heads:]
@@ -107,30 +165,67 @@ class EagerOps:
         ]
         return torch.cat(rows)
 
-    def swiglu(self, x: Tensor) -> Tensor:
-        gate, up = x.chunk(2, dim=-1)
-        return F.silu(gate) * up
+    def route(self, scores: Tensor, per_row: int, *, normalise: bool) -> tuple[Tensor, Tensor]:
+        shares = torch.softmax(scores[:, :-1].float(), dim=-1)
+        scales, chosen = torch.topk(shares, per_row, dim=-1)
+        if normalise:
+            scales = scales / scales.sum(-1, keepdim=True)
+        gate = torch.sigmoid(scores[:, -1:])
+        return chosen, torch.cat((scales.to(gate.dtype), gate), dim=-1)
 
     def experts(
-        self, x: Tensor, chosen: Tensor, scales: Tensor, gate_up: Tensor, down: Tensor
+        self,
+        x: Tensor,
+        chosen: tuple[Tensor, Tensor],
+        weights: tuple[Tensor, Tensor],
+        others: tuple[Tensor, Tensor],
+        *,
+        grouped: bool,
     ) -> Tensor:
-        rows = [
-            self.grouped_experts(x[b : b + 1], chosen[b : b + 1], scales[b : b + 1], gate_up, down)
-            for b in range(x.shape[0])
-        ]
-        return torch.cat(rows)
+        experts, scales = chosen
+        shared, residual = others
+        count = len(x) if grouped else 1  # rows that may be in one product
+        parts = [slice(begin, begin + count) for begin in range(0, len(x), count)]
+        routed = [_routed(x[part], experts[part], scales[part], weights) for part in parts]
+        return residual + (torch.cat(routed) + scales[:, -1:] * shared)
 
-    def grouped_experts(
-        self, x: Tensor, chosen: Tensor, scales: Tensor, gate_up: Tensor, down: Tensor
+    def choose(
+        self,
+        logits: Tensor,
+        temperature: Tensor,
+        top_k: Tensor,
+        top_p: Tensor,
+        uniform: Tensor,
     ) -> Tensor:
-        """``experts`` with rows grouped by expert: for rows of one stream (a prefill)."""
-        out = torch.zeros_like(x)
-        for expert in sorted(set(chosen.flatten().tolist())):
-            rows, place = torch.where(chosen == expert)
-            inner = self.swiglu(F.linear(x[rows], gate_up[expert]))
-            result = F.linear(inner, down[expert]) * scales[rows, place].unsqueeze(-1)
-            out.index_add_(0, rows, result)
-        return out
+        return sampling.choose(logits.float(), temperature, top_k, top_p, uniform)
+
+    def join_snake(self, kept: Tensor, x: Tensor, snake: tuple[Tensor, Tensor]) -> Tensor:
+        frequency, inverse = snake
+        count = kept.shape[1]
+        joined = x.new_empty(x.shape[0], count + x.shape[1], x.shape[2])
+        joined[:, :count] = kept
+        # In the buffer that it fills: another would leave the cache.
+        wave = torch.mul(x, frequency, out=joined[:, count:]).sin_().square_()
+        torch.addcmul(x, wave, inverse, out=wave)
+        return joined
+
+
+def swiglu(x: Tensor) -> Tensor:
+    """silu(first half) * second half of the last axis: (..., 2 I) to (..., I)."""
+    gate, up = x.chunk(2, dim=-1)
+    return F.silu(gate) * up
+
+
+def _routed(x: Tensor, chosen: Tensor, scales: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:
+    """The scaled sum of each row's own experts, rows grouped by expert: (n, H)."""
+    gate_up, down = weights
+    out = torch.zeros_like(x)
+    for expert in sorted(set(chosen.flatten().tolist())):
+        rows, place = torch.where(chosen == expert)
+        inner = swiglu(F.linear(x[rows], gate_up[expert]))
+        result = F.linear(inner, down[expert]) * scales[rows, place].unsqueeze(-1)
+        out.index_add_(0, rows, result)
+    return out
 
 
 def attend_span(q: Tensor, cache: tuple[Tensor, Tensor], slot: int, past: int) -> Tensor:

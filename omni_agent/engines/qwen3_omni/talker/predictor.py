@@ -8,20 +8,28 @@ embedding go in together, then one code at a time: fifteen dependent steps.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from omni_agent.engines.qwen3_omni.talker.backbone import KvCache
+from omni_agent.engines.qwen3_omni.talker.backbone import KvCache, queries
 from omni_agent.engines.qwen3_omni.talker.config import PredictorConfig
 from omni_agent.engines.qwen3_omni.talker.ops import Ops
 from omni_agent.engines.qwen3_omni.talker.rope import RotaryAngles
-from omni_agent.engines.qwen3_omni.talker.sampling import (
-    PREDICTOR_TOP_K,
-    PREDICTOR_TOP_P,
-    choose,
-)
+from omni_agent.engines.qwen3_omni.talker.sampling import PREDICTOR_TOP_K, PREDICTOR_TOP_P
 from omni_agent.engines.qwen3_omni.talker.weights import PredictorWeights
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where one step's rows are: cache rows and positions (n,), their angles (n, D / 2)."""
+
+    slots: Tensor
+    positions: Tensor
+    cos: Tensor
+    sin: Tensor
 
 
 class Predictor:
@@ -38,7 +46,17 @@ class Predictor:
         )  # fmt: skip
         self._cache = KvCache.empty(shape, device, dtype)
         angles = RotaryAngles(config.rope_parameters, config.head_dim, device)
-        self._cos, self._sin = angles.linear(torch.arange(groups, device=device))
+        row = torch.arange(rows, device=device)
+        # Positions 0 and 1 are two rows of the same stream, side by side.
+        opening = torch.arange(2, device=device).repeat(rows)
+        self._places = [_Place(row.repeat_interleave(2), opening, *angles.linear(opening))]
+        for group in range(2, groups):
+            place = torch.full_like(row, group)
+            self._places.append(_Place(row, place, *angles.linear(place)))
+        self._top_k = torch.full((rows,), PREDICTOR_TOP_K, device=device)
+        self._top_p = torch.full((rows,), PREDICTOR_TOP_P, device=device)
+        # Where each codebook begins in the table of all.
+        self._begin = torch.arange(groups - 1, device=device) * config.vocab_size
 
     def frame(
         self, hidden: Tensor, first: Tensor, temperature: Tensor, uniform: Tensor
@@ -50,33 +68,32 @@ class Predictor:
         uniform (B, 15).
         """
         rows, width = hidden.shape
-        row = torch.arange(rows, device=hidden.device)
-        # Positions 0 and 1 as two cache rows of the same stream.
+        weights, norm = self._weights, (self._weights.norm, self._config.rms_norm_eps)
         x = torch.stack((hidden, first), dim=1).reshape(2 * rows, width)
-        place = torch.arange(2, device=hidden.device).repeat(rows)
-        x = self._layers(x, row.repeat_interleave(2), place)[1::2]
+        x = self._layers(x, self._places[0])[1::2]
         warm = (temperature > 0).to(temperature.dtype)
-        codes, total = [], torch.zeros_like(hidden)
-        for index in range(self._config.num_code_groups - 1):
+        top_k, top_p = self._top_k[:rows], self._top_p[:rows]
+        codes: list[Tensor] = []
+        for index, head in enumerate(weights.heads):
             if index:
-                x = self._layers(x, row, torch.full_like(row, index + 1))
-            logits = F.linear(x, self._weights.heads[index]).float()
-            code = choose(logits, warm, PREDICTOR_TOP_K, PREDICTOR_TOP_P, uniform[:, index])
-            x = F.embedding(code, self._weights.embeddings[index])
-            codes.append(code)
-            total = total + x
-        return torch.stack(codes, dim=-1), total
+                x = F.embedding(codes[-1], weights.embeddings[index - 1])
+                x = self._layers(x, self._places[index])
+            logits = self._ops.linear(x, head, norm=norm)
+            codes.append(self._ops.choose(logits, warm, top_k, top_p, uniform[:, index]))
+        chosen = torch.stack(codes, dim=-1)
+        table = weights.embeddings.flatten(0, 1)
+        return chosen, F.embedding(chosen + self._begin, table).sum(1)
 
-    def _layers(self, x: Tensor, slots: Tensor, place: Tensor) -> Tensor:
-        """x (n, H) at cache row ``slots`` and position ``place``, both (n,): post-norm (n, H)."""
-        ops, eps = self._ops, self._config.rms_norm_eps
-        angles, where = (self._cos[place], self._sin[place]), (slots, place)
+    def _layers(self, x: Tensor, place: _Place) -> Tensor:
+        """x (n, H) at the first n rows of ``place``: (n, H), not normed."""
+        ops, eps, count = self._ops, self._config.rms_norm_eps, len(x)
+        where = (place.slots[:count], place.positions[:count])
+        angles = (place.cos[:count], place.sin[:count])
         for index, layer in enumerate(self._weights.layers):
-            attention, kv = layer.attention, self._cache.layer(index)
-            qkv = F.linear(ops.rms_norm(x, attention.norm, eps), attention.qkv)
-            norms = (attention.q_norm, attention.k_norm)
-            q = ops.rope_store(qkv, norms, angles, kv, where, eps)
-            x = x + F.linear(ops.attend(q, kv, where), attention.out)
-            inner = F.linear(ops.rms_norm(x, layer.norm, eps), layer.mlp.gate_up)
-            x = x + F.linear(ops.swiglu(inner), layer.mlp.down)
-        return ops.rms_norm(x, self._weights.norm, eps)
+            kv = self._cache.layer(index)
+            q = queries(ops, x, layer.attention, angles, kv, where, eps)
+            x = ops.linear(ops.attend(q, kv, where), layer.attention.out, add=x)
+            x = ops.linear(
+                ops.gated(x, layer.mlp.gate_up, norm=(layer.norm, eps)), layer.mlp.down, add=x
+            )
+        return x

@@ -40,7 +40,7 @@ class Product:
     """
 
     weight: Any
-    bias: Tensor | None
+    bias: Tensor | None = None
     blocked: bool = False
     gain: Tensor | None = None
 

@@ -20,7 +20,6 @@ from omni_agent.engines.qwen3_omni.talker.predictor import Predictor
 from omni_agent.engines.qwen3_omni.talker.prompt import Piece
 from omni_agent.engines.qwen3_omni.talker.sampling import (
     SamplingRows,
-    choose,
     penalize,
     suppressed,
 )
@@ -83,7 +82,7 @@ class Stepper:
     def __init__(
         self, weights: TalkerWeights, ops: Ops, *, slots: int, positions: int, width: int
     ) -> None:
-        self.weights, self.scratch = weights, slots
+        self.weights, self.scratch, self._ops = weights, slots, ops
         talker = weights.config.talker_config
         text, norm = talker.text_config, weights.backbone.norm
         rows = slots + 1
@@ -122,11 +121,13 @@ class Stepper:
         backbone = self.weights.backbone
         x = self.carry[slots] + project(inputs.text, backbone.text_projection)
         hidden = self._backbone.step(x, inputs.positions, self.cache, slots, inputs.lengths)
-        logits = F.linear(hidden, backbone.codec_head).float()  # (B, V)
+        logits = self._ops.linear(hidden, backbone.codec_head).float()  # (B, V)
         finite = torch.isfinite(logits).all(-1)
         logits = penalize(logits, self.seen[slots], rows.penalty)
         logits = logits.masked_fill(self._suppressed, -torch.inf)
-        code = choose(logits, rows.temperature, rows.top_k, rows.top_p, inputs.uniform[:, 0])
+        code = self._ops.choose(
+            logits, rows.temperature, rows.top_k, rows.top_p, inputs.uniform[:, 0]
+        )
         first = F.embedding(code, backbone.codec_embedding)
         residual, total = self._predictor.frame(
             hidden, first, rows.temperature, inputs.uniform[:, 1:]

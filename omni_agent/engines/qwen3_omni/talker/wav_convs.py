@@ -18,40 +18,32 @@ from omni_agent.engines.qwen3_omni.talker.code2wav_weights import (
     Snake,
     Upsample,
 )
+from omni_agent.engines.qwen3_omni.talker.ops import Ops
 
 
 class Taps:
     """The inputs kept for each convolution, met in decoding order; collects the new ones."""
 
-    def __init__(self, kept: Sequence[Tensor]) -> None:
-        self._old, self.new = iter(kept), list[Tensor]()
+    def __init__(self, kept: Sequence[Tensor], ops: Ops) -> None:
+        self._old, self._ops, self.new = iter(kept), ops, list[Tensor]()
 
     def join(self, x: Tensor) -> Tensor:
         """The kept inputs, then x (B, T, C). As many of the newest are kept for next time."""
-        joined, room = self._extended(x)
-        room.copy_(x)
-        return joined
+        old = next(self._old)
+        return self._keep(torch.cat((old, x), dim=1), x.shape[1])
 
     def join_snake(self, x: Tensor, weights: Snake) -> Tensor:
         """``join`` of ``snake`` of x, written once."""
-        joined, room = self._extended(x)
-        snake(x, weights, out=room)
-        return joined
+        joined = self._ops.join_snake(next(self._old), x, weights.pair())
+        return self._keep(joined, x.shape[1])
 
-    def _extended(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The kept inputs with room for x after them, and that room."""
-        old = next(self._old)
-        kept, count = old.shape[1], x.shape[1]
-        joined = x.new_empty(x.shape[0], kept + count, x.shape[2])
-        joined[:, :kept] = old
+    def snake(self, x: Tensor, weights: Snake) -> Tensor:
+        """SnakeBeta of x (B, T, C), before a product that needs no other inputs."""
+        return self._ops.join_snake(x[:, :0], x, weights.pair())
+
+    def _keep(self, joined: Tensor, count: int) -> Tensor:
         self.new.append(joined[:, count:])
-        return joined, joined[:, kept:]
-
-
-def snake(x: Tensor, weights: Snake, out: Tensor | None = None) -> Tensor:
-    """SnakeBeta (BigVGAN, arXiv 2206.04658): x + sin(x * frequency)^2 * inverse; x (B, T, C)."""
-    wave = torch.mul(x, weights.frequency, out=out).sin_().square_()
-    return torch.addcmul(x, wave, weights.inverse, out=wave)  # a third buffer would leave the cache
+        return joined
 
 
 def upsample(x: Tensor, weights: Upsample, taps: Taps) -> Tensor:
@@ -102,4 +94,4 @@ def _unfolded(blocks: Tensor, rate: int) -> Tensor:
 def residual_unit(x: Tensor, weights: ResidualUnit, taps: Taps) -> Tensor:
     """x (B, T, C) to the same: snake, dilated causal convolution, snake, 1 x 1 convolution."""
     y = weights.conv1(taps.join_snake(x, weights.snake1))
-    return weights.conv2(snake(y, weights.snake2)).add_(x)
+    return weights.conv2(taps.snake(y, weights.snake2)).add_(x)

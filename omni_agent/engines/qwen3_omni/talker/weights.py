@@ -20,6 +20,7 @@ from omni_agent.engines.qwen3_omni.talker.checkpoint import Checkpoint
 from omni_agent.engines.qwen3_omni.talker.code2wav_weights import Code2WavWeights, read_code2wav
 from omni_agent.engines.qwen3_omni.talker.config import OmniConfig, read_config
 from omni_agent.engines.qwen3_omni.talker.layout import TEXT_EMBEDDING, runtime_layout
+from omni_agent.engines.qwen3_omni.talker.products import Product
 from omni_agent.engines.qwen3_omni.talker.reading import Reader
 
 _log = logging.getLogger(__name__)
@@ -31,23 +32,23 @@ class AttentionWeights:
     """Normed grouped-query attention. H hidden, Q query heads, G key/value heads, D head dim."""
 
     norm: Tensor  # (H,) before attention
-    qkv: Tensor  # ((Q + 2 G) D, H)
+    qkv: Product  # ((Q + 2 G) D, H)
     q_norm: Tensor  # (D,)
     k_norm: Tensor  # (D,)
-    out: Tensor  # (H, Q D)
+    out: Product  # (H, Q D)
 
 
 @dataclass(frozen=True, slots=True)
 class MlpWeights:
-    gate_up: Tensor  # (2 I, H): gate rows, then up rows
-    down: Tensor  # (H, I)
+    gate_up: Product  # (2 I, H): gate rows, then up rows
+    down: Product  # (H, I)
 
 
 @dataclass(frozen=True, slots=True)
 class BackboneLayer:
     attention: AttentionWeights
     norm: Tensor  # (H,) before the experts
-    router: Tensor  # (E + 1, H): the router, then the shared expert's gate as last row
+    router: Product  # (E + 1, H): the router, then the shared expert's gate as last row
     gate_up: Tensor  # (E, 2 I, H)
     down: Tensor  # (E, H, I)
     shared: MlpWeights
@@ -68,7 +69,7 @@ class BackboneWeights:
     layers: tuple[BackboneLayer, ...]
     norm: Tensor  # (H,)
     codec_embedding: Tensor  # (V, H)
-    codec_head: Tensor  # (V, H)
+    codec_head: Product  # (V, H)
     text_projection: Projection
     hidden_projection: Projection
 
@@ -85,7 +86,7 @@ class PredictorWeights:
     layers: tuple[PredictorLayer, ...]
     norm: Tensor  # (H,)
     embeddings: Tensor  # (15, C, H): row i embeds codebook i + 1
-    heads: Tensor  # (15, C, H): head i predicts codebook i + 1
+    heads: tuple[Product, ...]  # 15 of (C, H): head i predicts codebook i + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,22 +138,30 @@ def build(config: OmniConfig, reader: Reader, text_rows: Tensor) -> TalkerWeight
     )
 
 
-def _attention(reader: Reader, prefix: str) -> AttentionWeights:
+def _any_rows(weight: Tensor) -> Product:
+    """For the Talker's layers: one row a step, and hundreds of a prompt."""
+    return Product(weight)
+
+
+def _few_rows(weight: Tensor) -> Product:
+    """For MTP: never more than two rows a stream."""
+    return Product.of(weight, rows=1)
+
+
+def _attention(reader: Reader, prefix: str, lay: Callable[[Tensor], Product]) -> AttentionWeights:
     attention = f"{prefix}.self_attn"
     return AttentionWeights(
         norm=reader.one(f"{prefix}.input_layernorm.weight"),
-        qkv=reader.joined([f"{attention}.{part}_proj.weight" for part in "qkv"]),
+        qkv=lay(reader.joined([f"{attention}.{part}_proj.weight" for part in "qkv"])),
         q_norm=reader.one(f"{attention}.q_norm.weight"),
         k_norm=reader.one(f"{attention}.k_norm.weight"),
-        out=reader.one(f"{attention}.o_proj.weight"),
+        out=lay(reader.one(f"{attention}.o_proj.weight")),
     )
 
 
-def _mlp(reader: Reader, prefix: str) -> MlpWeights:
-    return MlpWeights(
-        gate_up=reader.joined([f"{prefix}.gate_proj.weight", f"{prefix}.up_proj.weight"]),
-        down=reader.one(f"{prefix}.down_proj.weight"),
-    )
+def _mlp(reader: Reader, prefix: str, lay: Callable[[Tensor], Product]) -> MlpWeights:
+    gate_up = reader.joined([f"{prefix}.gate_proj.weight", f"{prefix}.up_proj.weight"])
+    return MlpWeights(lay(gate_up), lay(reader.one(f"{prefix}.down_proj.weight")))
 
 
 def _projection(reader: Reader, prefix: str) -> Projection:
@@ -167,16 +176,16 @@ def _projection(reader: Reader, prefix: str) -> Projection:
 def _backbone_layer(reader: Reader, prefix: str, experts: int) -> BackboneLayer:
     names = [f"{prefix}.mlp.experts.{expert}" for expert in range(experts)]
     return BackboneLayer(
-        attention=_attention(reader, prefix),
+        attention=_attention(reader, prefix, _any_rows),
         norm=reader.one(f"{prefix}.post_attention_layernorm.weight"),
-        router=reader.joined(
-            [f"{prefix}.mlp.gate.weight", f"{prefix}.mlp.shared_expert_gate.weight"]
+        router=_any_rows(
+            reader.joined([f"{prefix}.mlp.gate.weight", f"{prefix}.mlp.shared_expert_gate.weight"])
         ),
         gate_up=reader.stacked(
             [[f"{name}.gate_proj.weight", f"{name}.up_proj.weight"] for name in names]
         ),
         down=reader.stacked([[f"{name}.down_proj.weight"] for name in names]),
-        shared=_mlp(reader, f"{prefix}.mlp.shared_expert"),
+        shared=_mlp(reader, f"{prefix}.mlp.shared_expert", _any_rows),
     )
 
 
@@ -189,7 +198,7 @@ def _backbone(config: OmniConfig, reader: Reader) -> BackboneWeights:
         ),
         norm=reader.one("talker.model.norm.weight"),
         codec_embedding=reader.one("talker.model.codec_embedding.weight"),
-        codec_head=reader.one("talker.codec_head.weight"),
+        codec_head=_any_rows(reader.one("talker.codec_head.weight")),
         text_projection=_projection(reader, "talker.text_projection"),
         hidden_projection=_projection(reader, "talker.hidden_projection"),
     )
@@ -203,9 +212,9 @@ def _predictor(config: OmniConfig, reader: Reader) -> PredictorWeights:
         layer = f"{prefix}.model.layers.{index}"
         layers.append(
             PredictorLayer(
-                attention=_attention(reader, layer),
+                attention=_attention(reader, layer, _few_rows),
                 norm=reader.one(f"{layer}.post_attention_layernorm.weight"),
-                mlp=_mlp(reader, f"{layer}.mlp"),
+                mlp=_mlp(reader, f"{layer}.mlp", _few_rows),
             )
         )
     return PredictorWeights(
@@ -214,5 +223,5 @@ def _predictor(config: OmniConfig, reader: Reader) -> PredictorWeights:
         embeddings=reader.stacked(
             [[f"{prefix}.model.codec_embedding.{i}.weight"] for i in residuals]
         ),
-        heads=reader.stacked([[f"{prefix}.lm_head.{i}.weight"] for i in residuals]),
+        heads=tuple(_few_rows(reader.one(f"{prefix}.lm_head.{i}.weight")) for i in residuals),
     )

@@ -15,57 +15,88 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from omni_agent.engines.qwen3_omni.talker import triton_ops
+from omni_agent.engines.qwen3_omni.talker.products import Product
 
 CAPABILITIES = (80, 89, 90)  # Ampere, Ada, Hopper
-ROWS, SLOTS, POSITIONS = 8, 9, 8192
+SLOTS, POSITIONS = 9, 8192
 TYPES = {torch.bfloat16: "*bf16", torch.float32: "*fp32", torch.int64: "*i64"}
 Launch = tuple[Any, tuple[Any, ...], dict[str, int]]
 
 
 def launches() -> list[Launch]:
-    """What the operations launch for the Talker's and MTP's shapes."""
+    """What the operations launch for the Talker's, MTP's and Code2Wav's shapes."""
     made: list[Launch] = []
     triton_ops._launch = lambda kernel, grid, *args, **constants: made.append(
         (kernel, args, constants)
     )
     ops = triton_ops.TritonOps()
-    rows = torch.zeros(ROWS, dtype=torch.int64, device="meta")
-    for groups, positions in ((2, POSITIONS), (8, 16)):
-        cache = (half(SLOTS, groups, positions, 128), half(SLOTS, groups, positions, 128))
-        angles = (torch.zeros(ROWS, 64, device="meta"), torch.zeros(ROWS, 64, device="meta"))
-        qkv = half(ROWS, (16 + 2 * groups) * 128)
-        q = ops.rope_store(qkv, (half(128), half(128)), angles, cache, (rows, rows), 1e-6)
-        ops.attend(q, cache, (rows, rows))
-    ops.rms_norm(half(ROWS, 1024), half(1024), 1e-6)
-    ops.swiglu(half(ROWS, 2 * 3072))
-    chosen = torch.zeros(ROWS, 6, dtype=torch.int64, device="meta")
-    ops.experts(half(ROWS, 1024), chosen, half(ROWS, 6), half(128, 768, 1024), half(128, 1024, 384))
-    return made
+    for rows in (1, 8, 32, 40):
+        where = (empty(rows, dtype=torch.int64), empty(rows, dtype=torch.int64))
+        angles = (empty(rows, 64, dtype=torch.float32), empty(rows, 64, dtype=torch.float32))
+        norm = (empty(1024), 1e-6)
+        for groups, positions in ((2, POSITIONS), (8, 16)):
+            cache = (empty(SLOTS, groups, positions, 128), empty(SLOTS, groups, positions, 128))
+            weight = Product(empty((16 + 2 * groups) * 128, 1024))
+            qkv = ops.linear(empty(rows, 1024), weight, norm=norm)
+            q = ops.rope_store(qkv, (empty(128), empty(128)), angles, cache, where, 1e-6)
+            mixed = ops.attend(q, cache, where)
+            x = ops.linear(mixed, Product(empty(1024, 2048)), add=empty(rows, 1024))
+        inner = ops.gated(x, Product(empty(2 * 3072, 1024)), norm=norm)
+        ops.linear(inner, Product(empty(1024, 3072)), add=x)
+        normed = ops.rms_norm(x, norm)
+        chosen = ops.route(ops.linear(normed, Product(empty(129, 1024))), 6, normalise=True)
+        weights = (empty(128, 768, 1024), empty(128, 1024, 384))
+        ops.experts(normed, chosen, weights, (x, x), grouped=False)
+        settings = [empty(rows, dtype=torch.float32) for _ in range(3)]
+        for dtype, vocabulary in ((torch.bfloat16, 2048), (torch.float32, 3072)):
+            logits = empty(rows, vocabulary, dtype=dtype)
+            ops.choose(logits, settings[0], where[0], settings[1], settings[2])
+        ops.join_snake(empty(rows, 6, 96), empty(rows, 1920, 96), (empty(96), empty(96)))
+    return distinct(made)
 
 
-def half(*shape: int) -> Tensor:
-    return torch.zeros(shape, dtype=torch.bfloat16, device="meta")
+def empty(*shape: int, dtype: torch.dtype = torch.bfloat16) -> Tensor:
+    return torch.empty(shape, dtype=dtype, device="meta")
+
+
+def distinct(launches: list[Launch]) -> list[Launch]:
+    """One launch for each program that Triton would make."""
+    made = {}
+    for launch in launches:
+        kernel, args, constants = launch
+        types = tuple(arg.dtype if isinstance(arg, Tensor) else type(arg) for arg in args)
+        made[kernel.__name__, types, tuple(constants.items())] = launch
+    return list(made.values())
 
 
 def source(launch: Launch) -> ASTSource:
-    kernel, args, constants = launch
+    kernel, args, settings = launch
+    constants: dict[str, Any] = {k: v for k, v in settings.items() if k not in options(launch)}
     signature, aligned = {}, {}
     for index, (name, value) in enumerate(zip(kernel.arg_names, args, strict=False)):
-        if isinstance(value, Tensor):
+        # What Triton's launcher makes of the arguments.
+        if value is None or (isinstance(value, int) and value == 1):
+            constants[name] = value
+        elif isinstance(value, Tensor):
             signature[name] = TYPES[value.dtype]
-            aligned[(index,)] = [["tt.divisibility", 16]]
         else:
             signature[name] = "fp32" if isinstance(value, float) else "i32"
+        if isinstance(value, Tensor) or (isinstance(value, int) and value != 1 and value % 16 == 0):
+            aligned[(index,)] = [["tt.divisibility", 16]]
     assert set(signature) | set(constants) == set(kernel.arg_names), kernel.arg_names
     signature.update(dict.fromkeys(constants, "constexpr"))
     return ASTSource(kernel, signature, constants, aligned)
+
+
+def options(launch: Launch) -> dict[str, int]:
+    return {name: value for name, value in launch[2].items() if name.startswith("num_")}
 
 
 def main() -> None:
     for launch in launches():
         for capability in CAPABILITIES:
             target = GPUTarget("cuda", capability, 32)
-            compiled = triton.compile(source(launch), target=target)
+            compiled = triton.compile(source(launch), target=target, options=options(launch))
             print(launch[0].__name__, f"sm_{capability}", compiled.metadata.shared)
 
 

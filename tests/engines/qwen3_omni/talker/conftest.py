@@ -43,7 +43,14 @@ else:
         directory = tmp_path_factory.mktemp("bf16")
         return _without_end(make_tiny(directory, dtype=torch.bfloat16))
 
+    @pytest.fixture(scope="session")
+    def endless_plain(checkpoint: Path) -> TalkerWeights:
+        """``endless``, its weights as they lie on a GPU, for the kernels."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+            return _without_end(checkpoint)
+
     def _without_end(checkpoint: Path) -> TalkerWeights:
         endless = load(checkpoint)
-        endless.backbone.codec_head[endless.config.talker_config.codec_eos_token_id] = 0
+        endless.backbone.codec_head.weight[endless.config.talker_config.codec_eos_token_id] = 0
         return endless

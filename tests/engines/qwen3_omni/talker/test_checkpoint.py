@@ -72,7 +72,7 @@ def test_what_is_loaded_is_what_was_stored(checkpoint: Path, weights: TalkerWeig
             stored.update({name: opened.get_tensor(name) for name in opened.keys()})  # noqa: SIM118
     layer = weights.backbone.layers[1]
     prefix = "talker.model.layers.1"
-    assert torch.equal(layer.attention.out, stored[f"{prefix}.self_attn.o_proj.weight"])
+    assert torch.equal(layer.attention.out.weight, stored[f"{prefix}.self_attn.o_proj.weight"])
     assert torch.equal(layer.down[5], stored[f"{prefix}.mlp.experts.5.down_proj.weight"])
     inner = stored[f"{prefix}.mlp.experts.5.up_proj.weight"]
     assert torch.equal(layer.gate_up[5, len(inner) :], inner)
@@ -84,7 +84,9 @@ def test_any_stored_dtype_loads_as_any_other(tmp_path: Path, weights: TalkerWeig
     loaded = load(half, dtype=torch.float32)
     assert loaded.backbone.norm.dtype is torch.float32
     assert loaded.text_rows.dtype is torch.bfloat16
-    assert torch.equal(loaded.backbone.codec_head, weights.backbone.codec_head.bfloat16().float())
+    assert torch.equal(
+        loaded.backbone.codec_head.weight, weights.backbone.codec_head.weight.bfloat16().float()
+    )
 
 
 def test_progress_ends_at_the_total(checkpoint: Path) -> None:

@@ -90,9 +90,9 @@ def test_the_fused_weights_hold_every_parameter_of_the_published_size_on_the_met
     layer = weights.backbone.layers[-1]
     assert len(weights.backbone.layers) == 20
     assert layer.gate_up.shape == (128, 768, 1024)
-    assert layer.router.shape == (129, 1024)
-    assert layer.attention.qkv.shape == (2560, 1024)
-    assert weights.predictor.heads.shape == (15, 2048, 1024)
+    assert layer.router.weight.shape == (129, 1024)
+    assert layer.attention.qkv.weight.shape == (2560, 1024)
+    assert [head.weight.shape for head in weights.predictor.heads] == [(2048, 1024)] * 15
 
 
 def test_frame_sizes_follow_from_the_published_strides() -> None:

@@ -181,7 +181,7 @@ def test_an_empty_text_ends_without_a_sound(endless: TalkerWeights) -> None:
 
 def test_text_is_spoken_without_any_prompt(endless: TalkerWeights) -> None:
     runtime = Runtime(endless, RuntimeOptions(slots=1, positions=128))
-    stream = runtime.open()
+    stream = runtime.open(sampling=GREEDY)
     runtime.begin(stream)
     runtime.push(stream, [40])
     (frame,) = runtime.step([stream])

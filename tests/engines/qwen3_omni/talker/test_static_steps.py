@@ -23,48 +23,23 @@ from omni_agent.engines.qwen3_omni.talker.reading import MetaSource, Reader
 from omni_agent.engines.qwen3_omni.talker.stepper import StepInputs, Stepper
 from omni_agent.engines.qwen3_omni.talker.weights import build
 
+pytest.importorskip("triton")
+
+from omni_agent.engines.qwen3_omni.talker import triton_ops
+
 META, HALF = torch.device("meta"), torch.bfloat16
 SLOTS, POSITIONS = 32, 8192
 
 
-class ShapeOps:
-    """What the Triton kernels give, without giving it."""
-
-    def rms_norm(self, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        assert weight.shape == x.shape[-1:]
-        return torch.empty_like(x)
-
-    def rope_store(
-        self,
-        qkv: Tensor,
-        norms: tuple[Tensor, Tensor],
-        angles: tuple[Tensor, Tensor],
-        cache: tuple[Tensor, Tensor],
-        where: tuple[Tensor, Tensor],
-        eps: float,
-    ) -> Tensor:
-        rows, groups, dim = qkv.shape[0], cache[0].shape[1], cache[0].shape[3]
-        assert all(angle.shape == (rows, dim // 2) for angle in angles)
-        assert all(index.shape == (rows,) for index in where)
-        return qkv.new_empty(rows, qkv.shape[1] // dim - 2 * groups, dim)
-
-    def attend(
-        self, q: Tensor, cache: tuple[Tensor, Tensor], where: tuple[Tensor, Tensor]
-    ) -> Tensor:
-        return q.new_empty(q.shape[0], q.shape[1] * q.shape[2])
-
-    def swiglu(self, x: Tensor) -> Tensor:
-        return x.new_empty(*x.shape[:-1], x.shape[-1] // 2)
-
-    def experts(
-        self, x: Tensor, chosen: Tensor, scales: Tensor, gate_up: Tensor, down: Tensor
-    ) -> Tensor:
-        assert chosen.shape == scales.shape
-        return torch.empty_like(x)
-
-
 class NoHost(TorchDispatchMode):
-    """Fails on an operation that takes a host tensor: capture could not replay the copy."""
+    """Fails on an operation that takes a host tensor: capture could not replay the copy.
+
+    launches: how many operations computed something, torch's here and Triton's in ``kernels``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.launches = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -72,7 +47,18 @@ class NoHost(TorchDispatchMode):
         for leaf in tree_leaves((args, kwargs or {})):
             if isinstance(leaf, Tensor):
                 assert leaf.is_meta, f"{func} takes a tensor of the host"
+        self.launches += not (func.is_view or "empty" in func.__name__)
         return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture(autouse=True)
+def kernels(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The Triton kernels that were launched, which here are not."""
+    launched: list[Any] = []
+    monkeypatch.setattr(
+        triton_ops, "_launch", lambda kernel, *args, **settings: launched.append(kernel)
+    )
+    return launched
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +67,7 @@ def stepper() -> Stepper:
     config = parse_config(raw, "published")
     source = MetaSource(runtime_layout(config))
     weights = build(config, Reader(source, META, HALF), source.tensor(TEXT_EMBEDDING))
-    return Stepper(weights, ShapeOps(), slots=SLOTS, positions=POSITIONS, width=SLOTS)
+    return Stepper(weights, triton_ops.TritonOps(), slots=SLOTS, positions=POSITIONS, width=SLOTS)
 
 
 def run(call: Callable[[], Tensor]) -> Tensor:
@@ -110,12 +96,17 @@ def test_the_caches_of_32_streams_are_as_large_as_documented(stepper: Stepper) -
     assert stepper.wave.nbytes_per_stream() == pytest.approx(2.59e6, rel=0.01)
 
 
-def test_sorting_rows_by_expert_is_static() -> None:
-    pytest.importorskip("triton")
-    from omni_agent.engines.qwen3_omni.talker.triton_ops import expert_tiles
-
-    chosen = torch.zeros(32, 6, dtype=torch.int64, device=META)
-    with NoHost():
-        tiles = expert_tiles(chosen, 128)
-    assert tiles.order.shape == (192,)
-    assert tiles.expert.shape == tiles.begin.shape == tiles.end.shape == (140,)
+@pytest.mark.parametrize(("width", "most"), [(1, 800), (16, 860)])
+def test_a_frame_starts_few_kernels_because_each_takes_longer_than_its_work(
+    stepper: Stepper, kernels: list[Any], width: int, most: int
+) -> None:
+    inputs = StepInputs.empty(width, 2048, 16, META, HALF)
+    with torch.inference_mode(), NoHost() as mode:
+        stepper.codes(inputs)
+    assert mode.launches + len(kernels) <= most
+    kernels.clear()
+    with torch.inference_mode(), NoHost() as mode:
+        stepper.samples(
+            inputs.slots, torch.zeros(width, 16, dtype=torch.int64, device=META), first=False
+        )
+    assert mode.launches + len(kernels) <= 280
