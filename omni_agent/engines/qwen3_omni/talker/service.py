@@ -131,6 +131,7 @@ class TalkerService:
                 line.stream = runtime.open(speaker, sampling, frame_limit=frame_limit)
             except Exception as error:  # handed to the caller, who awaits the answer
                 refuse(_refusal(error))
+                _if_lost(error)
                 return
             self._lines.add(line)
             _on_loop(line.loop, lambda: _settle(answer))
@@ -205,16 +206,16 @@ class TalkerService:
             _on_loop(loop, lambda: _settle(ready, reason))
             return
         _on_loop(loop, lambda: _settle(ready))
-        ending: EngineError = EngineUnavailable("the Talker was closed")
+        ending: Exception = EngineUnavailable("the Talker was closed")
         try:
             while self._turn(runtime):
                 pass
         except Exception as error:  # the thread's boundary: every line must hear of it
             _log.exception("the Talker's model thread failed")
-            ending = EngineError(f"the Talker failed: {error}")
+            ending = _refusal(error)
         self._end(runtime, ending)
 
-    def _end(self, runtime: Runtime, ending: EngineError) -> None:
+    def _end(self, runtime: Runtime, ending: Exception) -> None:
         """Tell everyone who waits that nothing more will come."""
         with self._wake:
             self._stopping = True
@@ -272,6 +273,7 @@ class TalkerService:
         try:
             command.work(runtime)
         except Exception as error:  # the stream's boundary: it ends, the others go on
+            _if_lost(error)
             _log.warning("a Talker stream failed", exc_info=error)
             if line.stream is not None:
                 runtime.close(line.stream)
@@ -283,6 +285,7 @@ class TalkerService:
         for result in results:
             line = owners[result.stream]
             if isinstance(result, Failure):
+                _if_lost(result.error)
                 _log.warning("a Talker stream failed", exc_info=result.error)
                 heard = line.give(_refusal(result.error))
             else:
@@ -373,6 +376,12 @@ def _settle(future: asyncio.Future[None], error: Exception | None = None) -> Non
         future.set_exception(error)
 
 
+def _if_lost(error: Exception) -> None:
+    """Raise what no later step could survive: a CUDA error leaves its process without a device."""
+    if isinstance(error, torch.AcceleratorError):
+        raise error
+
+
 def _refusal(error: Exception) -> Exception:
     """What the caller is told of ``error``."""
     if isinstance(error, torch.OutOfMemoryError):
@@ -380,6 +389,8 @@ def _refusal(error: Exception) -> Exception:
             "out of GPU memory: this stream is refused, the others go on; "
             "fewer slots, fewer positions or a shorter prompt would fit"
         )
+    if isinstance(error, torch.AcceleratorError):
+        return EngineUnavailable(f"the GPU failed, and what it held is lost; start again: {error}")
     return (
         error if isinstance(error, OmniAgentError) else EngineError(f"the Talker failed: {error!r}")
     )

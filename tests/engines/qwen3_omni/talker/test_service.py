@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -314,6 +314,33 @@ async def test_a_model_thread_that_dies_tells_everyone(
         await service.open()
     await utterance.aclose()
     assert "model thread failed" in caplog.text
+
+
+@pytest.mark.parametrize("where", ["prefill", "open", "step"])
+async def test_a_lost_gpu_ends_every_stream_because_no_later_one_could_speak(
+    service: TalkerService, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    error = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    def lost(runtime: Runtime, streams: Sequence[Stream] = (), *_: object, **__: object) -> object:
+        if where == "step":  # told row by row
+            return [Failure(stream, error) for stream in streams]
+        raise error
+
+    other = await service.open()
+    with monkeypatch.context() as patch:
+        patch.setattr(Runtime, where, lost)
+        if where == "prefill":
+            other.prefill(Segment((1, 2)))
+        elif where == "open":
+            with pytest.raises(EngineUnavailable, match="the GPU failed"):
+                await service.open()
+        else:
+            await begin(service)
+        with pytest.raises(EngineUnavailable, match="the GPU failed"):
+            await collect(other)
+    with pytest.raises(EngineUnavailable):
+        await service.open()
 
 
 async def test_closing_the_service_ends_open_utterances(endless: TalkerWeights) -> None:
