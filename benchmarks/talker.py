@@ -1,7 +1,8 @@
 """How long one 80 ms frame takes: Talker step, MTP and Code2Wav, beside the reference.
 
-    taskset -c 1 python benchmarks/talker.py [--size tiny|cpu|true] [--streams 1,4,16]
+    taskset -c 1 python benchmarks/talker.py [--size tiny|cpu|true] [--streams 1,4,16,32]
                                              [--only parts|frames|code2wav] [--json FILE]
+                                             [--profile]
 
 Random weights, no network. ``true`` is the published size (the default on a GPU);
 ``cpu`` keeps Code2Wav and MTP at their published size and cuts the Talker to two
@@ -9,6 +10,7 @@ layers of sixteen experts (the default on a CPU). The reference is the same modu
 of ``transformers``, eager, in the same process; runs alternate, and the table
 shows each one's median and quartiles, in milliseconds. The ratio is the median of
 the rounds' own ratios: what else the machine does falls on both halves of a round.
+``--profile`` says, after the table, which kernels or operations a frame's time goes to.
 """
 
 from __future__ import annotations
@@ -46,6 +48,10 @@ from omni_agent.engines.qwen3_omni.talker.weights import TalkerWeights, build
 PUBLISHED = Path(__file__).parents[1] / "tests/engines/qwen3_omni/talker/published_config.json"
 PROMPT = 256  # positions
 ONLY = ("parts", "frames", "code2wav")
+FRAME, FIRST = "whole 80 ms frame", "first frame after the first token"
+PREFILL = f"Talker prefill, {PROMPT} positions"
+TARGETS_MS = {(FRAME, 1): 4, (FRAME, 16): 8, (FRAME, 32): 12, (PREFILL, 1): 6, (FIRST, 1): 10}
+"""Medians on one H100 80 GB in bfloat16, at true size; (row, streams)."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,9 @@ class Row:
 class Bench:
     """Alternates ours and the reference, so that a busy machine is busy for both."""
 
-    def __init__(self, rounds: int, device: torch.device) -> None:
-        self.rounds, self.device = rounds, device
+    def __init__(self, rounds: int, device: torch.device, *, judged: bool) -> None:
+        """judged: against the targets."""
+        self.rounds, self.device, self.judged = rounds, device, judged
         self.rows: list[Row] = []
 
     def add(
@@ -108,7 +115,8 @@ class Bench:
 
     def show(self, row: Row) -> None:
         self.rows.append(row)
-        print(format_row(row), flush=True)
+        target = TARGETS_MS.get((row.what, row.streams)) if self.judged else None
+        print(format_row(row, target), flush=True)
 
     def _time(self, call: Callable[[], object]) -> float:
         self._wait()
@@ -223,7 +231,7 @@ def bench_frames(bench: Bench, weights: TalkerWeights, streams: int, reference: 
 
     bench.add("Talker step + MTP", streams, lambda: runner.codes(jobs))
     bench.add("Code2Wav, 1 frame", streams, lambda: runner.samples(waves))
-    bench.add("whole 80 ms frame", streams, halves, reference_frame if one else None)
+    bench.add(FRAME, streams, halves, reference_frame if one else None)
 
 
 def bench_parts(bench: Bench, weights: TalkerWeights, reference: Reference) -> None:
@@ -255,9 +263,9 @@ def bench_parts(bench: Bench, weights: TalkerWeights, reference: Reference) -> N
         return spent
 
     bench.add("MTP, eager, 1 frame", 1, predict, reference.predict)
-    bench.add(f"Talker prefill, {PROMPT} positions", 1, prefill, reference.prefill)
+    bench.add(PREFILL, 1, prefill, reference.prefill)
     first = Spread.of([first_frame() for _ in range(bench.rounds + 1)][1:])
-    bench.show(Row("first frame after the first token", 1, first))
+    bench.show(Row(FIRST, 1, first))
 
 
 def bench_code2wav(bench: Bench, weights: TalkerWeights, reference: Reference) -> None:
@@ -280,9 +288,28 @@ def bench_code2wav(bench: Bench, weights: TalkerWeights, reference: Reference) -
         )  # fmt: skip
 
 
-def format_row(row: Row) -> str:
+def format_row(row: Row, target: float | None) -> str:
     ratio = "–" if row.ratio is None else f"{row.ratio:.2f}×"
-    return f"| {row.what} | {row.streams} | {row.ours} | {row.reference or '–'} | {ratio} |"
+    verdict = "–"
+    if target is not None:
+        verdict = f"≤ {target:g}: {'met' if row.ours.median <= target else 'missed'}"
+    cells = (row.what, row.streams, row.ours, row.reference or "–", ratio, verdict)
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def profile(weights: TalkerWeights, device: torch.device) -> None:
+    """Where the time of one stream's frames goes, by kernel on a GPU and operation on a CPU."""
+    runtime = Runtime(weights, RuntimeOptions(slots=1, positions=1024))
+    streams = opened(runtime, 1)
+    runtime.step(streams)  # the first has another shape
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if device.type == "cuda":
+        activities = [torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as seen:
+        for _ in range(5):
+            runtime.step(streams)
+    order = f"self_{device.type}_time_total"
+    print("\n5 frames of one stream:\n" + seen.key_averages().table(sort_by=order, row_limit=25))
 
 
 @torch.inference_mode()
@@ -290,10 +317,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=("tiny", "cpu", "true"))
     parser.add_argument("--device")
-    parser.add_argument("--streams", default="1,4")
+    parser.add_argument("--streams", help="default: 1,4 and on a GPU 16,32, too")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=ONLY, help="leave out the rest")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     gpu = device.type == "cuda"
@@ -304,23 +332,26 @@ def main() -> None:
     warnings.simplefilter("ignore")
     raw = raw_config(size)
     weights = random_weights(parse_config(raw, PUBLISHED), device, dtype)
-    bench = Bench(options.rounds, device)
+    bench = Bench(options.rounds, device, judged=gpu and size == "true")
     before = os.getloadavg()[0]
     name = torch.cuda.get_device_name(device) if gpu else f"{platform.machine()} CPU, 1 thread"
     print(f"{name}, {dtype}, size {size}, torch {torch.__version__}, {date.today()}\n")
-    print("| | streams | ours, ms | reference, ms | |\n|---|---|---|---|---|")
+    print("| | streams | ours, ms | reference, ms | | target |\n|---|---|---|---|---|---|")
     reference = Reference(raw, device, dtype)
     wanted = {options.only} if options.only else set(ONLY)
     if "parts" in wanted:
         bench_parts(bench, weights, reference)
     if "code2wav" in wanted:
         bench_code2wav(bench, weights, reference)
-    for streams in map(int, options.streams.split(",") if "frames" in wanted else ()):
+    counts = options.streams or ("1,4,16,32" if gpu else "1,4")
+    for streams in map(int, counts.split(",") if "frames" in wanted else ()):
         bench_frames(bench, weights, streams, reference)
     print(
         "\nload average, before and after:",
         *(f"{load:.1f}" for load in (before, os.getloadavg()[0])),
     )
+    if options.profile:
+        profile(weights, device)
     if options.json:
         facts = {"device": name, "dtype": str(dtype), "size": size, "torch": torch.__version__}
         rows = [asdict(row) for row in bench.rows]

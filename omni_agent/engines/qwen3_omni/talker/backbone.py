@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from omni_agent.engines.qwen3_omni.talker.config import BackboneConfig
-from omni_agent.engines.qwen3_omni.talker.ops import Ops, attend_span
+from omni_agent.engines.qwen3_omni.talker.ops import Ops, attend_span, causal
 from omni_agent.engines.qwen3_omni.talker.rope import RotaryAngles
 from omni_agent.engines.qwen3_omni.talker.weights import (
     AttentionWeights,
@@ -82,13 +82,14 @@ class Backbone:
         ops, eps, count = self._ops, self._config.rms_norm_eps, x.shape[0]
         angles = self.angles.spatial(positions)
         lengths = torch.arange(past, past + count, device=x.device)
-        where = (torch.full_like(lengths, slot), lengths)
+        where, mask = (torch.full_like(lengths, slot), lengths), causal(count, past, x.device)
         for index, layer in enumerate(self._weights.layers):
             kv = cache.layer(index)
             q = queries(ops, x, layer.attention, angles, kv, where, eps)
             if index == len(self._weights.layers) - 1:
                 return  # nothing reads the last layer's output: a prefill predicts nothing
-            x = ops.linear(attend_span(q, kv, slot, past), layer.attention.out, add=x)
+            mixed = attend_span(q, kv, slot, past + count, mask)
+            x = ops.linear(mixed, layer.attention.out, add=x)
             x = self._feed_forward(x, layer, grouped=True)
 
     def _feed_forward(self, x: Tensor, layer: BackboneLayer, *, grouped: bool) -> Tensor:

@@ -109,20 +109,23 @@ class BatchRunner:
         ]
 
     def _stage(self, staging: StepInputs, jobs: Sequence[CodesJob]) -> None:
-        table = self._stepper.weights.text_rows
-        staging.slots.fill_(self._stepper.scratch)
-        staging.lengths.zero_()
-        rows = staging.sampling
-        for row, job in enumerate(jobs):
-            staging.slots[row] = job.slot
-            staging.lengths[row] = job.length
-            staging.positions[row] = job.position
-            staging.text[row] = table[job.token]
-            staging.uniform[row] = torch.from_numpy(job.uniform)
-            rows.temperature[row] = job.sampling.temperature
-            rows.top_k[row] = job.sampling.top_k
-            rows.top_p[row] = job.sampling.top_p
-            rows.penalty[row] = job.sampling.repetition_penalty
+        """Column by column: an assignment to a tensor costs as much for one row as for all."""
+        count, rows = len(jobs), staging.sampling
+        columns = (
+            (staging.slots, [job.slot for job in jobs]),
+            (staging.lengths, [job.length for job in jobs]),
+            (staging.positions, [job.position for job in jobs]),
+            (staging.uniform, [job.uniform for job in jobs]),
+            (rows.temperature, [job.sampling.temperature for job in jobs]),
+            (rows.top_k, [job.sampling.top_k for job in jobs]),
+            (rows.top_p, [job.sampling.top_p for job in jobs]),
+            (rows.penalty, [job.sampling.repetition_penalty for job in jobs]),
+        )
+        for tensor, values in columns:
+            tensor.numpy()[:count] = values
+        staging.text[:count] = self._stepper.weights.text_rows[[job.token for job in jobs]]
+        staging.slots[count:] = self._stepper.scratch
+        staging.lengths[count:] = 0
 
     def _run_samples(self, jobs: Sequence[SamplesJob], width: int) -> list[Wave | Exception]:
         return self._render(jobs, width, first=False)

@@ -158,7 +158,7 @@ class EagerOps:
     ) -> Tensor:
         # Row by row: a shared padded length would let a longer companion change the shapes.
         rows = [
-            attend_span(q[row : row + 1], cache, slot, length)
+            attend_span(q[row : row + 1], cache, slot, length + 1)
             for row, (slot, length) in enumerate(
                 zip(where[0].tolist(), where[1].tolist(), strict=True)
             )
@@ -228,18 +228,16 @@ def _routed(x: Tensor, chosen: Tensor, scales: Tensor, weights: tuple[Tensor, Te
     return out
 
 
-def attend_span(q: Tensor, cache: tuple[Tensor, Tensor], slot: int, past: int) -> Tensor:
-    """n consecutive rows of one slot, causal: q (n, Q, D) with ``past`` positions before.
+def causal(count: int, past: int, device: torch.device) -> Tensor:
+    """(n, past + n) bool: what n consecutive positions after ``past`` ones may see."""
+    return torch.ones(count, past + count, dtype=torch.bool, device=device).tril(past)
 
-    Returns (n, Q D).
-    """
-    count = q.shape[0]
-    end = past + count
+
+def attend_span(
+    q: Tensor, cache: tuple[Tensor, Tensor], slot: int, end: int, mask: Tensor | None = None
+) -> Tensor:
+    """n rows of one slot, q (n, Q, D), over its first ``end`` positions, masked: (n, Q D)."""
     keys, values = cache[0][slot, :, :end], cache[1][slot, :, :end]  # (G, end, D)
-    mask = None
-    if count > 1:
-        steps = torch.arange(end, device=q.device)
-        mask = steps[None, :] <= steps[past:, None]  # (n, end)
     out = F.scaled_dot_product_attention(
         q.transpose(0, 1).unsqueeze(0),  # (1, Q, n, D)
         keys.unsqueeze(0),
@@ -247,4 +245,4 @@ def attend_span(q: Tensor, cache: tuple[Tensor, Tensor], slot: int, past: int) -
         attn_mask=mask,
         enable_gqa=True,
     )
-    return out.squeeze(0).transpose(0, 1).reshape(count, -1)
+    return out.squeeze(0).transpose(0, 1).flatten(1)
