@@ -18,7 +18,6 @@ from omni_agent.engines.qwen3_omni.talker.config import BackboneConfig
 from omni_agent.engines.qwen3_omni.talker.ops import Ops, attend_span, causal
 from omni_agent.engines.qwen3_omni.talker.rope import RotaryAngles
 from omni_agent.engines.qwen3_omni.talker.weights import (
-    AttentionWeights,
     BackboneLayer,
     BackboneWeights,
     Projection,
@@ -67,9 +66,10 @@ class Backbone:
         ops, eps, where = self._ops, self._config.rms_norm_eps, (slots, lengths)
         angles = self.angles.linear(positions)
         for index, layer in enumerate(self._weights.layers):
-            kv = cache.layer(index)
-            q = queries(ops, x, layer.attention, angles, kv, where, eps)
-            x = ops.linear(ops.attend(q, kv, where), layer.attention.out, add=x)
+            weights = layer.attention
+            qkv = ops.linear(x, weights.qkv, norm=(weights.norm, eps))
+            mixed = ops.attend_apart(qkv, weights.norms(), angles, cache.layer(index), where, eps)
+            x = ops.linear(mixed, weights.out, add=x)
             x = self._feed_forward(x, layer, grouped=False)
         return ops.rms_norm(x, (self._weights.norm, eps))
 
@@ -84,12 +84,13 @@ class Backbone:
         lengths = torch.arange(past, past + count, device=x.device)
         where, mask = (torch.full_like(lengths, slot), lengths), causal(count, past, x.device)
         for index, layer in enumerate(self._weights.layers):
-            kv = cache.layer(index)
-            q = queries(ops, x, layer.attention, angles, kv, where, eps)
+            weights, kv = layer.attention, cache.layer(index)
+            qkv = ops.linear(x, weights.qkv, norm=(weights.norm, eps))
+            q = ops.rope_store(qkv, weights.norms(), angles, kv, where, eps)
             if index == len(self._weights.layers) - 1:
                 return  # nothing reads the last layer's output: a prefill predicts nothing
             mixed = attend_span(q, kv, slot, past + count, mask)
-            x = ops.linear(mixed, layer.attention.out, add=x)
+            x = ops.linear(mixed, weights.out, add=x)
             x = self._feed_forward(x, layer, grouped=True)
 
     def _feed_forward(self, x: Tensor, layer: BackboneLayer, *, grouped: bool) -> Tensor:
@@ -103,18 +104,3 @@ class Backbone:
         shared = ops.linear(ops.gated(normed, layer.shared.gate_up), layer.shared.down)
         weights = (layer.gate_up, layer.down)
         return ops.experts(normed, chosen, weights, (shared, x), grouped=grouped)
-
-
-def queries(
-    ops: Ops,
-    x: Tensor,
-    weights: AttentionWeights,
-    angles: tuple[Tensor, Tensor],
-    cache: tuple[Tensor, Tensor],
-    where: tuple[Tensor, Tensor],
-    eps: float,
-) -> Tensor:
-    """An attention layer up to its queries (B, Q, D); keys and values go to the cache."""
-    qkv = ops.linear(x, weights.qkv, norm=(weights.norm, eps))
-    norms = (weights.q_norm, weights.k_norm)
-    return ops.rope_store(qkv, norms, angles, cache, where, eps)

@@ -12,7 +12,6 @@ published) and ``flush`` gives that tail, the trimmed last blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -33,11 +32,11 @@ from omni_agent.engines.qwen3_omni.talker.wav_convs import (
 
 @dataclass(frozen=True, slots=True)
 class WavState:
-    """The state of S streams. Every tensor's first axis is the stream.
+    """The state of B streams. Every tensor's first axis is the stream.
 
-    frames (S,) int64: frames decoded so far. keys, values: per layer
-    (S, heads, window - 1, D). taps: the inputs each convolution still needs,
-    (S, n, C), in the order the decoder meets them.
+    frames (B,) int64: frames decoded so far. keys, values: per layer
+    (B, heads, window - 1, D). taps: the inputs each convolution still needs,
+    (B, n, C), in the order the decoder meets them.
     """
 
     frames: Tensor
@@ -45,32 +44,50 @@ class WavState:
     values: tuple[Tensor, ...]
     taps: tuple[Tensor, ...]
 
-    def tensors(self) -> tuple[Tensor, ...]:
-        return (self.frames, *self.keys, *self.values, *self.taps)
+    def parts(self) -> tuple[Tensor, ...]:
+        """All but ``frames``."""
+        return (*self.keys, *self.values, *self.taps)
+
+
+class WavStore:
+    """The state of S streams, each in one row: a batch is taken out and put back in few copies."""
+
+    def __init__(self, streams: int, start: WavState) -> None:
+        """start: what each stream begins with, a state of one."""
+        self._shapes = [part.shape[1:] for part in start.parts()]
+        self._layers = len(start.keys)
+        self._frames = start.frames.repeat(streams)
+        self._rows = _row(start).repeat(streams, 1)
 
     def select(self, slots: Tensor) -> WavState:
-        """Copies of the rows ``slots`` (B,)."""
-        return self._map(lambda tensor: tensor.index_select(0, slots))
+        """A copy of the state of streams ``slots`` (B,)."""
+        rows, begin = self._rows.index_select(0, slots), 0
+        parts = []
+        for shape in self._shapes:
+            parts.append(rows[:, begin : begin + shape.numel()].view(-1, *shape))
+            begin += shape.numel()
+        layers = self._layers
+        keys, values, taps = parts[:layers], parts[layers : 2 * layers], parts[2 * layers :]
+        return WavState(
+            self._frames.index_select(0, slots), tuple(keys), tuple(values), tuple(taps)
+        )
 
     def store(self, slots: Tensor, state: WavState) -> None:
-        """Write rows back in place."""
-        for own, new in zip(self.tensors(), state.tensors(), strict=True):
-            own.index_copy_(0, slots, new)
+        """Write the state of streams ``slots`` in place."""
+        self._frames.index_copy_(0, slots, state.frames)
+        self._rows.index_copy_(0, slots, _row(state))
 
     def reset(self, slot: int) -> None:
-        for tensor in self.tensors():
-            tensor[slot].zero_()
+        self._frames[slot] = 0
+        self._rows[slot].zero_()
 
     def nbytes_per_stream(self) -> int:
-        return sum(tensor[0].numel() * tensor.element_size() for tensor in self.tensors())
+        return self._rows[0].nbytes + self._frames[0].nbytes
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> WavState:
-        return WavState(
-            change(self.frames),
-            tuple(change(tensor) for tensor in self.keys),
-            tuple(change(tensor) for tensor in self.values),
-            tuple(change(tensor) for tensor in self.taps),
-        )
+
+def _row(state: WavState) -> Tensor:
+    """(B, n): all parts of a stream's state behind each other."""
+    return torch.cat([part.flatten(1) for part in state.parts()], dim=1)
 
 
 class Code2Wav:

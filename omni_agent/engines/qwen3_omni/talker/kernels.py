@@ -42,6 +42,22 @@ def swiglu_kernel(x, out, width, BLOCK: tl.constexpr):
 
 
 @triton.jit
+def _turned(source, weight, cos, sin, eps, HALF: tl.constexpr, BLOCK: tl.constexpr):
+    """A head (2 HALF,) normed and rotated: its halves, (BLOCK,) fp32 each."""
+    at = tl.arange(0, BLOCK)
+    inside = at < HALF
+    low = tl.load(source + at, mask=inside, other=0.0).to(tl.float32)
+    high = tl.load(source + HALF + at, mask=inside, other=0.0).to(tl.float32)
+    squares = tl.sum(low * low, axis=0) + tl.sum(high * high, axis=0)
+    scale = tl.rsqrt(squares / (2 * HALF) + eps)
+    low = low * scale * tl.load(weight + at, mask=inside, other=0.0).to(tl.float32)
+    high = high * scale * tl.load(weight + HALF + at, mask=inside, other=0.0).to(tl.float32)
+    c = tl.load(cos + at, mask=inside, other=0.0)
+    s = tl.load(sin + at, mask=inside, other=0.0)
+    return low * c - high * s, high * c + low * s
+
+
+@triton.jit
 def rope_store_kernel(
     qkv, q_norm, k_norm, cos, sin, q_out, k_cache, v_cache, slots, lengths, eps,
     queries, groups, positions, HALF: tl.constexpr, BLOCK: tl.constexpr,
@@ -52,26 +68,21 @@ def rope_store_kernel(
     """
     row = tl.program_id(0).to(tl.int64)
     head = tl.program_id(1)
-    heads = queries + 2 * groups
     at = tl.arange(0, BLOCK)
     inside = at < HALF
-    source = qkv + (row * heads + head) * 2 * HALF + at
-    low = tl.load(source, mask=inside, other=0.0).to(tl.float32)
-    high = tl.load(source + HALF, mask=inside, other=0.0).to(tl.float32)
+    source = qkv + (row * (queries + 2 * groups) + head) * 2 * HALF
     slot, length = tl.load(slots + row), tl.load(lengths + row)
     if head >= queries + groups:
         place = ((slot * groups + head - queries - groups) * positions + length) * 2 * HALF + at
+        low = tl.load(source + at, mask=inside, other=0.0)
+        high = tl.load(source + HALF + at, mask=inside, other=0.0)
         tl.store(v_cache + place, low.to(v_cache.dtype.element_ty), mask=inside)
         tl.store(v_cache + place + HALF, high.to(v_cache.dtype.element_ty), mask=inside)
     else:
-        squares = tl.sum(low * low, axis=0) + tl.sum(high * high, axis=0)
-        scale = tl.rsqrt(squares / (2 * HALF) + eps)
         weight = q_norm if head < queries else k_norm
-        low = low * scale * tl.load(weight + at, mask=inside, other=0.0).to(tl.float32)
-        high = high * scale * tl.load(weight + HALF + at, mask=inside, other=0.0).to(tl.float32)
-        c = tl.load(cos + row * HALF + at, mask=inside, other=0.0)
-        s = tl.load(sin + row * HALF + at, mask=inside, other=0.0)
-        first, second = low * c - high * s, high * c + low * s
+        first, second = _turned(
+            source, weight, cos + row * HALF, sin + row * HALF, eps, HALF, BLOCK
+        )
         if head < queries:
             target = q_out + (row * queries + head) * 2 * HALF + at
         else:
@@ -79,6 +90,64 @@ def rope_store_kernel(
             target = k_cache + place
         tl.store(target, first.to(q_out.dtype.element_ty), mask=inside)
         tl.store(target + HALF, second.to(q_out.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def attend_apart_kernel(
+    qkv, q_norm, k_norm, cos, sin, out, k_cache, v_cache, slots, lengths, eps,
+    queries, groups, positions, scale,
+    PER_GROUP: tl.constexpr, HALF: tl.constexpr, BLOCK: tl.constexpr, BLOCK_N: tl.constexpr,
+):  # fmt: skip
+    """Program (row, group): a row's new key and value, and its group's queries over all of them.
+
+    qkv (B, (queries + 2 groups) 2 HALF); caches (S, groups, positions, 2 HALF) of up to BLOCK_N
+    positions; out (B, queries 2 HALF). Nothing of another program's is read.
+    """
+    row = tl.program_id(0).to(tl.int64)
+    group = tl.program_id(1)
+    at = tl.arange(0, BLOCK)
+    inside = at < HALF
+    heads = qkv + row * (queries + 2 * groups) * 2 * HALF
+    c, s = cos + row * HALF, sin + row * HALF
+    length = tl.load(lengths + row)
+    base = (tl.load(slots + row) * groups + group) * positions * 2 * HALF
+    new = base + length * 2 * HALF + at
+    kind = k_cache.dtype.element_ty
+    k_low, k_high = _turned(heads + (queries + group) * 2 * HALF, k_norm, c, s, eps, HALF, BLOCK)
+    k_low, k_high = k_low.to(kind), k_high.to(kind)
+    tl.store(k_cache + new, k_low, mask=inside)
+    tl.store(k_cache + new + HALF, k_high, mask=inside)
+    value = heads + (queries + groups + group) * 2 * HALF + at
+    v_low = tl.load(value, mask=inside, other=0.0).to(kind)
+    v_high = tl.load(value + HALF, mask=inside, other=0.0).to(kind)
+    tl.store(v_cache + new, v_low, mask=inside)
+    tl.store(v_cache + new + HALF, v_high, mask=inside)
+    position = tl.arange(0, BLOCK_N)
+    past = position < length
+    place = base + position[:, None] * 2 * HALF + at[None, :]
+    both = past[:, None] & inside[None, :]
+    # The new position takes its own place among the earlier ones, from registers.
+    own = (position == length)[:, None]
+    keys_low = tl.where(own, k_low[None, :], tl.load(k_cache + place, mask=both, other=0.0))
+    keys_high = tl.where(
+        own, k_high[None, :], tl.load(k_cache + place + HALF, mask=both, other=0.0)
+    )
+    low = tl.where(own, v_low[None, :], tl.load(v_cache + place, mask=both, other=0.0))
+    high = tl.where(own, v_high[None, :], tl.load(v_cache + place + HALF, mask=both, other=0.0))
+    for rank in tl.static_range(PER_GROUP):
+        head = group * PER_GROUP + rank
+        q_low, q_high = _turned(heads + head * 2 * HALF, q_norm, c, s, eps, HALF, BLOCK)
+        q_low, q_high = q_low.to(kind).to(tl.float32), q_high.to(kind).to(tl.float32)
+        scores = tl.sum(keys_low.to(tl.float32) * q_low[None, :], axis=1)
+        scores = (scores + tl.sum(keys_high.to(tl.float32) * q_high[None, :], axis=1)) * scale
+        scores = tl.where(position <= length, scores, -float("inf"))
+        shares = tl.exp(scores - tl.max(scores, axis=0))
+        shares = (shares / tl.sum(shares, axis=0))[:, None]
+        target = out + (row * queries + head) * 2 * HALF + at
+        mixed = tl.sum(shares * low.to(tl.float32), axis=0)
+        tl.store(target, mixed.to(out.dtype.element_ty), mask=inside)
+        mixed = tl.sum(shares * high.to(tl.float32), axis=0)
+        tl.store(target + HALF, mixed.to(out.dtype.element_ty), mask=inside)
 
 
 @triton.jit
@@ -253,12 +322,13 @@ def choose_kernel(
 
 @triton.jit
 def join_snake_kernel(
-    kept, x, frequency, inverse, out, count, length, channels, x_batch, x_time, x_channel,
+    kept, x, frequency, inverse, out, count, length, channels,
+    kept_batch, x_batch, x_time, x_channel,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Program (batch, block): kept (B, count, channels), then SnakeBeta of x (B, length, channels).
 
-    out (B, count + length, channels); ``x_*``: elements from one of x to the next.
+    out (B, count + length, channels); ``kept_*``, ``x_*``: elements from one of them to the next.
     """
     batch = tl.program_id(0).to(tl.int64)
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -269,6 +339,6 @@ def join_snake_kernel(
     value = tl.load(place, mask=new, other=0.0).to(tl.float32)
     wave = tl.sin(value * tl.load(frequency + channel, mask=new, other=0.0).to(tl.float32))
     value += wave * wave * tl.load(inverse + channel, mask=new, other=0.0).to(tl.float32)
-    past = tl.load(kept + batch * count * channels + at, mask=old, other=0.0).to(tl.float32)
+    past = tl.load(kept + batch * kept_batch + at, mask=old, other=0.0).to(tl.float32)
     result = tl.where(new, value, past).to(out.dtype.element_ty)
     tl.store(out + batch * (count + length) * channels + at, result, mask=inside)

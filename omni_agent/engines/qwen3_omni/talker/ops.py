@@ -64,6 +64,18 @@ class Ops(Protocol):
         """q (B, Q, D) over each row's own ``lengths + 1`` positions: (B, Q D)."""
         ...
 
+    def attend_apart(
+        self,
+        qkv: Tensor,
+        norms: tuple[Tensor, Tensor],
+        angles: tuple[Tensor, Tensor],
+        cache: tuple[Tensor, Tensor],
+        where: tuple[Tensor, Tensor],
+        eps: float,
+    ) -> Tensor:
+        """``rope_store``, then ``attend``, for rows that are streams of their own: (B, Q D)."""
+        ...
+
     def route(self, scores: Tensor, per_row: int, *, normalise: bool) -> tuple[Tensor, Tensor]:
         """Each row's ``per_row`` = K experts (B, K) int64 and their scales (B, K + 1).
 
@@ -164,6 +176,17 @@ class EagerOps:
             )
         ]
         return torch.cat(rows)
+
+    def attend_apart(
+        self,
+        qkv: Tensor,
+        norms: tuple[Tensor, Tensor],
+        angles: tuple[Tensor, Tensor],
+        cache: tuple[Tensor, Tensor],
+        where: tuple[Tensor, Tensor],
+        eps: float,
+    ) -> Tensor:
+        return self.attend(self.rope_store(qkv, norms, angles, cache, where, eps), cache, where)
 
     def route(self, scores: Tensor, per_row: int, *, normalise: bool) -> tuple[Tensor, Tensor]:
         shares = torch.softmax(scores[:, :-1].float(), dim=-1)

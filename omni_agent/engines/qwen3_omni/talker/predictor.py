@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from omni_agent.engines.qwen3_omni.talker.backbone import KvCache, queries
+from omni_agent.engines.qwen3_omni.talker.backbone import KvCache
 from omni_agent.engines.qwen3_omni.talker.config import PredictorConfig
 from omni_agent.engines.qwen3_omni.talker.ops import Ops
 from omni_agent.engines.qwen3_omni.talker.rope import RotaryAngles
@@ -24,12 +24,16 @@ from omni_agent.engines.qwen3_omni.talker.weights import PredictorWeights
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where one step's rows are: cache rows and positions (n,), their angles (n, D / 2)."""
+    """Where one step's rows are: cache rows and positions (n,), their angles (n, D / 2).
+
+    apart: each has a cache row of its own.
+    """
 
     slots: Tensor
     positions: Tensor
     cos: Tensor
     sin: Tensor
+    apart: bool = True
 
 
 class Predictor:
@@ -49,7 +53,8 @@ class Predictor:
         row = torch.arange(rows, device=device)
         # Positions 0 and 1 are two rows of the same stream, side by side.
         opening = torch.arange(2, device=device).repeat(rows)
-        self._places = [_Place(row.repeat_interleave(2), opening, *angles.linear(opening))]
+        pairs = row.repeat_interleave(2)
+        self._places = [_Place(pairs, opening, *angles.linear(opening), apart=False)]
         for group in range(2, groups):
             place = torch.full_like(row, group)
             self._places.append(_Place(row, place, *angles.linear(place)))
@@ -90,10 +95,14 @@ class Predictor:
         where = (place.slots[:count], place.positions[:count])
         angles = (place.cos[:count], place.sin[:count])
         for index, layer in enumerate(self._weights.layers):
-            kv = self._cache.layer(index)
-            q = queries(ops, x, layer.attention, angles, kv, where, eps)
-            x = ops.linear(ops.attend(q, kv, where), layer.attention.out, add=x)
-            x = ops.linear(
-                ops.gated(x, layer.mlp.gate_up, norm=(layer.norm, eps)), layer.mlp.down, add=x
-            )
+            weights, kv = layer.attention, self._cache.layer(index)
+            qkv = ops.linear(x, weights.qkv, norm=(weights.norm, eps))
+            if place.apart:
+                mixed = ops.attend_apart(qkv, weights.norms(), angles, kv, where, eps)
+            else:
+                q = ops.rope_store(qkv, weights.norms(), angles, kv, where, eps)
+                mixed = ops.attend(q, kv, where)
+            x = ops.linear(mixed, weights.out, add=x)
+            inner = ops.gated(x, layer.mlp.gate_up, norm=(layer.norm, eps))
+            x = ops.linear(inner, layer.mlp.down, add=x)
         return x

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from omni_agent.engines.qwen3_omni.talker.backbone import Backbone, KvCache, project
-from omni_agent.engines.qwen3_omni.talker.code2wav import Code2Wav
+from omni_agent.engines.qwen3_omni.talker.code2wav import Code2Wav, WavStore
 from omni_agent.engines.qwen3_omni.talker.ops import Ops
 from omni_agent.engines.qwen3_omni.talker.predictor import Predictor
 from omni_agent.engines.qwen3_omni.talker.prompt import Piece
@@ -97,7 +97,7 @@ class Stepper:
         predictor = talker.code_predictor_config
         self._predictor = Predictor(predictor, weights.predictor, ops, width)
         self._code2wav = Code2Wav(weights.config.code2wav_config, weights.code2wav, ops)
-        self.wave = self._code2wav.empty_state(rows)
+        self.wave = WavStore(rows, self._code2wav.empty_state(1))
 
     def reset(self, slot: int) -> None:
         """Make a slot ready for a new stream. Cached keys stay: lengths say they are void."""

@@ -15,6 +15,7 @@ from omni_agent.engines.qwen3_omni.talker.products import Product
 MOST_ROWS = 32  # of a product that takes as long as its weight takes to read
 _TILE = 16  # rows: the least that tl.dot accepts
 _LONE_ROWS = 4  # up to so many, rows seldom share an expert: each reads its own
+_SHORT = 64  # positions of a cache that one program reads at once
 _SPLIT = 256  # positions of a cache for each split of its attention
 
 
@@ -93,6 +94,29 @@ class TritonOps:
             _launch(kernels.merge_kernel, (rows * queries,), parts, out, **sizes)
         return out
 
+    def attend_apart(
+        self,
+        qkv: Tensor,
+        norms: tuple[Tensor, Tensor],
+        angles: tuple[Tensor, Tensor],
+        cache: tuple[Tensor, Tensor],
+        where: tuple[Tensor, Tensor],
+        eps: float,
+    ) -> Tensor:
+        _, groups, positions, dim = cache[0].shape
+        if positions > _SHORT:
+            return self.attend(self.rope_store(qkv, norms, angles, cache, where, eps), cache, where)
+        rows, queries = len(qkv), qkv.shape[1] // dim - 2 * groups
+        out = qkv.new_empty(rows, queries * dim)
+        _launch(
+            kernels.attend_apart_kernel, (rows, groups),
+            qkv.contiguous(), *norms, angles[0].contiguous(), angles[1].contiguous(), out,
+            *cache, *where, eps, queries, groups, positions, dim**-0.5,
+            PER_GROUP=queries // groups, HALF=dim // 2, BLOCK=triton.next_power_of_2(dim // 2),
+            BLOCK_N=triton.next_power_of_2(positions),
+        )  # fmt: skip
+        return out
+
     def route(self, scores: Tensor, per_row: int, *, normalise: bool) -> tuple[Tensor, Tensor]:
         scores, (rows, width) = scores.contiguous(), scores.shape
         chosen = torch.empty(rows, per_row, dtype=torch.int64, device=scores.device)
@@ -168,7 +192,7 @@ class TritonOps:
         block = 1024
         _launch(
             kernels.join_snake_kernel, (batch, triton.cdiv((count + length) * channels, block)),
-            kept.contiguous(), x, *snake, out, count, length, channels, *x.stride(), BLOCK=block,
+            kept, x, *snake, out, count, length, channels, kept.stride(0), *x.stride(), BLOCK=block,
         )  # fmt: skip
         return out
 

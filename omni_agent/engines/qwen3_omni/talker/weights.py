@@ -37,6 +37,10 @@ class AttentionWeights:
     k_norm: Tensor  # (D,)
     out: Product  # (H, Q D)
 
+    def norms(self) -> tuple[Tensor, Tensor]:
+        """Of queries and of keys."""
+        return self.q_norm, self.k_norm
+
 
 @dataclass(frozen=True, slots=True)
 class MlpWeights:

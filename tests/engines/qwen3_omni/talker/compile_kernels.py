@@ -17,7 +17,7 @@ from triton.compiler import ASTSource
 from omni_agent.engines.qwen3_omni.talker import triton_ops
 from omni_agent.engines.qwen3_omni.talker.products import Product
 
-CAPABILITIES = (80, 89, 90)  # Ampere, Ada, Hopper
+CAPABILITIES = (80, 90)  # Ampere, Hopper
 SLOTS, POSITIONS = 9, 8192
 TYPES = {torch.bfloat16: "*bf16", torch.float32: "*fp32", torch.int64: "*i64"}
 Launch = tuple[Any, tuple[Any, ...], dict[str, int]]
@@ -40,6 +40,7 @@ def launches() -> list[Launch]:
             qkv = ops.linear(empty(rows, 1024), weight, norm=norm)
             q = ops.rope_store(qkv, (empty(128), empty(128)), angles, cache, where, 1e-6)
             mixed = ops.attend(q, cache, where)
+            ops.attend_apart(qkv, (empty(128), empty(128)), angles, cache, where, 1e-6)
             x = ops.linear(mixed, Product(empty(1024, 2048)), add=empty(rows, 1024))
         inner = ops.gated(x, Product(empty(2 * 3072, 1024)), norm=norm)
         ops.linear(inner, Product(empty(1024, 3072)), add=x)

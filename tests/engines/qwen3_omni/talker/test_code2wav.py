@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from omni_agent.engines.qwen3_omni.talker.code2wav import Code2Wav
+from omni_agent.engines.qwen3_omni.talker.code2wav import Code2Wav, WavStore
 from omni_agent.engines.qwen3_omni.talker.tiny import make_tiny
 from omni_agent.engines.qwen3_omni.talker.weights import load
 
@@ -103,7 +103,7 @@ def test_the_tail_is_what_the_reference_trims(
 
 def test_streams_of_different_ages_share_a_batch(decoder: Code2Wav, codes: torch.Tensor) -> None:
     alone = np.concatenate(stream(decoder, codes[..., :30], [1] * 30))
-    state = decoder.empty_state(3)
+    store = WavStore(3, decoder.empty_state(1))
     slots = torch.tensor([2, 0])
     late = codes[..., 100:120]
     for index in range(30):
@@ -118,15 +118,30 @@ def test_streams_of_different_ages_share_a_batch(decoder: Code2Wav, codes: torch
             for row, one in zip(rows.tolist(), batch, strict=True):
                 at = torch.tensor([row])
                 first = index == 0 or row == 0
-                _, after = decoder.decode(one.unsqueeze(0), state.select(at), first=first)
-                state.store(at, after)
+                _, after = decoder.decode(one.unsqueeze(0), store.select(at), first=first)
+                store.store(at, after)
             continue
-        wave, after = decoder.decode(batch, state.select(rows), first=False)
-        state.store(rows, after)
-    assert state.frames.tolist() == [18, 0, 30]
+        wave, after = decoder.decode(batch, store.select(rows), first=False)
+        store.store(rows, after)
+    assert store.select(torch.arange(3)).frames.tolist() == [18, 0, 30]
     assert np.abs(wave[0].numpy() - alone[-1920:]).max() < 1e-4
     young = np.concatenate(stream(decoder, late[..., :18], [1] * 18))
     assert np.abs(wave[1].numpy() - young[-1920:]).max() < 1e-4
+
+
+def test_a_stream_that_begins_anew_has_nothing_of_the_one_before(
+    decoder: Code2Wav, codes: torch.Tensor
+) -> None:
+    start = decoder.empty_state(1)
+    store, slot = WavStore(2, start), torch.tensor([1])
+    store.store(slot, decoder.decode(codes[..., :3], start, first=True)[1])
+    assert any(part.any() for part in store.select(slot).parts())
+    store.reset(1)
+    again = store.select(slot)
+    for own, new in zip(
+        (again.frames, *again.parts()), (start.frames, *start.parts()), strict=True
+    ):
+        assert torch.equal(own, new)
 
 
 def test_the_published_state_is_2_59_megabytes_a_stream_in_bfloat16() -> None:
@@ -142,5 +157,5 @@ def test_the_published_state_is_2_59_megabytes_a_stream_in_bfloat16() -> None:
     reader = Reader(MetaSource(runtime_layout(config)), torch.device("meta"), torch.bfloat16)
     wav = config.code2wav_config
     with torch.device("meta"):
-        state = Code2Wav(wav, read_code2wav(wav, reader)).empty_state(1)
-    assert state.nbytes_per_stream() == pytest.approx(2.59e6, rel=0.01)
+        store = WavStore(1, Code2Wav(wav, read_code2wav(wav, reader)).empty_state(1))
+    assert store.nbytes_per_stream() == pytest.approx(2.59e6, rel=0.01)

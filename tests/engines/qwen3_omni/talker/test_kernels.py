@@ -84,6 +84,28 @@ def test_rope_and_attention_over_rows_of_different_lengths(
         assert torch.allclose(mine, other, atol=2e-5)
 
 
+@pytest.mark.parametrize("positions", [16, 50, 140])
+@pytest.mark.parametrize(("queries", "groups", "dim"), [(4, 2, 16), (16, 8, 128), (3, 3, 20)])
+def test_attention_of_rows_apart(
+    ops: TritonOps, queries: int, groups: int, dim: int, positions: int
+) -> None:
+    where = (
+        torch.tensor([3, 0, 2], device=DEVICE),
+        torch.tensor([0, 7, positions - 1], device=DEVICE),
+    )
+    qkv = noise(3, (queries + 2 * groups) * dim)
+    norms, turns = (noise(dim, seed=1), noise(dim, seed=2)), noise(3, dim // 2, seed=3)
+    angles = (turns.cos(), turns.sin())
+    made = []
+    for one in (ops, EAGER):
+        shape = (4, groups, positions, dim)
+        cache = (noise(*shape, seed=4), noise(*shape, seed=5))
+        made.append((one.attend_apart(qkv, norms, angles, cache, where, 1e-6), *cache))
+    for mine, other in zip(*made, strict=True):
+        assert mine.shape == other.shape
+        assert torch.allclose(mine, other, atol=2e-5)
+
+
 @pytest.mark.parametrize("normalise", [True, False])
 @pytest.mark.parametrize(("rows", "experts", "per_row"), [(1, 8, 3), (5, 128, 6), (3, 20, 1)])
 def test_route(ops: TritonOps, rows: int, experts: int, per_row: int, normalise: bool) -> None:
@@ -218,7 +240,9 @@ def test_published_heads_in_bfloat16_are_those_of_fp32(
         cache = (keys.clone(), values.clone())
         angles = (turns.cos(), turns.sin())
         q = one.rope_store(qkv, (norms[0], norms[1]), angles, cache, where, 1e-6)
-        made.append((q, *cache, one.attend(q, cache, where)))
+        mixed = one.attend(q, cache, where)
+        apart = one.attend_apart(qkv, (norms[0], norms[1]), angles, cache, where, 1e-6)
+        made.append((q, *cache, mixed, apart))
     for mine, other in zip(*made, strict=True):
         assert mine.dtype == torch.bfloat16
         assert close(mine, other)
@@ -263,7 +287,7 @@ def test_the_kernels_compile_for_gpus_that_are_not_here(tmp_path: Path) -> None:
     written = {name for module in (kernels, matmul_kernels) for name in dir(module)}
     assert {name for name, *_ in lines} == {name for name in written if name.endswith("_kernel")}
     for name, target, shared in lines:
-        assert int(shared) <= 99 << 10, f"{name} on {target}: more than a block of sm_89 has"
+        assert int(shared) <= 99 << 10, f"{name} on {target}: more than a block of sm_89 has, too"
 
 
 @pytest.mark.skipif(DEVICE.type == "cuda", reason="the tiny checkpoint of the tests is on the CPU")

@@ -96,17 +96,17 @@ def test_the_caches_of_32_streams_are_as_large_as_documented(stepper: Stepper) -
     assert stepper.wave.nbytes_per_stream() == pytest.approx(2.59e6, rel=0.01)
 
 
-@pytest.mark.parametrize(("width", "most"), [(1, 800), (16, 860)])
+@pytest.mark.parametrize(("width", "codes", "samples"), [(1, 730, 215), (16, 790, 215)])
 def test_a_frame_starts_few_kernels_because_each_takes_longer_than_its_work(
-    stepper: Stepper, kernels: list[Any], width: int, most: int
+    stepper: Stepper, kernels: list[Any], width: int, codes: int, samples: int
 ) -> None:
     inputs = StepInputs.empty(width, 2048, 16, META, HALF)
-    with torch.inference_mode(), NoHost() as mode:
-        stepper.codes(inputs)
-    assert mode.launches + len(kernels) <= most
-    kernels.clear()
-    with torch.inference_mode(), NoHost() as mode:
-        stepper.samples(
-            inputs.slots, torch.zeros(width, 16, dtype=torch.int64, device=META), first=False
-        )
-    assert mode.launches + len(kernels) <= 280
+    made = torch.zeros(width, 16, dtype=torch.int64, device=META)
+    for call, most in (
+        (lambda: stepper.codes(inputs), codes),
+        (lambda: stepper.samples(inputs.slots, made, first=False), samples),
+    ):
+        kernels.clear()
+        with torch.inference_mode(), NoHost() as mode:
+            call()
+        assert mode.launches + len(kernels) <= most
