@@ -287,7 +287,7 @@ def test_the_kernels_compile_for_gpus_that_are_not_here(tmp_path: Path) -> None:
     written = {name for module in (kernels, matmul_kernels) for name in dir(module)}
     assert {name for name, *_ in lines} == {name for name in written if name.endswith("_kernel")}
     for name, target, shared in lines:
-        assert int(shared) <= 99 << 10, f"{name} on {target}: more than a block of sm_89 has, too"
+        assert int(shared) <= 99 << 10, f"{name} on {target}: more than a block of sm_89 has"
 
 
 @pytest.mark.skipif(DEVICE.type == "cuda", reason="the tiny checkpoint of the tests is on the CPU")
