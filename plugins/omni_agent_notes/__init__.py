@@ -16,7 +16,7 @@ _SHOWN = 30
         "Write down that the spare key is under the mat.": {
             "text": "The spare key is under the mat"
         },
-        "Make a note: buy milk.": {"text": "Buy milk"},
+        "Remember that Anna likes tea.": {"text": "Anna likes tea"},
     }
 )
 def add_note(text: str, call: CallContext) -> str:

@@ -1,10 +1,11 @@
-"""Two checks on a small model's tool calls; a call that fails is replaced by speech."""
+"""Checks on a small model's tool calls; a call that fails is replaced by speech."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from omni_agent.conversation import Item, Message, ToolCall, ToolResult
@@ -61,6 +62,18 @@ def invented(call: ToolCallRequest, tool: ToolSchema, items: Sequence[Item]) -> 
         if not _has_number(schema, value, items):
             return name
     return None
+
+
+def trimmed(call: ToolCallRequest, tool: ToolSchema, items: Sequence[Item]) -> ToolCallRequest:
+    """The call without what the model made up and need not say.
+
+    "Cancel the timer." is no reason to ask for the label that it took from a demonstration.
+    """
+    required = tool.parameters.get("required") or ()
+    while (name := invented(call, tool, items)) and name not in required:
+        kept = {key: value for key, value in call.arguments.items() if key != name}
+        call = replace(call, arguments=kept)
+    return call
 
 
 def _has_number(schema: Mapping[str, Any], value: float, items: Sequence[Item]) -> bool:

@@ -18,7 +18,6 @@ from omni_agent.thinker import ThinkRequest, ToolSchema
 
 MAX_RESULT_CHARS = 700
 """Of one tool's result: about three seconds of prefill."""
-_MAX_DEMONSTRATIONS = 2
 _OUTCOMES = (
     ("It is 7 past 4 on Friday.", "It is 7 past 4 on Friday."),
     ("Ready: number 42.5 for Anna.", "All right, number 42.5 is ready for Anna."),
@@ -96,32 +95,46 @@ def _kind(schema: Any) -> str:
 
 def demonstrations(tools: Sequence[ToolSchema]) -> Iterator[tuple[str, str]]:
     """(role, words) turns that show how to call (twice at once, too), to ask back, to report
-    and just to talk."""
+    and just to talk.
+
+    Talk stands between calls: where it comes last, the 1.5B model goes on talking after any
+    small talk.
+    """
     if not tools:
         return
     yield "user", "Hello, how are you?"
     yield "assistant", "I am fine, thank you. What can I do for you?"
     outcomes = iter(_OUTCOMES)
-    for place, tool in enumerate(tools):
-        if place and place == len(tools) // 2:  # at the end it costs calls of a single request
-            yield from _both(tools[0], tools[-1])
-        shown = _examples(tool)[:_MAX_DEMONSTRATIONS]
-        for say, arguments in shown if len(tools) > 1 else (*shown, *shown)[:2]:
+    yield from _calls(tools, 0, outcomes)
+    yield "user", "What is the largest ocean?"
+    yield "assistant", "That is the Pacific Ocean."
+    if len(tools) > 1:
+        yield from _both(tools[0], tools[-1])
+    yield from _calls(tools, 1, outcomes)
+    yield "user", "Tell me a story about a fox."
+    yield "assistant", _STORY
+    if vague := next(filter(_required, tools), None):
+        missing = _required(vague)[0].replace("_", " ")
+        # "Set timer, please." would have "Cancel the timer, please." asked back, too.
+        yield "user", f"I would like to {re.sub(r'[_.-]+', ' ', vague.name)}."
+        yield "assistant", f"Sure. Which {missing} should it be?"
+    yield "user", "Thanks, that was all."
+    yield "assistant", "You are welcome."
+
+
+def _calls(
+    tools: Sequence[ToolSchema], number: int, outcomes: Iterator[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """Each tool's example of this number, while there are outcomes with one of them."""
+    for tool in tools:
+        examples = _examples(tool)
+        shown = examples if len(tools) > 1 else (*examples, *examples)
+        for say, arguments in shown[number : number + 1]:
             yield "user", say
             yield "assistant", call_text(tool.name, arguments)
             for result, told in itertools.islice(outcomes, 1):
                 yield "tool", result
                 yield "assistant", told
-    yield "user", "What is the largest ocean?"
-    yield "assistant", "That is the Pacific Ocean."
-    yield "user", "Tell me a story about a fox."
-    yield "assistant", _STORY
-    if vague := next(filter(_required, tools), None):
-        missing = _required(vague)[0].replace("_", " ")
-        yield "user", f"{re.sub(r'[_.-]+', ' ', vague.name).capitalize()}, please."
-        yield "assistant", f"Sure. Which {missing} should it be?"
-    yield "user", "Thanks, that was all."
-    yield "assistant", "You are welcome."
 
 
 def _both(one: ToolSchema, other: ToolSchema) -> Iterator[tuple[str, str]]:

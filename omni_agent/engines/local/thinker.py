@@ -40,9 +40,9 @@ _THREADS = {"GOMP_SPINCOUNT": "5000", "KMP_BLOCKTIME": "0"}
 for one that is not running. Measured on two cores with 0, 1 and 2 busy processes beside:
 this 22, 5 and 5 tokens/s; sleeping at once (passive) 10, 12 and 3; the default 20, 0.3 and 2."""
 _CALL_BIAS = 1.2
-"""Logits that a call's first token is favoured by. Left alone the 1.5B model answers "What
-is 12 times 7?" itself and agrees to "Cancel the timer, please." without doing it; small talk
-stays far below this."""
+"""Logits that a call's first token is favoured by. Left alone the 1.5B model now and then works
+a sum out itself, or promises to remember and writes nothing down. Nearly all small talk and
+requests that lack something stay below this; at 2 fewer do (benchmarks/local_calls.py)."""
 _PREPARE_CHARS = 48
 """Characters prefilled at a time while the user speaks: about 200 ms, after which a
 reply that begins meanwhile gets the model."""
@@ -310,7 +310,9 @@ async def _attempt(
             last = parser.finish() if piece.usage else []
             for thought in [*parser.feed(piece.text), *last]:
                 if isinstance(thought, ToolCallRequest):
-                    if refused := _objection(thought, request, accepted):
+                    tool = next(tool for tool in request.tools if tool.name == thought.name)
+                    thought = guards.trimmed(thought, tool, request.items)
+                    if refused := _objection(thought, tool, request, accepted):
                         if not accepted:
                             yield refused
                         return
@@ -321,7 +323,10 @@ async def _attempt(
 
 
 def _objection(
-    call: ToolCallRequest, request: ThinkRequest, accepted: Sequence[ToolCallRequest]
+    call: ToolCallRequest,
+    tool: ToolSchema,
+    request: ThinkRequest,
+    accepted: Sequence[ToolCallRequest],
 ) -> _Refused | None:
     """Why a call must not be made; None when it may."""
     made = any(call.name == one.name and call.arguments == one.arguments for one in accepted)
@@ -329,7 +334,6 @@ def _objection(
         return None
     if made or guards.repeats(call, request.items):
         return _Refused(f"{call.name}: made already")
-    tool = next(tool for tool in request.tools if tool.name == call.name)
     if argument := guards.invented(call, tool, request.items):
         # Left alone the model would claim to have done it: the demonstration of asking
         # back begins with these words, and it goes on as it does there.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from omni_agent.conversation import Item, ToolCall, ToolResult, assistant, user
-from omni_agent.engines.local.guards import invented, repeats
+from omni_agent.engines.local.guards import invented, repeats, trimmed
 from omni_agent.thinker import ToolCallRequest, ToolSchema
 
 STRING = {"type": "string"}
@@ -70,6 +71,14 @@ def test_what_was_said_in_other_words_is_not_made_up(said: str, arguments: dict[
 )
 def test_what_nobody_said_is_made_up(said: str, arguments: dict[str, Any], argument: str) -> None:
     assert invented(call(**arguments), TOOL, [user(said)]) == argument
+
+
+def test_what_is_made_up_and_need_not_be_said_is_left_out() -> None:
+    made = call(place="Paris", maybe="buy milk", amount=3)
+    asked = [user("What is on in Paris?")]
+    assert trimmed(made, TOOL, asked).arguments == {"place": "Paris"}
+    needed = replace(TOOL, parameters={**TOOL.parameters, "required": ["amount"]})
+    assert trimmed(made, needed, asked).arguments == {"place": "Paris", "amount": 3}
 
 
 def test_words_of_results_and_earlier_turns_count_as_said() -> None:

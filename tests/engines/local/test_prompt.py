@@ -55,6 +55,13 @@ def test_examples_of_the_tool_are_its_demonstrations() -> None:
     assert turns[at + 1] == ("assistant", "set_timer(amount=5)")
 
 
+def test_calls_are_shown_before_and_after_talk() -> None:
+    examples = (("Ring in 5.", {"amount": 5}), ("Ring in 6.", {"amount": 6}))
+    turns = list(demonstrations((schema(examples, amount={"type": "integer"}),)))
+    shown = ("Ring in 5.", "What is the largest ocean?", "Ring in 6.")
+    assert [words for role, words in turns if role == "user" and words in shown] == [*shown]
+
+
 def test_without_examples_demonstrations_are_made_of_the_schema() -> None:
     turns = list(demonstrations((TIMER,)))
     assert ("user", "Please start a timer: amount 7.") in turns
