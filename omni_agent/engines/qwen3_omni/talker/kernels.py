@@ -1,4 +1,5 @@
 # mypy: disable-error-code="untyped-decorator,no-untyped-def"
+# pyright: reportArgumentType=false, reportGeneralTypeIssues=false, reportOperatorIssue=false
 # A kernel's arguments are Triton's own values (pointers, scalars, constexpr), which have no types.
 """The operations that read no large weight, as Triton kernels: norms, attention, routing, drawing.
 

@@ -1,4 +1,5 @@
 # mypy: disable-error-code="untyped-decorator,no-untyped-def"
+# pyright: reportArgumentType=false, reportGeneralTypeIssues=false, reportOperatorIssue=false
 # A kernel's arguments are Triton's own values (pointers, scalars, constexpr), which have no types.
 """Products of few rows with large weights, as Triton kernels: what most of a step's time goes to.
 
