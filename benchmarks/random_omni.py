@@ -44,6 +44,8 @@ from omni_agent.engines.qwen3_omni.thinker.thinker import QwenThinker
 PUBLISHED = Path(__file__).parents[1] / "tests/engines/qwen3_omni/talker/published_config.json"
 # Keys that vLLM reads and that the published config has, which ours leaves out.
 _VISION = {"image_size": 768, "apply_vit_abs_pos_embed": True}
+_LIKELIEST = 10
+"""Codes that the Talker draws from: an end is never among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +114,25 @@ async def start(
     thinker = await QwenThinker.start(directory, options)
     thinking = time.monotonic()
     try:
-        made: list[TimedRuntime] = []
-        service = TalkerService(lambda: _runtime(parse_config(raw, directory), seed, made))
-        await service.start()
+        talker, runtime = await start_talker(directory, raw, seed=seed)
     except BaseException:
         await thinker.aclose()
         raise
-    tokenizer = TextTokenizer.open(directory)
-    response = added_tokens(directory)["<tool_response>"]
-    talker = QwenTalker(service, tokenizer, TalkerSampling(seed=seed), tool_response=response)
     starting = {"thinker": thinking - began, "talker": time.monotonic() - thinking}
-    return Engines(thinker, talker, made[0], tokenizer, starting)
+    return Engines(thinker, talker, runtime, TextTokenizer.open(directory), starting)
+
+
+async def start_talker(
+    directory: Path, raw: dict[str, Any], *, seed: int
+) -> tuple[QwenTalker, TimedRuntime]:
+    """Its speech does not end by itself: a reply that is silent or short is a fault."""
+    made: list[TimedRuntime] = []
+    service = TalkerService(lambda: _runtime(parse_config(raw, directory), seed, made))
+    await service.start()
+    sampling = TalkerSampling(top_k=_LIKELIEST, seed=seed)
+    response = added_tokens(directory)["<tool_response>"]
+    talker = QwenTalker(service, TextTokenizer.open(directory), sampling, tool_response=response)
+    return talker, made[0]
 
 
 def _runtime(config: OmniConfig, seed: int, made: list[TimedRuntime]) -> TimedRuntime:
@@ -130,8 +140,12 @@ def _runtime(config: OmniConfig, seed: int, made: list[TimedRuntime]) -> TimedRu
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     layout = runtime_layout(config)
-    rows = torch.empty(layout[TEXT_EMBEDDING], dtype=torch.bfloat16).normal_(0, 0.5)
+    rows = torch.empty(layout[TEXT_EMBEDDING], dtype=torch.bfloat16)
+    rows.normal_(0, 0.5, generator=torch.Generator().manual_seed(seed))
     reader = Reader(RandomSource(layout, device, seed), device, dtype)
     options = RuntimeOptions(slots=SLOTS, positions=POSITIONS)
-    made.append(TimedRuntime(build(config, reader, rows), options))
+    weights = build(config, reader, rows)
+    # An end has logit 0: about half of the codes are likelier.
+    weights.backbone.codec_head[config.talker_config.codec_eos_token_id] = 0
+    made.append(TimedRuntime(weights, options))
     return made[-1]
