@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from vllm.platforms import current_platform
 
 from omni_agent.engines.qwen3_omni.thinker.vllm_plugin import OURS, register
 
@@ -29,6 +30,18 @@ from vllm import ModelRegistry
 signal = ctypes.c_int()
 ctypes.CDLL(None).prctl(2, ctypes.byref(signal))  # PR_GET_PDEATHSIG
 print(signal.value, ModelRegistry.models["Qwen3OmniMoeForConditionalGeneration"].module_name)
+"""
+SAMPLED = """
+import torch
+from omni_agent.engines.qwen3_omni.thinker.vllm_plugin import register
+register()
+from vllm.platforms import current_platform
+from vllm.v1.sample.rejection_sampler import expand_batch_to_tokens
+current_platform.import_kernels()
+current_platform.register_triton_kernel_overrides()
+ends = torch.tensor([1, 3], dtype=torch.int32)
+temperature = torch.tensor([0.5, 0.0])
+print(expand_batch_to_tokens(temperature, ends, 3, replace_from=0, replace_to=1).tolist())
 """
 ORPHAN = """
 import multiprocessing, os, sys, time
@@ -76,6 +89,14 @@ def test_in_ours_it_registers_the_model_and_ends_with_the_parent() -> None:
     number, module = said.split()
     assert int(number) == signal.SIGKILL
     assert module == "omni_agent.engines.qwen3_omni.thinker.model"
+
+
+def test_on_a_cpu_each_token_is_sampled_at_its_request_s_temperature() -> None:
+    if not current_platform.is_cpu():
+        pytest.skip("vLLM for a GPU")
+    with python(SAMPLED, **{OURS: "1"}) as process:
+        said, _ = process.communicate()
+    assert said.splitlines()[-1] == "[0.5, 1.0, 1.0]"
 
 
 @LINUX
