@@ -146,6 +146,6 @@ def _runtime(config: OmniConfig, seed: int, made: list[TimedRuntime]) -> TimedRu
     options = RuntimeOptions(slots=SLOTS, positions=POSITIONS)
     weights = build(config, reader, rows)
     # An end has logit 0: about half of the codes are likelier.
-    weights.backbone.codec_head[config.talker_config.codec_eos_token_id] = 0
+    weights.backbone.codec_head.weight[config.talker_config.codec_eos_token_id] = 0
     made.append(TimedRuntime(weights, options))
     return made[-1]
