@@ -35,13 +35,13 @@ class TritonOps:
     def linear(
         self, x: Tensor, weight: Product, *, norm: Norm | None = None, add: Tensor | None = None
     ) -> Tensor:
-        if x.numel() // x.shape[-1] <= MOST_ROWS:
+        if _few(x, weight):
             return _linear(x, weight.weight, norm, add, gated=False)
         out = weight(x if norm is None else self.rms_norm(x, norm))
         return out if add is None else add + out
 
     def gated(self, x: Tensor, weight: Product, *, norm: Norm | None = None) -> Tensor:
-        if x.numel() // x.shape[-1] <= MOST_ROWS:
+        if _few(x, weight):
             return _linear(x, weight.weight, norm, None, gated=True)
         both = self.linear(x, weight, norm=norm)
         width = both.shape[-1] // 2
@@ -149,7 +149,7 @@ class TritonOps:
         made = torch.empty(pairs, width, dtype=torch.float32, device=x.device)
         out = torch.empty_like(x)
         plan = (experts, order, starts)
-        sizes = _block(tile, width, gated=True)
+        sizes = _block(tile, width, narrow=True)
         _launch(
             matmul_kernels.expert_up_kernel, (count, triton.cdiv(inner_width, sizes["N"])),
             x.contiguous(), gate_up, inner, *plan, width, inner_width, per_row, **sizes,
@@ -204,15 +204,20 @@ def by_expert(chosen: Tensor, experts: int) -> tuple[Tensor, Tensor]:
     return sorted_pairs.indices, torch.searchsorted(sorted_pairs.values, bounds)
 
 
+def _few(x: Tensor, weight: Product) -> bool:
+    """Whether ``linear_kernel`` computes this product; cuBLAS does the others."""
+    return x.numel() // x.shape[-1] <= MOST_ROWS and weight.bias is None
+
+
 def _linear(
     x: Tensor, weight: Tensor, norm: Norm | None, add: Tensor | None, *, gated: bool
 ) -> Tensor:
-    """``linear_kernel`` for at most MOST_ROWS rows; weight (O, H), or (2 O, H) when gated."""
+    """``linear_kernel``: weight (O, H), or (2 O, H) when gated."""
     width, outputs = x.shape[-1], len(weight) // (2 if gated else 1)
     rows = x.numel() // width
     out = x.new_empty(*x.shape[:-1], outputs)
     tile = 1 if rows == 1 else max(_TILE, triton.next_power_of_2(rows))
-    sizes = _block(tile, width, gated=gated or outputs <= 1024)
+    sizes = _block(tile, width, narrow=gated or outputs <= 1024)
     gain, eps = norm or (None, 0.0)
     _launch(
         matmul_kernels.linear_kernel, (triton.cdiv(outputs, sizes["N"]),),
@@ -222,16 +227,16 @@ def _linear(
     return out
 
 
-def _block(tile: int, width: int, *, gated: bool = False) -> dict[str, int]:
+def _block(tile: int, width: int, *, narrow: bool = False) -> dict[str, int]:
     """A program's tile of rows, and how it reads its columns of weights.
 
     So that many bytes are under way at once: with one row whole columns, in 16 to 32 KB; with
-    more, four steps of 4 KB (or twice as much) ahead of the tensor cores. gated: half as many
+    more, four steps of 4 KB (or twice as much) ahead of the tensor cores. narrow: half as many
     columns, because there are two weights, or else too few programs.
     """
     depth = triton.next_power_of_2(width)
     if tile == 1:
-        return {"M": 1, "N": 8 if gated else 16, "K": min(1024, depth), "num_warps": 8}
+        return {"M": 1, "N": 8 if narrow else 16, "K": min(1024, depth), "num_warps": 8}
     return {"M": tile, "N": 16, "K": min(128, max(16, depth)), "num_warps": 4, "num_stages": 5}
 
 

@@ -39,6 +39,11 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(DEVICE)
 
 
+def test_a_bias_is_not_forgotten(ops: TritonOps) -> None:
+    x, weight = noise(2, 16), Product(noise(8, 16, seed=1), noise(8, seed=2))
+    assert torch.allclose(ops.linear(x, weight), EAGER.linear(x, weight), atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(3, 32), (2, 5, 16), (1, 100)])
 def test_rms_norm(ops: TritonOps, shape: tuple[int, ...]) -> None:
     x, norm = noise(*shape), (noise(shape[-1], seed=1), 1e-6)
