@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from omni_agent.engines.qwen3_omni.talker.config import BackboneConfig
-from omni_agent.engines.qwen3_omni.talker.ops import Ops, attend_span, causal
+from omni_agent.engines.qwen3_omni.talker.ops import Ops, Places, attend_span, causal
 from omni_agent.engines.qwen3_omni.talker.rope import RotaryAngles
 from omni_agent.engines.qwen3_omni.talker.weights import (
     BackboneLayer,
@@ -63,12 +63,12 @@ class Backbone:
 
         positions (B,) fp32 rotary positions; slots, lengths (B,) int64.
         """
-        ops, eps, where = self._ops, self._config.rms_norm_eps, (slots, lengths)
-        angles = self.angles.linear(positions)
+        ops, eps = self._ops, self._config.rms_norm_eps
+        places = Places(slots, lengths, *self.angles.linear(positions), apart=True)
         for index, layer in enumerate(self._weights.layers):
             weights = layer.attention
             qkv = ops.linear(x, weights.qkv, norm=(weights.norm, eps))
-            mixed = ops.attend_apart(qkv, weights.norms(), angles, cache.layer(index), where, eps)
+            mixed = ops.attention(qkv, weights.norms(eps), cache.layer(index), places)
             x = ops.linear(mixed, weights.out, add=x)
             x = self._feed_forward(x, layer, grouped=False)
         return ops.rms_norm(x, (self._weights.norm, eps))
@@ -80,13 +80,14 @@ class Backbone:
         the same cache but for fp32 rounding.
         """
         ops, eps, count = self._ops, self._config.rms_norm_eps, x.shape[0]
-        angles = self.angles.spatial(positions)
         lengths = torch.arange(past, past + count, device=x.device)
-        where, mask = (torch.full_like(lengths, slot), lengths), causal(count, past, x.device)
+        slots, angles = torch.full_like(lengths, slot), self.angles.spatial(positions)
+        places = Places(slots, lengths, *angles, apart=False)
+        mask = causal(count, past, x.device)
         for index, layer in enumerate(self._weights.layers):
             weights, kv = layer.attention, cache.layer(index)
             qkv = ops.linear(x, weights.qkv, norm=(weights.norm, eps))
-            q = ops.rope_store(qkv, weights.norms(), angles, kv, where, eps)
+            q = ops.rope_store(qkv, weights.norms(eps), kv, places)
             if index == len(self._weights.layers) - 1:
                 return  # nothing reads the last layer's output: a prefill predicts nothing
             mixed = attend_span(q, kv, slot, past + count, mask)

@@ -12,6 +12,7 @@ operations, and on a GPU each launch costs more than what it computes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -23,6 +24,30 @@ from omni_agent.engines.qwen3_omni.talker.products import Product
 
 Norm = tuple[Tensor, float]
 """An RMS norm before an operation: weight (H,) and epsilon."""
+
+
+Norms = tuple[Norm, Norm]
+Cache = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where B rows are: their cache slots and lengths (B,) int64, and rotary angles.
+
+    cos, sin (B, D / 2) fp32. apart: no row needs what another one writes, because each has
+    a slot of its own (but for rows that nobody uses).
+    """
+
+    slots: Tensor
+    lengths: Tensor
+    cos: Tensor
+    sin: Tensor
+    apart: bool
+
+    def first(self, count: int) -> Places:
+        """The first ``count`` rows."""
+        slots, lengths, cos, sin = self.slots, self.lengths, self.cos, self.sin
+        return Places(slots[:count], lengths[:count], cos[:count], sin[:count], self.apart)
 
 
 class Ops(Protocol):
@@ -42,38 +67,15 @@ class Ops(Protocol):
         """silu(gate x) * (up x) of x (..., H): (..., I). weight (2 I, H): gate rows, then up."""
         ...
 
-    def rope_store(
-        self,
-        qkv: Tensor,
-        norms: tuple[Tensor, Tensor],
-        angles: tuple[Tensor, Tensor],
-        cache: tuple[Tensor, Tensor],
-        where: tuple[Tensor, Tensor],
-        eps: float,
-    ) -> Tensor:
+    def rope_store(self, qkv: Tensor, norms: Norms, cache: Cache, places: Places) -> Tensor:
         """Norm and rotate q and k, write k and v to the cache; return q (B, Q, D).
 
-        qkv (B, (Q + 2 G) D); norms q, k (D,); angles cos, sin (B, D / 2) fp32;
-        cache k, v (S, G, P, D); where slots, lengths (B,) int64.
+        qkv (B, (Q + 2 G) D); norms of q and k, (D,); cache k, v (S, G, P, D).
         """
         ...
 
-    def attend(
-        self, q: Tensor, cache: tuple[Tensor, Tensor], where: tuple[Tensor, Tensor]
-    ) -> Tensor:
-        """q (B, Q, D) over each row's own ``lengths + 1`` positions: (B, Q D)."""
-        ...
-
-    def attend_apart(
-        self,
-        qkv: Tensor,
-        norms: tuple[Tensor, Tensor],
-        angles: tuple[Tensor, Tensor],
-        cache: tuple[Tensor, Tensor],
-        where: tuple[Tensor, Tensor],
-        eps: float,
-    ) -> Tensor:
-        """``rope_store``, then ``attend``, for rows that are streams of their own: (B, Q D)."""
+    def attention(self, qkv: Tensor, norms: Norms, cache: Cache, places: Places) -> Tensor:
+        """``rope_store``, then each row's q over its own ``lengths + 1`` positions: (B, Q D)."""
         ...
 
     def route(self, scores: Tensor, per_row: int, *, normalise: bool) -> tuple[Tensor, Tensor]:
@@ -146,47 +148,29 @@ class EagerOps:
     def gated(self, x: Tensor, weight: Product, *, norm: Norm | None = None) -> Tensor:
         return swiglu(self.linear(x, weight, norm=norm))
 
-    def rope_store(
-        self,
-        qkv: Tensor,
-        norms: tuple[Tensor, Tensor],
-        angles: tuple[Tensor, Tensor],
-        cache: tuple[Tensor, Tensor],
-        where: tuple[Tensor, Tensor],
-        eps: float,
-    ) -> Tensor:
+    def rope_store(self, qkv: Tensor, norms: Norms, cache: Cache, places: Places) -> Tensor:
         kv_heads, dim = cache[0].shape[1], cache[0].shape[3]
         heads = qkv.view(qkv.shape[0], -1, dim)  # (B, Q + 2 G, D)
         queries = heads.shape[1] - 2 * kv_heads
-        q = rotate(self.rms_norm(heads[:, :queries], (norms[0], eps)), *angles)
-        k = rotate(self.rms_norm(heads[:, queries:-kv_heads], (norms[1], eps)), *angles)
-        slots, lengths = where
-        cache[0][slots, :, lengths] = k
-        cache[1][slots, :, lengths] = heads[:, -kv_heads:]
+        q = rotate(self.rms_norm(heads[:, :queries], norms[0]), places.cos, places.sin)
+        k = rotate(self.rms_norm(heads[:, queries:-kv_heads], norms[1]), places.cos, places.sin)
+        cache[0][places.slots, :, places.lengths] = k
+        cache[1][places.slots, :, places.lengths] = heads[:, -kv_heads:]
         return q
 
-    def attend(
-        self, q: Tensor, cache: tuple[Tensor, Tensor], where: tuple[Tensor, Tensor]
-    ) -> Tensor:
+    def attend(self, q: Tensor, cache: Cache, places: Places) -> Tensor:
+        """q (B, Q, D) over each row's own ``lengths + 1`` positions: (B, Q D)."""
         # Row by row: a shared padded length would let a longer companion change the shapes.
         rows = [
             attend_span(q[row : row + 1], cache, slot, length + 1)
             for row, (slot, length) in enumerate(
-                zip(where[0].tolist(), where[1].tolist(), strict=True)
+                zip(places.slots.tolist(), places.lengths.tolist(), strict=True)
             )
         ]
         return torch.cat(rows)
 
-    def attend_apart(
-        self,
-        qkv: Tensor,
-        norms: tuple[Tensor, Tensor],
-        angles: tuple[Tensor, Tensor],
-        cache: tuple[Tensor, Tensor],
-        where: tuple[Tensor, Tensor],
-        eps: float,
-    ) -> Tensor:
-        return self.attend(self.rope_store(qkv, norms, angles, cache, where, eps), cache, where)
+    def attention(self, qkv: Tensor, norms: Norms, cache: Cache, places: Places) -> Tensor:
+        return self.attend(self.rope_store(qkv, norms, cache, places), cache, places)
 
     def route(self, scores: Tensor, per_row: int, *, normalise: bool) -> tuple[Tensor, Tensor]:
         shares = torch.softmax(scores[:, :-1].float(), dim=-1)
@@ -256,9 +240,7 @@ def causal(count: int, past: int, device: torch.device) -> Tensor:
     return torch.ones(count, past + count, dtype=torch.bool, device=device).tril(past)
 
 
-def attend_span(
-    q: Tensor, cache: tuple[Tensor, Tensor], slot: int, end: int, mask: Tensor | None = None
-) -> Tensor:
+def attend_span(q: Tensor, cache: Cache, slot: int, end: int, mask: Tensor | None = None) -> Tensor:
     """n rows of one slot, q (n, Q, D), over its first ``end`` positions, masked: (n, Q D)."""
     keys, values = cache[0][slot, :, :end], cache[1][slot, :, :end]  # (G, end, D)
     out = F.scaled_dot_product_attention(

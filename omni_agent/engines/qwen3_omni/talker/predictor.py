@@ -8,32 +8,16 @@ embedding go in together, then one code at a time: fifteen dependent steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from omni_agent.engines.qwen3_omni.talker.backbone import KvCache
 from omni_agent.engines.qwen3_omni.talker.config import PredictorConfig
-from omni_agent.engines.qwen3_omni.talker.ops import Ops
+from omni_agent.engines.qwen3_omni.talker.ops import Ops, Places
 from omni_agent.engines.qwen3_omni.talker.rope import RotaryAngles
 from omni_agent.engines.qwen3_omni.talker.sampling import PREDICTOR_TOP_K, PREDICTOR_TOP_P
 from omni_agent.engines.qwen3_omni.talker.weights import PredictorWeights
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where one step's rows are: cache rows and positions (n,), their angles (n, D / 2).
-
-    apart: each has a cache row of its own.
-    """
-
-    slots: Tensor
-    positions: Tensor
-    cos: Tensor
-    sin: Tensor
-    apart: bool = True
 
 
 class Predictor:
@@ -54,10 +38,10 @@ class Predictor:
         # Positions 0 and 1 are two rows of the same stream, side by side.
         opening = torch.arange(2, device=device).repeat(rows)
         pairs = row.repeat_interleave(2)
-        self._places = [_Place(pairs, opening, *angles.linear(opening), apart=False)]
+        self._places = [Places(pairs, opening, *angles.linear(opening), apart=False)]
         for group in range(2, groups):
-            place = torch.full_like(row, group)
-            self._places.append(_Place(row, place, *angles.linear(place)))
+            lengths = torch.full_like(row, group)
+            self._places.append(Places(row, lengths, *angles.linear(lengths), apart=True))
         self._top_k = torch.full((rows,), PREDICTOR_TOP_K, device=device)
         self._top_p = torch.full((rows,), PREDICTOR_TOP_P, device=device)
         # Where each codebook begins in the table of all.
@@ -89,19 +73,13 @@ class Predictor:
         table = weights.embeddings.flatten(0, 1)
         return chosen, F.embedding(chosen + self._begin, table).sum(1)
 
-    def _layers(self, x: Tensor, place: _Place) -> Tensor:
-        """x (n, H) at the first n rows of ``place``: (n, H), not normed."""
-        ops, eps, count = self._ops, self._config.rms_norm_eps, len(x)
-        where = (place.slots[:count], place.positions[:count])
-        angles = (place.cos[:count], place.sin[:count])
+    def _layers(self, x: Tensor, places: Places) -> Tensor:
+        """x (n, H) at the first n of ``places``: (n, H), not normed."""
+        ops, eps, places = self._ops, self._config.rms_norm_eps, places.first(len(x))
         for index, layer in enumerate(self._weights.layers):
-            weights, kv = layer.attention, self._cache.layer(index)
+            weights = layer.attention
             qkv = ops.linear(x, weights.qkv, norm=(weights.norm, eps))
-            if place.apart:
-                mixed = ops.attend_apart(qkv, weights.norms(), angles, kv, where, eps)
-            else:
-                q = ops.rope_store(qkv, weights.norms(), angles, kv, where, eps)
-                mixed = ops.attend(q, kv, where)
+            mixed = ops.attention(qkv, weights.norms(eps), self._cache.layer(index), places)
             x = ops.linear(mixed, weights.out, add=x)
             inner = ops.gated(x, layer.mlp.gate_up, norm=(layer.norm, eps))
             x = ops.linear(inner, layer.mlp.down, add=x)

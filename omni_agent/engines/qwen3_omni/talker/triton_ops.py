@@ -9,7 +9,7 @@ import triton
 from torch import Tensor
 
 from omni_agent.engines.qwen3_omni.talker import kernels, matmul_kernels
-from omni_agent.engines.qwen3_omni.talker.ops import Norm
+from omni_agent.engines.qwen3_omni.talker.ops import Cache, Norm, Norms, Places
 from omni_agent.engines.qwen3_omni.talker.products import Product
 
 MOST_ROWS = 32  # of a product that takes as long as its weight takes to read
@@ -51,30 +51,22 @@ class TritonOps:
         _launch(kernels.swiglu_kernel, grid, both, out, width, BLOCK=block)
         return out
 
-    def rope_store(
-        self,
-        qkv: Tensor,
-        norms: tuple[Tensor, Tensor],
-        angles: tuple[Tensor, Tensor],
-        cache: tuple[Tensor, Tensor],
-        where: tuple[Tensor, Tensor],
-        eps: float,
-    ) -> Tensor:
+    def rope_store(self, qkv: Tensor, norms: Norms, cache: Cache, places: Places) -> Tensor:
         _, groups, positions, dim = cache[0].shape
         heads = qkv.shape[1] // dim
         queries = heads - 2 * groups
         q = qkv.new_empty(qkv.shape[0], queries, dim)
+        (q_norm, eps), (k_norm, _) = norms
         _launch(
             kernels.rope_store_kernel, (qkv.shape[0], heads),
-            qkv.contiguous(), *norms, angles[0].contiguous(), angles[1].contiguous(), q,
-            *cache, *where, eps, queries, groups, positions,
+            qkv.contiguous(), q_norm, k_norm, places.cos.contiguous(), places.sin.contiguous(), q,
+            *cache, places.slots, places.lengths, eps, queries, groups, positions,
             HALF=dim // 2, BLOCK=triton.next_power_of_2(dim // 2),
         )  # fmt: skip
         return q
 
-    def attend(
-        self, q: Tensor, cache: tuple[Tensor, Tensor], where: tuple[Tensor, Tensor]
-    ) -> Tensor:
+    def attend(self, q: Tensor, cache: Cache, places: Places) -> Tensor:
+        """q (B, Q, D) over each row's own ``lengths + 1`` positions: (B, Q D)."""
         rows, queries, dim = q.shape
         _, groups, positions, _ = cache[0].shape
         splits = min(16, triton.next_power_of_2(triton.cdiv(positions, _SPLIT)))
@@ -87,31 +79,25 @@ class TritonOps:
         sizes = {"SPLITS": splits, "DIM": dim, "BLOCK_D": triton.next_power_of_2(dim)}
         _launch(
             kernels.attend_kernel, (rows, queries, splits),
-            q.contiguous(), *cache, parts, *where, queries, groups, positions, dim**-0.5,
+            q.contiguous(), *cache, parts, places.slots, places.lengths,
+            queries, groups, positions, dim**-0.5,
             **sizes, BLOCK_N=min(64, triton.next_power_of_2(positions)),
         )  # fmt: skip
         if splits > 1:
             _launch(kernels.merge_kernel, (rows * queries,), parts, out, **sizes)
         return out
 
-    def attend_apart(
-        self,
-        qkv: Tensor,
-        norms: tuple[Tensor, Tensor],
-        angles: tuple[Tensor, Tensor],
-        cache: tuple[Tensor, Tensor],
-        where: tuple[Tensor, Tensor],
-        eps: float,
-    ) -> Tensor:
+    def attention(self, qkv: Tensor, norms: Norms, cache: Cache, places: Places) -> Tensor:
         _, groups, positions, dim = cache[0].shape
-        if positions > _SHORT:
-            return self.attend(self.rope_store(qkv, norms, angles, cache, where, eps), cache, where)
+        if positions > _SHORT or not places.apart:
+            return self.attend(self.rope_store(qkv, norms, cache, places), cache, places)
         rows, queries = len(qkv), qkv.shape[1] // dim - 2 * groups
         out = qkv.new_empty(rows, queries * dim)
+        (q_norm, eps), (k_norm, _) = norms
         _launch(
             kernels.attend_apart_kernel, (rows, groups),
-            qkv.contiguous(), *norms, angles[0].contiguous(), angles[1].contiguous(), out,
-            *cache, *where, eps, queries, groups, positions, dim**-0.5,
+            qkv.contiguous(), q_norm, k_norm, places.cos.contiguous(), places.sin.contiguous(), out,
+            *cache, places.slots, places.lengths, eps, queries, groups, positions, dim**-0.5,
             PER_GROUP=queries // groups, HALF=dim // 2, BLOCK=triton.next_power_of_2(dim // 2),
             BLOCK_N=triton.next_power_of_2(positions),
         )  # fmt: skip

@@ -37,9 +37,9 @@ class AttentionWeights:
     k_norm: Tensor  # (D,)
     out: Product  # (H, Q D)
 
-    def norms(self) -> tuple[Tensor, Tensor]:
+    def norms(self, eps: float) -> tuple[tuple[Tensor, float], tuple[Tensor, float]]:
         """Of queries and of keys."""
-        return self.q_norm, self.k_norm
+        return (self.q_norm, eps), (self.k_norm, eps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from omni_agent.engines.qwen3_omni.talker import triton_ops
+from omni_agent.engines.qwen3_omni.talker.ops import Places
 from omni_agent.engines.qwen3_omni.talker.products import Product
 
 CAPABILITIES = (80, 90)  # Ampere, Hopper
@@ -31,16 +32,17 @@ def launches() -> list[Launch]:
     )
     ops = triton_ops.TritonOps()
     for rows in (1, 8, 32, 40):
-        where = (empty(rows, dtype=torch.int64), empty(rows, dtype=torch.int64))
-        angles = (empty(rows, 64, dtype=torch.float32), empty(rows, 64, dtype=torch.float32))
+        at = empty(rows, dtype=torch.int64)
+        turns = empty(rows, 64, dtype=torch.float32)
+        places = Places(at, at, turns, turns, apart=True)
+        norms = ((empty(128), 1e-6), (empty(128), 1e-6))
         norm = (empty(1024), 1e-6)
         for groups, positions in ((2, POSITIONS), (8, 16)):
             cache = (empty(SLOTS, groups, positions, 128), empty(SLOTS, groups, positions, 128))
             weight = Product(empty((16 + 2 * groups) * 128, 1024))
             qkv = ops.linear(empty(rows, 1024), weight, norm=norm)
-            q = ops.rope_store(qkv, (empty(128), empty(128)), angles, cache, where, 1e-6)
-            mixed = ops.attend(q, cache, where)
-            ops.attend_apart(qkv, (empty(128), empty(128)), angles, cache, where, 1e-6)
+            ops.attention(qkv, norms, cache, places)
+            mixed = ops.attend(ops.rope_store(qkv, norms, cache, places), cache, places)
             x = ops.linear(mixed, Product(empty(1024, 2048)), add=empty(rows, 1024))
         inner = ops.gated(x, Product(empty(2 * 3072, 1024)), norm=norm)
         ops.linear(inner, Product(empty(1024, 3072)), add=x)
@@ -51,7 +53,7 @@ def launches() -> list[Launch]:
         settings = [empty(rows, dtype=torch.float32) for _ in range(3)]
         for dtype, vocabulary in ((torch.bfloat16, 2048), (torch.float32, 3072)):
             logits = empty(rows, vocabulary, dtype=dtype)
-            ops.choose(logits, settings[0], where[0], settings[1], settings[2])
+            ops.choose(logits, settings[0], at, settings[1], settings[2])
         ops.join_snake(empty(rows, 6, 96), empty(rows, 1920, 96), (empty(96), empty(96)))
     return distinct(made)
 

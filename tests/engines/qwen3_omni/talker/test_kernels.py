@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from omni_agent.engines.qwen3_omni.talker.ops import EagerOps, Ops
+from omni_agent.engines.qwen3_omni.talker.ops import EagerOps, Ops, Places
 from omni_agent.engines.qwen3_omni.talker.products import Product
 from omni_agent.engines.qwen3_omni.talker.runtime import Frame, Runtime, RuntimeOptions
 from omni_agent.engines.qwen3_omni.talker.sampling import GREEDY
@@ -67,23 +67,24 @@ def test_linear_and_gated_with_what_surrounds_them(
         assert torch.allclose(gated, EAGER.gated(x, both, norm=normed), atol=1e-5)
 
 
+def places(slots: list[int], lengths: list[int], turns: Tensor, *, apart: bool) -> Places:
+    at = [torch.tensor(numbers, device=DEVICE) for numbers in (slots, lengths)]
+    return Places(*at, turns.cos(), turns.sin(), apart=apart)
+
+
 @pytest.mark.parametrize(("queries", "groups", "dim"), [(4, 2, 16), (16, 2, 128), (3, 3, 20)])
 def test_rope_and_attention_over_rows_of_different_lengths(
     ops: TritonOps, queries: int, groups: int, dim: int
 ) -> None:
-    slots, lengths = (
-        torch.tensor([3, 0, 2], device=DEVICE),
-        torch.tensor([0, 63, 130], device=DEVICE),
-    )
-    qkv = noise(3, (queries + 2 * groups) * dim)
-    norms = (noise(dim, seed=1), noise(dim, seed=2))
     turns = noise(dim // 2, 3, seed=3).T  # strided, as TM-RoPE's angles are
-    angles = (turns.cos(), turns.sin())
+    where = places([3, 0, 2], [0, 63, 130], turns, apart=False)
+    qkv = noise(3, (queries + 2 * groups) * dim)
+    norms = ((noise(dim, seed=1), 1e-6), (noise(dim, seed=2), 1e-6))
     made = []
     for one in (ops, EAGER):
         cache = (noise(4, groups, 140, dim, seed=4), noise(4, groups, 140, dim, seed=5))
-        q = one.rope_store(qkv, norms, angles, cache, (slots, lengths), 1e-6)
-        made.append((q, *cache, one.attend(q, cache, (slots, lengths))))
+        q = one.rope_store(qkv, norms, cache, where)
+        made.append((q, *cache, one.attend(q, cache, where)))
     for mine, other in zip(*made, strict=True):
         assert mine.shape == other.shape
         assert torch.allclose(mine, other, atol=2e-5)
@@ -94,20 +95,28 @@ def test_rope_and_attention_over_rows_of_different_lengths(
 def test_attention_of_rows_apart(
     ops: TritonOps, queries: int, groups: int, dim: int, positions: int
 ) -> None:
-    where = (
-        torch.tensor([3, 0, 2], device=DEVICE),
-        torch.tensor([0, 7, positions - 1], device=DEVICE),
-    )
+    where = places([3, 0, 2], [0, 7, positions - 1], noise(3, dim // 2, seed=3), apart=True)
     qkv = noise(3, (queries + 2 * groups) * dim)
-    norms, turns = (noise(dim, seed=1), noise(dim, seed=2)), noise(3, dim // 2, seed=3)
-    angles = (turns.cos(), turns.sin())
+    norms = ((noise(dim, seed=1), 1e-6), (noise(dim, seed=2), 1e-6))
     made = []
     for one in (ops, EAGER):
         shape = (4, groups, positions, dim)
         cache = (noise(*shape, seed=4), noise(*shape, seed=5))
-        made.append((one.attend_apart(qkv, norms, angles, cache, where, 1e-6), *cache))
+        made.append((one.attention(qkv, norms, cache, where), *cache))
     for mine, other in zip(*made, strict=True):
         assert mine.shape == other.shape
+        assert torch.allclose(mine, other, atol=2e-5)
+
+
+def test_rows_of_one_stream_see_each_other(ops: TritonOps) -> None:
+    """As the two with which MTP opens a frame."""
+    where = places([1, 1, 0, 0], [0, 1, 0, 1], noise(4, 8, seed=3), apart=False)
+    norms = ((noise(16, seed=1), 1e-6), (noise(16, seed=2), 1e-6))
+    made = []
+    for one in (ops, EAGER):
+        cache = (noise(2, 2, 16, 16, seed=4), noise(2, 2, 16, 16, seed=5))
+        made.append((one.attention(noise(4, 8 * 16), norms, cache, where), *cache))
+    for mine, other in zip(*made, strict=True):
         assert torch.allclose(mine, other, atol=2e-5)
 
 
@@ -231,7 +240,7 @@ def close(mine: torch.Tensor, other: torch.Tensor) -> bool:
 def test_published_heads_in_bfloat16_are_those_of_fp32(
     ops: TritonOps, groups: int, positions: int
 ) -> None:
-    where = (torch.tensor([1, 0], device=DEVICE), torch.tensor([0, positions - 1], device=DEVICE))
+    where = places([1, 0], [0, positions - 1], noise(2, 64, seed=3), apart=True)
     half = [
         tensor.bfloat16()
         for tensor in (
@@ -239,15 +248,13 @@ def test_published_heads_in_bfloat16_are_those_of_fp32(
             noise(2, groups, positions, 128, seed=4), noise(2, groups, positions, 128, seed=5),
         )
     ]  # fmt: skip
-    turns = noise(2, 64, seed=3)
     made = []
-    for one, (qkv, *norms, keys, values) in ((ops, half), (EAGER, [t.float() for t in half])):
-        cache = (keys.clone(), values.clone())
-        angles = (turns.cos(), turns.sin())
-        q = one.rope_store(qkv, (norms[0], norms[1]), angles, cache, where, 1e-6)
+    for one, tensors in ((ops, half), (EAGER, [t.float() for t in half])):
+        qkv, q_norm, k_norm, keys, values = tensors
+        cache, norms = (keys.clone(), values.clone()), ((q_norm, 1e-6), (k_norm, 1e-6))
+        q = one.rope_store(qkv, norms, cache, where)
         mixed = one.attend(q, cache, where)
-        apart = one.attend_apart(qkv, (norms[0], norms[1]), angles, cache, where, 1e-6)
-        made.append((q, *cache, mixed, apart))
+        made.append((q, *cache, mixed, one.attention(qkv, norms, cache, where)))
     for mine, other in zip(*made, strict=True):
         assert mine.dtype == torch.bfloat16
         assert close(mine, other)
