@@ -175,10 +175,15 @@ class Agent:
         transport: Transport,
         *,
         persona: str | None = None,
+        call_id: str | None = None,
+        caller: str = "",
         observers: Sequence[Observer] = (),
         idle_s: float = 900.0,
     ) -> Session:
-        """A call over this line; ``await session.run()`` holds it."""
+        """A call over this line; ``await session.run()`` holds it.
+
+        call_id: its name everywhere; None makes one. caller: whose call it is.
+        """
         watching: list[Observer] = [self.registry.observe, *observers]
         if self.transcripts is not None:
             watching.append(self.transcripts.record)
@@ -187,6 +192,8 @@ class Agent:
             transport,
             self.wardrobe,
             persona=persona,
+            call_id=call_id,
+            caller=caller,
             observers=watching,
             idle_s=idle_s,
         )

@@ -72,9 +72,10 @@ class Outfit:
 class Call:
     """One call's shared state. ``outfit`` changes between turns only.
 
-    spawn: makes a task that ends with the call. retrieve: text that plugins want the
-    Thinker to read beside a user's words. over: set when the call is to end. turn: what
-    the user is saying; None while they are silent. picture: the latest camera frame.
+    caller: whose call it is; empty when nobody knows. spawn: makes a task that ends with the
+    call. retrieve: text that plugins want the Thinker to read beside a user's words. over: set
+    when the call is to end. turn: what the user is saying; None while they are silent.
+    picture: the latest camera frame.
     """
 
     session_id: str
@@ -86,6 +87,7 @@ class Call:
     emit: Callable[[Event], None]
     spawn: Spawn
     retrieve: Callable[[str], str]
+    caller: str = ""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     turn: UserTurn | None = None
     picture: VideoFrame | None = None

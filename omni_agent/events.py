@@ -17,9 +17,12 @@ Activity = Literal["listening", "hearing", "thinking", "speaking"]
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted:
+    """caller: whose call it is; empty when nobody knows."""
+
     at: float
     session_id: str
     persona: str
+    caller: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from omni_agent.agent import Agent
 from omni_agent.errors import ConfigError, OmniAgentError
 from omni_agent.server.app import create_app
-from omni_agent.server.host import PersonaCard, Readiness
+from omni_agent.server.host import CallRequest, PersonaCard, Readiness
 from omni_agent.server.options import ServerOptions
 from omni_agent.transport import Transport
 
@@ -56,8 +56,11 @@ class AgentHost:
         names = {"thinker": engines.thinker, "talker": engines.talker, "ears": engines.ears}
         return {stage: name for stage, name in names.items() if name}
 
-    async def serve_call(self, transport: Transport, persona: str | None) -> None:
-        await self._agent.session(transport, persona=persona).run()
+    async def serve_call(self, transport: Transport, request: CallRequest) -> None:
+        session = self._agent.session(
+            transport, persona=request.persona, call_id=request.id, caller=request.caller
+        )
+        await session.run()
 
     async def start(self) -> None:
         """Start the models; a failure is what callers are told, not the server's end."""

@@ -80,7 +80,8 @@ class Session:
 
     ``run`` returns when the user hangs up, says goodbye, is silent for
     ``idle_s`` seconds, or ``end`` is called. Cancelling it ends the call at
-    once; what was heard by then is kept.
+    once; what was heard by then is kept. call_id: its name everywhere; None makes
+    one. caller: whose call it is, for tools; empty when nobody knows.
     """
 
     def __init__(
@@ -90,15 +91,18 @@ class Session:
         wardrobe: Wardrobe,
         *,
         persona: str | None = None,
+        call_id: str | None = None,
+        caller: str = "",
         observers: Sequence[Observer] = (),
         idle_s: float = 900.0,
     ) -> None:
-        self.id = new_id("sess")
+        self.id = call_id or new_id("call")
         self._wardrobe, self._persona = wardrobe, persona
         self._observers, self._idle_s = tuple(observers), idle_s
         outfit = wardrobe.outfit(persona)
         self._call = Call(
             session_id=self.id,
+            caller=caller,
             stages=stages,
             transport=transport,
             conversation=Conversation(self._item_changed),
@@ -131,7 +135,7 @@ class Session:
         """The whole call."""
         self._last_sign_of_life = self._call.now()
         persona = self._call.outfit.persona
-        self.emit(events.SessionStarted(self._call.now(), self.id, persona.name))
+        self.emit(events.SessionStarted(self._call.now(), self.id, persona.name, self._call.caller))
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._spawn(self._receive())

@@ -19,6 +19,7 @@ class LiveContext:
     """One tool call's view of the call it runs in (a ``CallContext``)."""
 
     session_id: str
+    caller: str
     call_id: str
     state: dict[str, Any]
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]

@@ -63,5 +63,11 @@ class ToolRuns:
     def _context(self, request: ToolCallRequest) -> LiveContext:
         call = self._call
         return LiveContext(
-            call.session_id, request.call_id, self._state, call.spawn, call.emit, self._announce
+            session_id=call.session_id,
+            caller=call.caller,
+            call_id=request.call_id,
+            state=self._state,
+            spawn=call.spawn,
+            emit=call.emit,
+            announce=self._announce,
         )

@@ -60,6 +60,11 @@ class CallContext(Protocol):
     def session_id(self) -> str: ...
 
     @property
+    def caller(self) -> str:
+        """Whose call it is: what belongs to somebody is kept under this. Empty: nobody knows."""
+        ...
+
+    @property
     def state(self) -> dict[str, Any]:
         """Scratch space that lives as long as the call; key it with your plugin's name."""
         ...
@@ -163,6 +168,10 @@ class _FromThread:
     @property
     def session_id(self) -> str:
         return self._context.session_id
+
+    @property
+    def caller(self) -> str:
+        return self._context.caller
 
     @property
     def state(self) -> dict[str, Any]:

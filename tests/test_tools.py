@@ -24,7 +24,7 @@ class Call:
     """A CallContext that remembers what it was asked to do, and on which thread."""
 
     def __init__(self) -> None:
-        self.session_id = "s1"
+        self.session_id, self.caller = "s1", "anna"
         self.state: dict[str, Any] = {}
         self.done: list[tuple[str, Any, int]] = []
 

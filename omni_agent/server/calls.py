@@ -11,7 +11,7 @@ from typing import Any
 from omni_agent.conversation import new_id
 from omni_agent.errors import SignallingError
 from omni_agent.server.client_messages import SessionConfig
-from omni_agent.server.host import Host
+from omni_agent.server.host import CallRequest, Host
 from omni_agent.server.limits import Limits
 from omni_agent.server.line import AnswerOffer, MediaLine, load_transport
 from omni_agent.server.metrics import Metrics
@@ -85,7 +85,12 @@ class Calls:
             await asyncio.wait([scope])
 
     async def start(
-        self, offer: str, *, persona: str | None = None, session: SessionConfig | None = None
+        self,
+        offer: str,
+        *,
+        persona: str | None = None,
+        session: SessionConfig | None = None,
+        caller: str = "",
     ) -> tuple[str, str]:
         """Answer an offer: the call's id and the SDP answer; the session runs from now on.
 
@@ -112,11 +117,11 @@ class Calls:
         if self._tasks is not tasks:  # the server began to stop meanwhile
             await line.aclose()
             raise SignallingError(503, "the server is stopping")
-        call_id = new_id("rtc")
-        self._lines[call_id] = line
+        request = CallRequest(new_id("rtc"), chosen, caller)
+        self._lines[request.id] = line
         self.metrics.started += 1
-        tasks.create_task(self._serve(call_id, line, chosen, session), name=call_id)
-        return call_id, answer
+        tasks.create_task(self._serve(request, line, session), name=request.id)
+        return request.id, answer
 
     def _check(self, persona: str | None, session: SessionConfig | None) -> str | None:
         readiness = self._host.readiness
@@ -159,27 +164,27 @@ class Calls:
         return state.json()
 
     async def _serve(
-        self, call_id: str, line: MediaLine, persona: str | None, session: SessionConfig | None
+        self, request: CallRequest, line: MediaLine, session: SessionConfig | None
     ) -> None:
         """One call, from the answer to the end of its session and its line."""
         try:
-            protocol = Realtime(self._facts(persona), session_id=call_id)
+            protocol = Realtime(self._facts(request.persona), session_id=request.id)
             if session is not None:
                 protocol.configure(session)
             async with asyncio.TaskGroup() as pair:
-                talking = pair.create_task(self._talk(line, protocol, persona))
+                talking = pair.create_task(self._talk(line, protocol, request))
                 await line.run()
                 await asyncio.wait([talking], timeout=self._limits.hang_up_s)
                 talking.cancel()
         except Exception:  # one call's failure is its own; the others go on
             self.metrics.failed += 1
-            log.exception("call %s failed", call_id)
+            log.exception("call %s failed", request.id)
         finally:
             await line.aclose()
-            self._lines.pop(call_id, None)
+            self._lines.pop(request.id, None)
 
-    async def _talk(self, line: MediaLine, protocol: Realtime, persona: str | None) -> None:
+    async def _talk(self, line: MediaLine, protocol: Realtime, request: CallRequest) -> None:
         try:
-            await self._host.serve_call(RealtimeTransport(line, protocol), persona)
+            await self._host.serve_call(RealtimeTransport(line, protocol), request)
         finally:
             await line.aclose()

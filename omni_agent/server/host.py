@@ -28,6 +28,19 @@ class Readiness:
     failed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """A call that was let in. id: the one name it has everywhere (client, log, records).
+
+    persona: None is the default. caller: whose call it is, as the token or the page's cookie
+    says; empty when nobody knows.
+    """
+
+    id: str
+    persona: str | None = None
+    caller: str = ""
+
+
 class Host(Protocol):
     """An agent that can hold calls. Properties are read on the event loop and must be quick."""
 
@@ -50,9 +63,9 @@ class Host(Protocol):
         """Model names by stage: ``thinker``, ``talker``, ``ears``."""
         ...
 
-    async def serve_call(self, transport: Transport, persona: str | None) -> None:
+    async def serve_call(self, transport: Transport, request: CallRequest) -> None:
         """Run one whole session; returns when the user has hung up or the agent said goodbye.
 
-        persona: None is the default. When it returns, the server closes the line.
+        When it returns, the server closes the line.
         """
         ...

@@ -18,7 +18,7 @@ from omni_agent import events
 from omni_agent.audio import AudioFrame
 from omni_agent.conversation import ToolCall, ToolResult, assistant, user
 from omni_agent.server.app import create_app
-from omni_agent.server.host import PersonaCard, Readiness
+from omni_agent.server.host import CallRequest, PersonaCard, Readiness
 from omni_agent.transport import ChoosePersona, Incoming, Interrupt, Transport, UserText, VideoFrame
 from tests.page.driving import call, until
 from tests.page.scripted import loopback_only, serving
@@ -49,7 +49,7 @@ class Rehearsed:
         self.arrived: list[Incoming] = []
         self.over = 0
 
-    async def serve_call(self, transport: Transport, persona: str | None) -> None:
+    async def serve_call(self, transport: Transport, request: CallRequest) -> None:
         try:
             async for arrival in transport.frames():
                 if not isinstance(arrival, AudioFrame):

@@ -14,7 +14,7 @@ from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack
 
 from omni_agent.audio import AudioFrame
 from omni_agent.server.app import create_app
-from omni_agent.server.host import PersonaCard, Readiness
+from omni_agent.server.host import CallRequest, PersonaCard, Readiness
 from omni_agent.server.options import ServerOptions
 from omni_agent.transport import Incoming, Transport
 
@@ -36,8 +36,8 @@ class ScriptedHost:
         self.ended = asyncio.Event()
         self.news = asyncio.Event()
 
-    async def serve_call(self, transport: Transport, persona: str | None) -> None:
-        self.chosen.append(persona)
+    async def serve_call(self, transport: Transport, request: CallRequest) -> None:
+        self.chosen.append(request.persona)
         try:
             if self.script is not None:
                 await self.script(transport, self)

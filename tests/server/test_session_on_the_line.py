@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from omni_agent.call import Outfit, Stages
 from omni_agent.persona import Persona
+from omni_agent.server.host import CallRequest
 from omni_agent.session import Session
 from omni_agent.testing import FixedWardrobe, ScriptedTalker, ScriptedThinker, call
 from omni_agent.tools import tool
@@ -32,11 +33,16 @@ class Rehearsal(ScriptedHost):
         super().__init__()
         self._outfit = Outfit(persona, {"order_status": order_status}, ())
         self._stages = Stages(thinker, ScriptedTalker(ms_per_character=20), None)
+        self.ids: list[str] = []
 
-    async def serve_call(self, transport: Transport, persona: str | None) -> None:
+    async def serve_call(self, transport: Transport, request: CallRequest) -> None:
         try:
             wardrobe = FixedWardrobe(self._outfit)
-            await Session(self._stages, transport, wardrobe, idle_s=60).run()
+            session = Session(
+                self._stages, transport, wardrobe, call_id=request.id, caller=request.caller
+            )
+            self.ids.append(session.id)
+            await session.run()
         finally:
             self.ended.set()
 
@@ -67,7 +73,11 @@ async def test_a_typed_question_is_looked_up_answered_and_interrupted(caller: Ca
     )
     host = Rehearsal(thinker, Persona(name="test", fillers=(), greeting="Hello there."))
     async with Server(host) as server:
-        await caller.accept((await server.post(await caller.offer())).text)
+        answered = await server.post(await caller.offer())
+        await caller.accept(answered.text)
+        created = await caller.until("session.created")
+        assert answered.headers["location"].endswith(f"/{created['session']['id']}")
+        assert host.ids == [created["session"]["id"]]  # one id for a call everywhere
         await caller.say(type="session.update", session={"omni": {"extensions": True}})
         await caller.hear(loud=100)
         greeting = await nth(caller, "response.done", 1)

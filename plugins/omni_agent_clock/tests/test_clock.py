@@ -23,7 +23,7 @@ from omni_agent.testing.virtual import virtual_time
 class Call:
     """A call that remembers what was said and shown."""
 
-    session_id = "s"
+    session_id, caller = "s", "anna"
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = {}
