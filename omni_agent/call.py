@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from omni_agent.conversation import Conversation, ImagePart, Item, Message
 from omni_agent.ears import Ears
-from omni_agent.errors import OmniAgentError
 from omni_agent.events import ErrorOccurred, Event
 from omni_agent.ledger import Ledger
 from omni_agent.listening import Spawn, UserTurn
@@ -99,8 +98,7 @@ class Call:
 
     def report(self, source: str, error: BaseException) -> None:
         """Tell the client and every observer that something failed and the call goes on."""
-        message = str(error) if isinstance(error, OmniAgentError) else repr(error)
-        self.emit(ErrorOccurred(self.now(), source, message))
+        self.emit(ErrorOccurred.of(self.now(), source, error))
 
     def pictures(self) -> tuple[ImagePart, ...]:
         """The latest camera frame, for a Thinker that sees."""

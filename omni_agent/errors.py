@@ -16,7 +16,8 @@
     └── ProtocolError           a client message that cannot be understood
 
 Messages say what is wrong, where, and what to do; the subject is also an
-attribute, so callers never parse messages.
+attribute, so callers never parse messages. They are for whoever runs the agent and may
+name addresses and files; ``public`` is what the person on the line may be told.
 """
 
 from __future__ import annotations
@@ -25,11 +26,34 @@ from pathlib import Path
 
 
 class OmniAgentError(Exception):
-    """Root of every deliberate error."""
+    """Root of every deliberate error.
+
+    ``public``: a sentence for callers, without addresses, paths, keys or other people's
+    words; by default its class's.
+    """
+
+    public: str = "Something went wrong."
+
+    def __init__(self, message: str = "", *, public: str | None = None) -> None:
+        if public is not None:
+            self.public = public
+        super().__init__(message)
+
+
+def public(error: BaseException) -> str:
+    """What callers may be told of an error, whatever it is."""
+    return error.public if isinstance(error, OmniAgentError) else OmniAgentError.public
+
+
+def detail(error: BaseException) -> str:
+    """What those who run the agent are told of it."""
+    return str(error) if isinstance(error, OmniAgentError) else repr(error)
 
 
 class ConfigError(OmniAgentError):
     """An option, setting or file that the user wrote is wrong."""
+
+    public = "The agent is not set up correctly."
 
 
 class PersonaError(ConfigError):
@@ -38,14 +62,20 @@ class PersonaError(ConfigError):
     ``line`` is 1-based; 0 when the problem is the file as a whole.
     """
 
-    def __init__(self, path: Path | str, line: int, reason: str) -> None:
+    public = "This persona cannot be used at the moment."
+
+    def __init__(
+        self, path: Path | str, line: int, reason: str, *, public: str | None = None
+    ) -> None:
         self.path, self.line, self.reason = Path(path), line, reason
         where = f"{path}:{line}" if line else f"{path}"
-        super().__init__(f"{where}: {reason}")
+        super().__init__(f"{where}: {reason}", public=public)
 
 
 class PluginError(OmniAgentError):
     """A plugin that cannot be loaded; the rest of the agent goes on without it."""
+
+    public = "A plugin of the agent does not work."
 
     def __init__(self, plugin: str, reason: str) -> None:
         self.plugin, self.reason = plugin, reason
@@ -55,6 +85,8 @@ class PluginError(OmniAgentError):
 class ModelStoreError(OmniAgentError):
     """A model file that is missing, damaged or cannot be fetched."""
 
+    public = "A model of the agent is missing."
+
     def __init__(self, model: str, reason: str) -> None:
         self.model, self.reason = model, reason
         super().__init__(f"model {model!r}: {reason}")
@@ -63,13 +95,29 @@ class ModelStoreError(OmniAgentError):
 class EngineError(OmniAgentError):
     """A model stage failed; the session apologises and goes on."""
 
+    public = "A part of the agent failed; the call goes on."
+
 
 class EngineUnavailable(EngineError):
-    """The engine is not installed, not running or cannot run on this machine."""
+    """The engine is not installed, not running or cannot run on this machine.
+
+    ``may_recover``: waiting could help, because it may be starting or restarting; False
+    when somebody has to change something first.
+    """
+
+    public = "A part of the agent is not available at the moment."
+
+    def __init__(
+        self, message: str = "", *, may_recover: bool = False, public: str | None = None
+    ) -> None:
+        self.may_recover = may_recover
+        super().__init__(message, public=public)
 
 
 class ToolError(OmniAgentError):
     """Raise from a tool: the message is the tool's result and goes to the Thinker."""
+
+    public = "A tool of the agent failed."
 
 
 class ToolArgumentsError(ToolError):
@@ -83,18 +131,26 @@ class ToolArgumentsError(ToolError):
 class TransportError(OmniAgentError):
     """The line to the user failed."""
 
+    public = "The connection failed."
+
 
 class SignallingError(TransportError):
-    """A call that cannot be set up. ``status`` is the HTTP status to answer with."""
+    """A call that cannot be set up, in words for the caller.
+
+    ``status`` is the HTTP status to answer with.
+    """
 
     def __init__(self, status: int, reason: str) -> None:
         self.status, self.reason = status, reason
-        super().__init__(reason)
+        super().__init__(reason, public=reason)
 
 
 class ProtocolError(OmniAgentError):
-    """A client message that cannot be understood. ``field`` names the offending part."""
+    """A client message that cannot be understood, in words for the client.
+
+    ``field`` names the offending part.
+    """
 
     def __init__(self, reason: str, *, field: str | None = None) -> None:
         self.reason, self.field = reason, field
-        super().__init__(reason)
+        super().__init__(reason, public=reason)

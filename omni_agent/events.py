@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from omni_agent.conversation import Item
+from omni_agent.errors import detail, public
 
 Activity = Literal["listening", "hearing", "thinking", "speaking"]
 
@@ -209,11 +210,20 @@ class Waterfall:
 
 @dataclass(frozen=True, slots=True)
 class ErrorOccurred:
-    """Something failed and the call goes on. ``message`` is fit for the user's eyes."""
+    """Something failed and the call goes on.
+
+    message: fit for the caller's eyes. detail: for those who run or develop the agent; it
+    may name addresses, paths and what servers said, and reaches no caller.
+    """
 
     at: float
     source: str
     message: str
+    detail: str = ""
+
+    @classmethod
+    def of(cls, at: float, source: str, error: BaseException) -> ErrorOccurred:
+        return cls(at, source, public(error), detail(error))
 
 
 Event = (

@@ -153,6 +153,7 @@ def find(name: Path | str, search: Iterable[Path | str] = (), *, paths: bool = T
         str(name) or "''",
         0,
         f"no such persona; {hint}known are {', '.join(known) or 'none'} (looked in {places})",
+        public="There is no such persona.",
     )
 
 

@@ -221,7 +221,7 @@ class Reply:
 
     def _failed(self, source: str, error: EngineError) -> None:
         log.error("%s failed", source, exc_info=error)
-        self._emit(events.ErrorOccurred(self._now(), source, str(error)))
+        self._emit(events.ErrorOccurred.of(self._now(), source, error))
 
     # -- fillers ------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from omni_agent.agent import Agent
-from omni_agent.errors import ConfigError, OmniAgentError
+from omni_agent.errors import ConfigError, OmniAgentError, detail, public
 from omni_agent.server.app import create_app
 from omni_agent.server.host import CallRequest, PersonaCard, Readiness
 from omni_agent.server.options import ServerOptions
@@ -27,12 +27,13 @@ class AgentHost:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        self._failure: str | None = None
+        self._failure: Exception | None = None
 
     @property
     def readiness(self) -> Readiness:
         if self._failure is not None:
-            return Readiness(False, self._failure, failed=True)
+            why = self._failure
+            return Readiness(False, public(why), failed=True, detail=detail(why))
         return Readiness(self._agent.ready, self._agent.progress)
 
     @property
@@ -68,10 +69,10 @@ class AgentHost:
             await self._agent.start()
         except OmniAgentError as error:
             log.error("the agent could not start: %s", error)
-            self._failure = str(error)
+            self._failure = error
         except Exception as error:
             log.exception("the agent could not start")
-            self._failure = f"{type(error).__name__}: {error}"
+            self._failure = error
 
 
 def create_agent_app(agent: Agent, options: ServerOptions | None = None) -> Starlette:

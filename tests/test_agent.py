@@ -141,7 +141,7 @@ async def test_a_persona_file_is_reloaded_between_turns_and_a_broken_one_is_repo
         path.write_text("---\nname: Guide\npatience: 3\n---\nBroken.")
         await stage.user("Say something more.")
         problem = await stage.until(events.ErrorOccurred)
-        assert "guide.md:3" in problem.message
+        assert "guide.md:3" in problem.detail
         assert await stage.agent() == "Three."
         line.hang_up()
     assert [request.instructions for request in thinker.requests] == [
@@ -184,14 +184,17 @@ def test_a_port_in_use_is_named_with_a_way_out() -> None:
             bind("127.0.0.1", port)
 
 
-def test_the_server_answers_while_models_start_and_tells_why_they_cannot() -> None:
+def test_the_server_answers_while_models_start_and_the_log_tells_why_they_cannot(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     agent = Agent(PERSONA, plugins=[Studio(failing="talker")], engine="studio")
     with TestClient(agent.app(), base_url="http://localhost") as client:
         health = client.get("/healthz")
         while health.json()["status"] == "starting":
             health = client.get("/healthz")
         assert health.status_code == 503
-        assert health.json()["progress"] == "no talker on this machine"
+        assert health.json()["progress"] == EngineUnavailable.public
+        assert "no talker on this machine" in caplog.text
         assert client.get("/").status_code == 200
 
 

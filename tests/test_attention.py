@@ -117,7 +117,7 @@ async def test_what_failing_ears_could_not_understand_is_not_answered() -> None:
     async with rehearse(ScriptedThinker(["Pardon?"], ["Yes."], hears=True)) as stage:
         stage.ears.error = EngineError("ears lost")
         await stage.user("Can anybody hear me?")
-        assert "ears lost" in (await stage.until(events.ErrorOccurred)).message
+        assert "ears lost" in (await stage.until(events.ErrorOccurred)).detail
         stage.ears.error = None
         await stage.user("Can anybody hear me now?")
         assert await stage.agent() == "Yes."

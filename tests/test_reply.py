@@ -116,7 +116,7 @@ def test_a_thinker_that_dies_is_apologised_for_and_the_next_turn_works(
         async with rehearse(thinker) as stage:
             await stage.user("Where is Ann, please?")
             assert await stage.agent() == said
-            assert [(e.source, e.message) for e in stage.seen(events.ErrorOccurred)] == [
+            assert [(e.source, e.detail) for e in stage.seen(events.ErrorOccurred)] == [
                 ("thinker", "the engine died")
             ]
             await stage.user("Where is Ann, I said?")

@@ -139,7 +139,7 @@ async def test_a_failing_thinker_is_apologised_for_and_the_call_goes_on() -> Non
     async with rehearse(thinker) as stage:
         await stage.user("Hello there, how are you?")
         assert "went wrong" in await stage.agent()
-        assert [e.message for e in stage.seen(events.ErrorOccurred)] == ["out of memory"]
+        assert [e.detail for e in stage.seen(events.ErrorOccurred)] == ["out of memory"]
         await stage.user("Are you still there, my friend?")
         assert await stage.agent() == "I am back."
 
@@ -156,7 +156,7 @@ async def test_a_failing_filter_voices_nothing_of_what_it_should_have_filtered()
     async with rehearse(thinker, filters=[broken]) as stage:
         await stage.user("Tell me the secret, please.")
         failed = await stage.until(events.ErrorOccurred)
-        assert "filter bug" in failed.message
+        assert "filter bug" in failed.detail
         await stage.until(events.UtteranceFinished)
         assert all("42" not in spoken.text for spoken in stage.seen(events.SpokenText))
 
@@ -176,7 +176,7 @@ async def test_failing_ears_are_reported_and_the_call_goes_on() -> None:
     async with rehearse(ScriptedThinker(["Yes, I am."])) as stage:
         stage.ears.error = EngineError("ears lost")
         await stage.user("Can anybody hear me?")
-        assert "ears lost" in (await stage.until(events.ErrorOccurred)).message
+        assert "ears lost" in (await stage.until(events.ErrorOccurred)).detail
         stage.ears.error = None
         await stage.user("Can anybody hear me now?")
         assert await stage.agent() == "Yes, I am."
@@ -337,7 +337,7 @@ async def test_another_persona_takes_over_between_turns() -> None:
         assert [r.instructions for r in thinker.requests] == ["You are A.", "You are B."]
         assert [v.speaker for v in talker.voices] == [None, "chelsie"]
         stage.line.put(ChoosePersona("nobody"))
-        assert "nobody" in (await stage.until(events.ErrorOccurred)).message
+        assert "nobody" in (await stage.until(events.ErrorOccurred)).detail
 
 
 @virtual_time

@@ -135,7 +135,7 @@ class _Narrator:
             case events.Waterfall() if event.marks:
                 _draw(event)
             case events.ErrorOccurred():
-                err.print(f"[red]{event.source}:[/] {event.message}")
+                err.print(f"[red]{event.source}:[/] {event.detail or event.message}")
             case _:
                 pass
 
@@ -178,7 +178,7 @@ class _Typist:
             case events.ToolFinished():
                 out.print(f"[yellow]{event.name}[/] [dim]{event.output}[/]")
             case events.ErrorOccurred():
-                err.print(f"[red]{event.source}:[/] {event.message}")
+                err.print(f"[red]{event.source}:[/] {event.detail or event.message}")
             case _:
                 pass
 

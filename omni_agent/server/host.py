@@ -21,11 +21,15 @@ class PersonaCard:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """progress: one line on what is going on, or why it failed; fit for the user's eyes."""
+    """progress: one line on what is going on, or that it failed; fit for the caller's eyes.
+
+    detail: why it failed, for those who run the agent.
+    """
 
     ready: bool
     progress: str = ""
     failed: bool = False
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ async def test_what_the_server_cannot_speak_is_an_error_the_call_survives() -> N
     async with call(wrong, sse(*reply(["Yes."], [tone(2400)]))) as (stage, _):
         failed = await stage.until(events.ErrorOccurred)
         assert failed.source == "talker"
-        assert "said something else" in failed.message
+        assert "said something else" in failed.detail
         stage.types("Hi")
         assert (await stage.agent(), await stage.agent()) == ("", "Yes.")
 
@@ -106,7 +106,7 @@ async def test_why_the_server_does_not_think_is_told_in_its_own_words() -> None:
         stage.types("Hi")
         failed = await stage.until(events.ErrorOccurred)
         assert failed.source == "thinker"
-        assert "no tool parser" in failed.message
+        assert "no tool parser" in failed.detail
 
 
 def test_a_base_url_leaves_a_thinker_that_is_a_server_in_its_place() -> None:
