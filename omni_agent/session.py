@@ -80,8 +80,9 @@ class Session:
 
     ``run`` returns when the user hangs up, says goodbye, is silent for
     ``idle_s`` seconds, or ``end`` is called. Cancelling it ends the call at
-    once; what was heard by then is kept. call_id: its name everywhere; None makes
-    one. caller: whose call it is, for tools; empty when nobody knows.
+    once, with the reason ``shutdown``; what was heard by then is kept. call_id: its
+    name everywhere; None makes one. caller: whose call it is, for tools; empty when
+    nobody knows.
     """
 
     def __init__(
@@ -148,6 +149,8 @@ class Session:
         except* _Over:
             pass
         finally:
+            if (running := asyncio.current_task()) is not None and running.cancelling():
+                self.end("shutdown")
             await self._close()
 
     def _listen(self) -> None:

@@ -358,6 +358,25 @@ async def test_hanging_up_in_the_middle_releases_everything_and_keeps_what_was_h
 
 
 @virtual_time
+async def test_a_session_that_is_cancelled_says_shutdown_and_keeps_what_was_heard() -> None:
+    line, ears = InProcessTransport(), ScriptedEars()
+    outfit = Outfit(Persona(name="test", greeting="Good " * 100, fillers=()), {}, ())
+    session = Session(
+        Stages(ScriptedThinker(), ScriptedTalker(), ears), line, FixedWardrobe(outfit)
+    )
+    running = asyncio.create_task(session.run())
+    stage = Stage(session, line, ears)
+    await stage.until(events.PlaybackStarted)
+    await asyncio.sleep(1)
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
+    assert (await stage.until(events.SessionEnded)).reason == "shutdown"
+    assert 3 <= len(stage.transcript[-1][1].split()) <= 20
+    assert line.closed
+
+
+@virtual_time
 async def test_a_camera_picture_reaches_a_thinker_that_sees() -> None:
     thinker = ScriptedThinker(["A cat."])
     thinker.sees = True

@@ -25,13 +25,7 @@ def create_app(
     answer: how offers are answered; None takes the installed WebRTC transport.
     """
     options = options or ServerOptions()
-    calls = Calls(
-        host,
-        options.limits,
-        answer=answer,
-        ice_servers=options.ice_servers,
-        allow_private=options.allow_private,
-    )
+    calls = Calls(host, options, answer=answer)
     desk = Desk(host, calls, options)
 
     @asynccontextmanager

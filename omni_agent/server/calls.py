@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from omni_agent.conversation import new_id
 from omni_agent.errors import SignallingError
+from omni_agent.server.call_log import CallLog
 from omni_agent.server.client_messages import SessionConfig
 from omni_agent.server.host import CallRequest, Host
-from omni_agent.server.limits import Limits
+from omni_agent.server.ice import IceServers
 from omni_agent.server.line import AnswerOffer, MediaLine, load_transport
 from omni_agent.server.metrics import Metrics
+from omni_agent.server.options import ServerOptions
 from omni_agent.server.realtime import Realtime
 from omni_agent.server.realtime_transport import RealtimeTransport
 from omni_agent.server.wire import Facts, Json, SessionState
@@ -33,15 +34,15 @@ class Calls:
     def __init__(
         self,
         host: Host,
-        limits: Limits,
+        options: ServerOptions,
         *,
         answer: AnswerOffer | None = None,
-        ice_servers: Sequence[Mapping[str, Any]] = (),
-        allow_private: bool = False,
     ) -> None:
-        self._host, self._limits, self._answer = host, limits, answer
-        self._ice_servers, self._allow_private = tuple(ice_servers), allow_private
+        self._host, self._options, self._answer = host, options, answer
+        self._limits = options.limits
+        self.ice_servers = IceServers(options.ice_servers, options.network.turn_secret)
         self._lines: dict[str, MediaLine] = {}
+        self._talking: dict[str, asyncio.Task[None]] = {}
         self._pending = 0
         self._tasks: asyncio.TaskGroup | None = None
         self._scope: asyncio.Task[None] | None = None
@@ -60,8 +61,16 @@ class Calls:
                 yield
             finally:
                 self._tasks = None
-                for call_id in list(self._lines):
-                    await self.hang_up(call_id)
+                await self._shut_down()
+
+    async def _shut_down(self) -> None:
+        """End all calls at the same time; a session that is cancelled tells its client why."""
+        talking = list(self._talking.values())
+        for one in talking:
+            one.cancel()
+        if talking:
+            await asyncio.wait(talking, timeout=self._limits.hang_up_s)
+        await asyncio.gather(*(line.aclose() for line in self._lines.values()))
 
     async def _own_scope(self) -> asyncio.TaskGroup:
         if self._tasks is None:
@@ -103,10 +112,11 @@ class Calls:
             tasks = await self._own_scope()
             if self._answer is None:
                 self._answer = load_transport()
+            call_id = new_id("rtc")
             line, answer = await self._answer(
                 offer,
-                ice_servers=self._ice_servers,
-                allow_private=self._allow_private,
+                ice_servers=self.ice_servers.minted(call_id),
+                allow_private=self._options.allow_private,
                 on_late=self.metrics.lateness.observe,
                 connect_s=self._limits.connect_s,
                 max_media=self._limits.media,
@@ -117,7 +127,7 @@ class Calls:
         if self._tasks is not tasks:  # the server began to stop meanwhile
             await line.aclose()
             raise SignallingError(503, "the server is stopping")
-        request = CallRequest(new_id("rtc"), chosen, caller)
+        request = CallRequest(call_id, chosen, caller)
         self._lines[request.id] = line
         self.metrics.started += 1
         tasks.create_task(self._serve(request, line, session), name=request.id)
@@ -167,24 +177,32 @@ class Calls:
         self, request: CallRequest, line: MediaLine, session: SessionConfig | None
     ) -> None:
         """One call, from the answer to the end of its session and its line."""
+        facts, noted, failed = self._facts(request.persona), CallLog(request.id), False
+        noted.begin(facts.persona, self.active, self._limits.calls)
         try:
-            protocol = Realtime(self._facts(request.persona), session_id=request.id)
+            protocol = Realtime(facts, session_id=request.id)
             if session is not None:
                 protocol.configure(session)
+            transport = RealtimeTransport(line, protocol, noted.see)
             async with asyncio.TaskGroup() as pair:
-                talking = pair.create_task(self._talk(line, protocol, request))
+                talking = pair.create_task(self._talk(transport, request))
                 await line.run()
                 await asyncio.wait([talking], timeout=self._limits.hang_up_s)
                 talking.cancel()
         except Exception:  # one call's failure is its own; the others go on
+            failed = True
             self.metrics.failed += 1
             log.exception("call %s failed", request.id)
         finally:
             await line.aclose()
             self._lines.pop(request.id, None)
+            noted.end(getattr(line, "end_reason", ""), failed=failed)
 
-    async def _talk(self, line: MediaLine, protocol: Realtime, request: CallRequest) -> None:
+    async def _talk(self, transport: RealtimeTransport, request: CallRequest) -> None:
+        if (session := asyncio.current_task()) is not None:
+            self._talking[request.id] = session
         try:
-            await self._host.serve_call(RealtimeTransport(line, protocol), request)
+            await self._host.serve_call(transport, request)
         finally:
-            await line.aclose()
+            self._talking.pop(request.id, None)
+            await transport.aclose()

@@ -183,13 +183,12 @@ class Desk:
             raise _Refused(401, "this server's API key is needed (Authorization: Bearer …)")
         session = _wrapped_session(await self._body(request))
         token = self._tokens.mint(session)
-        ice_servers = [dict(server) for server in self._options.ice_servers]
         return JSONResponse(
             {
                 "value": token.value,
                 "expires_at": int(token.expires),
                 "session": self._calls.session_json(session),
-                "ice_servers": ice_servers,
+                "ice_servers": self._calls.ice_servers.minted("page"),
             },
             headers={"Cache-Control": "no-store"},
         )

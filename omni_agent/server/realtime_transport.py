@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from omni_agent.audio import AudioFrame
 from omni_agent.events import Event
@@ -16,10 +16,15 @@ log = logging.getLogger(__name__)
 
 
 class RealtimeTransport:
-    """Implements :class:`omni_agent.transport.Transport` over a line and a protocol."""
+    """Implements :class:`omni_agent.transport.Transport` over a line and a protocol.
 
-    def __init__(self, line: MediaLine, protocol: Realtime) -> None:
-        self._line, self._protocol = line, protocol
+    watch: told of every event, as the client is.
+    """
+
+    def __init__(
+        self, line: MediaLine, protocol: Realtime, watch: Callable[[Event], None] | None = None
+    ) -> None:
+        self._line, self._protocol, self._watch = line, protocol, watch
         self._send(protocol.opening())
 
     async def frames(self) -> AsyncIterator[Incoming]:
@@ -35,6 +40,8 @@ class RealtimeTransport:
 
     def notify(self, event: Event) -> None:
         try:
+            if self._watch is not None:
+                self._watch(event)
             self._send(self._protocol.on_event(event))
         except Exception:  # telling the client must never break the call it tells of
             log.exception("an event could not be told: %r", event)

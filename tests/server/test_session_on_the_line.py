@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from typing import Any
 
+import pytest
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
@@ -45,6 +48,22 @@ class Rehearsal(ScriptedHost):
             await session.run()
         finally:
             self.ended.set()
+
+
+EXTENDED = '{"type": "realtime", "omni": {"extensions": true}}'
+
+
+async def connect(server: Server, caller: Caller) -> str:
+    """A call with the extension events; its id as the client is told it."""
+    form = {
+        "sdp": (None, await caller.offer(), "application/sdp"),
+        "session": (None, EXTENDED, "application/json"),
+    }
+    headers = {"authorization": f"Bearer {await server.token()}"}
+    reply = await server.http.post("/v1/realtime/calls", files=form, headers=headers)
+    await caller.accept(reply.text)
+    await caller.until("session.created")
+    return reply.headers["location"].rsplit("/", 1)[1]
 
 
 async def ask(caller: Caller, text: str) -> None:
@@ -106,3 +125,35 @@ async def test_a_typed_question_is_looked_up_answered_and_interrupted(caller: Ca
     for message in caller.messages:
         if not message["type"].startswith("omni."):
             STANDARD.validate_python(message)
+
+
+async def test_a_server_that_stops_tells_every_caller_so_before_the_line_closes(
+    caller: Caller,
+) -> None:
+    host = Rehearsal(ScriptedThinker(), Persona(name="Test", greeting="Hello " * 50))
+    callers = [caller, Caller(), Caller()]
+    async with Server(host) as server:
+        for one in callers:
+            await connect(server, one)
+            await one.hear()
+    for one in callers:
+        assert (await one.until("omni.session.ended"))["reason"] == "shutdown"
+        await one.peer.close()
+
+
+async def test_the_log_says_when_a_call_begins_and_how_it_ended_under_the_id_the_caller_knows(
+    caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "omni_agent.server")
+    host = Rehearsal(ScriptedThinker(["Yes."]), Persona(name="Test"))
+    async with Server(host) as server:
+        call_id = await connect(server, caller)
+        await ask(caller, "Is it?")
+        await nth(caller, "response.done", 1)
+        await server.http.delete(f"/v1/realtime/calls/{call_id}")
+    begins, ended = (
+        r.getMessage() for r in caplog.records if r.name == "omni_agent.server.call_log"
+    )
+    assert begins == f"call {call_id} begins: persona concierge, 1 of 16 lines"
+    assert re.fullmatch(rf"call {call_id} ended after \d+ s: hangup, 1 turns", ended)
+    assert host.ids == [call_id]
