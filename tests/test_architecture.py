@@ -17,6 +17,7 @@ PACKAGE = ROOT / "omni_agent"
 
 NOUNS = {
     "audio",
+    "distribution",
     "errors",
     "conversation",
     "streams",

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from omni_agent import persona as personas_module
 from omni_agent.cli.options import EngineName, Light, Model
+from omni_agent.distribution import install
 from omni_agent.errors import OmniAgentError
 from omni_agent.hookspecs import EngineOptions, Finding
 from omni_agent.registry import Registry
@@ -40,9 +41,7 @@ def examine(engine: str, options: EngineOptions) -> Iterator[Finding]:
 def _transport() -> Finding:
     missing = [name for name in ("aiortc", "av") if importlib.util.find_spec(name) is None]
     if missing:
-        return Finding(
-            "extra webrtc", f"missing: {', '.join(missing)}", "pip install 'omni_agent[webrtc]'"
-        )
+        return Finding("extra webrtc", f"missing: {', '.join(missing)}", install("webrtc"))
     return Finding("extra webrtc", "installed")
 
 

@@ -18,6 +18,7 @@ import time
 import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -230,11 +231,10 @@ class Registry:
 
 def _size(folder: Path, piece: Piece) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except OSError:  # pip deletes while we look
-            continue
+    for here, _, names in os.walk(folder):  # unlike rglob, at ease when pip deletes a folder
+        for name in names:
+            with suppress(OSError):  # or a file
+                total += os.stat(os.path.join(here, name)).st_size
     return min(total, piece.size)
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from omni_agent.audio import AudioFrame
+from omni_agent.distribution import install
 from omni_agent.errors import TransportError
 from omni_agent.transport import Heard, PlayoutFinished, PlayoutStarted, VideoFrame
 
@@ -68,6 +69,6 @@ def load_transport(name: str = "webrtc") -> AnswerOffer:
     except ImportError as error:
         raise TransportError(
             f"transport {name!r} needs packages that are missing ({error}); "
-            f"install them with: pip install 'omni_agent[{name}]'"
+            f"install them with: {install(name)}"
         ) from error
     return answer

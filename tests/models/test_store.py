@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import shutil
 import subprocess
@@ -11,13 +12,14 @@ import tempfile
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from omni_agent.errors import ModelStoreError
-from omni_agent.models import MODELS, Model, ModelFile, ModelStore, Progress, sources
+from omni_agent.models import MODELS, Model, ModelFile, ModelStore, Piece, Progress, sources
 from omni_agent.models.store import default_root
 
 from .conftest import CONTENT, Server, serving
@@ -49,6 +51,22 @@ def test_the_hub_is_asked_first_and_the_file_is_the_path(server: Server, root: P
     assert leftovers(root) == DONE
     assert seen[-1].done == seen[-1].total == len(CONTENT)
     assert [p.done for p in seen] == sorted(p.done for p in seen)
+
+
+def test_a_folder_that_pip_deletes_while_it_is_measured_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "wheel").write_bytes(b"123")
+    scan = os.scandir
+
+    def scandir(path: str | os.PathLike[str] = ".") -> Any:
+        if os.fspath(path).endswith("gone"):
+            raise FileNotFoundError(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert sources._size(tmp_path, Piece("p==1", "", "p/data", 1000)) == 3
 
 
 def test_a_fetched_model_is_not_fetched_again(server: Server, root: Path) -> None:

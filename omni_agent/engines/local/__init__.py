@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from omni_agent.distribution import install
 from omni_agent.errors import EngineUnavailable
 from omni_agent.hookspecs import EngineOptions, Finding, hookimpl
 
@@ -83,9 +84,7 @@ async def start_ears(options: EngineOptions) -> Ears:
 def _need(*packages: str) -> None:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
-        raise EngineUnavailable(
-            f"the local engine needs {', '.join(missing)}: pip install 'omni_agent[local]'"
-        )
+        raise EngineUnavailable(f"the local engine needs {', '.join(missing)}: {install('local')}")
 
 
 async def _model(name: str, options: EngineOptions) -> Path:

@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import Iterator
 
+from omni_agent.distribution import install
 from omni_agent.engines.local import (
     LANGUAGE_MODEL,
     LIGHT_LANGUAGE_MODEL,
@@ -28,7 +29,7 @@ def examine(options: EngineOptions) -> Iterator[Finding]:
     yield Finding(
         "extra local",
         f"missing: {', '.join(missing)}" if missing else "installed",
-        "pip install 'omni_agent[local]'" if missing else "",
+        install("local") if missing else "",
     )
     language_model = LIGHT_LANGUAGE_MODEL if options.light else LANGUAGE_MODEL
     yield _model(LIGHT_WHISPER if options.light else WHISPER)

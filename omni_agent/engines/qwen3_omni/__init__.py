@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from omni_agent.distribution import install
 from omni_agent.errors import EngineUnavailable
 from omni_agent.hookspecs import EngineOptions, Finding, hookimpl
 
@@ -136,5 +137,5 @@ def _directory(model: str, report: Callable[[str], None]) -> Path:
 def _not_installed(error: ImportError) -> EngineUnavailable:
     return EngineUnavailable(
         f"the {NAME} engine is not installed ({error.name} is missing): "
-        "pip install 'omni_agent[qwen3-omni,vllm]'"
+        + install("qwen3-omni", "vllm")
     )

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from omni_agent.distribution import install
 from omni_agent.engines.qwen3_omni.model_files import ModelFiles, Weights, in_words
 from omni_agent.errors import EngineUnavailable
 from omni_agent.hookspecs import EngineOptions, Finding
 
-INSTALL = "pip install 'omni_agent[qwen3-omni,vllm]'"
+INSTALL = install("qwen3-omni", "vllm")
 _REINSTALL = "pip install --force-reinstall 'torch>=2.8,<3', then ask the doctor again"
 CACHES = 0.08
 """KV caches and activations beside the weights, as a share of them: 5.6 GB when published."""

@@ -52,7 +52,7 @@ def test_missing_packages_are_named_with_the_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     finding = examined()["extra local"]
     assert "xllamacpp" in finding.how
-    assert finding.mend == "pip install 'omni_agent[local]'"
+    assert finding.mend == "pip install 'omni-voice-agent[local]'"
 
 
 def test_too_little_memory_is_mended_by_the_light_models_while_those_fit(

@@ -154,7 +154,7 @@ def test_a_package_that_is_missing_or_does_not_fit_is_named_with_the_line_that_m
     monkeypatch.setattr(examining, "version", version)
     finding = examined()["package vllm"]
     assert finding.how == says
-    assert finding.mend == ("" if well else "pip install 'omni_agent[qwen3-omni,vllm]'")
+    assert finding.mend == ("" if well else "pip install 'omni-voice-agent[qwen3-omni,vllm]'")
 
 
 def test_examining_imports_no_model_library() -> None:
