@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
@@ -11,7 +12,8 @@ from typing import TypeVar
 
 import httpx
 
-from omni_agent.engines.remote.servers import Server, Servers
+from omni_agent.engines.remote.server import Server, read
+from omni_agent.engines.remote.servers import Servers
 from omni_agent.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,9 @@ Sleep = Callable[[float], Awaitable[None]]
 _ROUNDS = 3
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.3, 5.0
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_LONGEST_REFUSAL = 1 << 16
+_QUOTED = 200
+_WORDED = ("error", "message", "detail", "msg")
 _MISPLACED = frozenset({401, 403, 404})
 """Refusals that say more about the server than about what it was asked."""
 
@@ -96,8 +101,7 @@ async def ask(
 
 async def failure(servers: Servers, server: Server, response: httpx.Response) -> Exception:
     """What an answer that is not HTTP 200 means: Lost, or Refusal."""
-    await response.aread()
-    said, status = _words(response), response.status_code
+    said, status = words(await read(response, _LONGEST_REFUSAL)), response.status_code
     quoted = f" ({said})" if said else ""
     reason = f"{server.url} answered HTTP {status}{quoted}"
     # llama.cpp says "… is not supported" as a 500: waiting would not help.
@@ -123,14 +127,18 @@ def broken(server: Server, error: httpx.HTTPError) -> Lost:
     return Lost(server.unreachable(error))
 
 
-def _words(response: httpx.Response) -> str:
-    """The server's own words, in short."""
+def words(body: bytes) -> str:
+    """A refusal's own words, in short: OpenAI says ``error.message``, FastAPI ``detail``."""
     try:
-        said = response.json()
-        error = said.get("error", said.get("message"))
-        return str(error["message"] if isinstance(error, dict) else error or "")[:200]
-    except (ValueError, KeyError, TypeError, AttributeError):
+        said = json.loads(body)
+    except (ValueError, RecursionError):
         return ""
+    for _ in range(3):  # some wrap the error of another server, in a list or an object
+        if isinstance(said, list):
+            said = said[0] if said else ""
+        if isinstance(said, dict):
+            said = next((said[key] for key in _WORDED if said.get(key)), "")
+    return said[:_QUOTED] if isinstance(said, str) else ""
 
 
 def _wait_s(round_: int, asked: float | None) -> float:

@@ -10,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 import httpx
 
 from omni_agent.engines.remote.asking import Again, Lost, Refusal, Sleep, ask, broken, failure
-from omni_agent.engines.remote.servers import Server, Servers
+from omni_agent.engines.remote.server import Server
+from omni_agent.engines.remote.servers import Servers
 from omni_agent.engines.remote.sse import events
 from omni_agent.errors import EngineError
 

@@ -11,7 +11,7 @@ from omni_agent.engines.remote import messages
 from omni_agent.engines.remote.asking import Refusal
 from omni_agent.engines.remote.deltas import ChunkReader
 from omni_agent.engines.remote.recordings import Recordings
-from omni_agent.engines.remote.servers import Server
+from omni_agent.engines.remote.server import Server
 from omni_agent.thinker import ThinkRequest
 
 log = logging.getLogger(__name__)

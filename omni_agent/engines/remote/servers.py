@@ -7,11 +7,11 @@ import hashlib
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
 
 import httpx
 
+from omni_agent.engines.remote.server import NOT_MADE, Server, get, models
 from omni_agent.errors import ConfigError, EngineUnavailable
 
 log = logging.getLogger(__name__)
@@ -20,42 +20,8 @@ TIMEOUT = httpx.Timeout(connect=5.0, read=60.0, write=20.0, pool=5.0)
 _PATIENCE_S = 20.0
 """Silence after which a reply moves on, when another server could give it."""
 _PROBE_S = 2.0
+_ENDPOINT = "/chat/completions"
 _FIRST_BACK_OFF_S, _LONGEST_BACK_OFF_S = 1.0, 60.0
-_NOT_MADE = 501
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """name: what requests call it. origin: what it was loaded from (vLLM's ``root``), if told."""
-
-    name: str
-    origin: str = ""
-
-
-@dataclass(slots=True, eq=False)
-class Server:
-    """One address, up to and with ``/v1``.
-
-    busy: replies under way. lacks: what it has refused for good (``audio`` …).
-    aside: not asked before a probe finds it well. known: it was seen to offer the
-    model. failures: in a row. back_at: the earliest next probe, on the pool's clock.
-    """
-
-    url: str
-    busy: int = 0
-    lacks: set[str] = field(default_factory=set)
-    aside: bool = False
-    known: bool = True
-    failures: int = 0
-    back_at: float = 0.0
-
-    @property
-    def health(self) -> str:
-        """Where vLLM, llama.cpp and others tell their health: beside ``/v1``, not in it."""
-        return self.url.removesuffix("/v1") + "/health"
-
-    def unreachable(self, error: httpx.HTTPError) -> str:
-        return f"{self.url} cannot be reached ({error or type(error).__name__}): is it running?"
 
 
 class Servers:
@@ -173,67 +139,16 @@ class Servers:
     async def _look_at(self, server: Server) -> None:
         """Raises EngineUnavailable, saying why the server cannot be used."""
         if server.known:
-            status = (await self._get(server, server.health)).status_code
+            status, _ = await get(self.http, server, server.health)
             if status < 400:
                 return
-            if status >= 500 and status != _NOT_MADE:
-                raise EngineUnavailable(f"{server.url} answered HTTP {status} about its health")
-        offered = await self.models(server)
+            if status >= 500 and status != NOT_MADE:
+                raise EngineUnavailable(
+                    f"{server.url} answered HTTP {status} about its health", may_recover=True
+                )
+        offered = await models(self.http, server)
         if offered and not server.known and self.model not in [model.name for model in offered]:
-            raise EngineUnavailable(_without_model(server, self.model, offered))
-
-    # -- models --------------------------------------------------------------------------
-
-    async def models(self, server: Server) -> list[Model]:
-        """What the server offers; empty when it does not say. Raises EngineUnavailable."""
-        response = await self._get(server, f"{server.url}/models")
-        status = response.status_code
-        if status in (401, 403):
-            raise EngineUnavailable(f"{server.url} answered HTTP {status}: check the API key")
-        if status >= 500 and status != _NOT_MADE:
-            raise EngineUnavailable(f"{server.url} answered HTTP {status}: is it still starting?")
-        try:
-            rows = response.json()["data"]
-            return [Model(str(row["id"]), str(row.get("root") or "")) for row in rows]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return []  # many servers have no such list; the first reply will tell
-
-    async def meet(self, model: str | None) -> Model:
-        """Ask all servers what they offer; agree on one model, by default the first offered.
-
-        Who does not answer, or does not have what another has, is set aside with a
-        warning. Raises EngineUnavailable when nobody answers or there is no model.
-        """
-        offers: dict[Server, list[Model]] = {}
-        missing: dict[Server, str] = {}
-        answers = await asyncio.gather(*map(self.models, self.all), return_exceptions=True)
-        for server, answer in zip(self.all, answers, strict=True):
-            if isinstance(answer, EngineUnavailable):
-                missing[server] = str(answer)
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                offers[server] = answer
-        if not offers:
-            raise EngineUnavailable("; ".join(missing.values()))
-        chosen = _agreed(model, [offer for models in offers.values() for offer in models])
-        if chosen is None:
-            raise EngineUnavailable(f"{next(iter(offers)).url} offers no model: name one")
-        self.model = chosen.name
-        with_it = [s for s, models in offers.items() if chosen.name in [m.name for m in models]]
-        for server, models in offers.items():
-            if with_it and models and server not in with_it:
-                missing[server] = _without_model(server, chosen.name, models)
-        for server, reason in missing.items():
-            server.known = False
-            self.lose(server, reason)
-        return chosen
-
-    async def _get(self, server: Server, url: str) -> httpx.Response:
-        try:
-            return await self.http.get(url)
-        except httpx.HTTPError as error:
-            raise EngineUnavailable(server.unreachable(error)) from error
+            raise EngineUnavailable(server.without(self.model, offered))
 
 
 def addresses(base_url: str | None) -> list[str]:
@@ -251,19 +166,9 @@ def _checked(base_url: str) -> str:
         raise ConfigError(f"base_url {base_url!r}: {error}") from error
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigError(f"base_url {base_url!r} must begin with http:// or https://")
+    if url.path.rstrip("/").endswith(_ENDPOINT):
+        raise ConfigError(f"base_url {base_url!r} must end before {_ENDPOINT}")
     return str(url).rstrip("/")
-
-
-def _agreed(model: str | None, offered: Sequence[Model]) -> Model | None:
-    """The model by this name; one nobody lists is taken at its word (aliases, adapters)."""
-    if model is None:
-        return offered[0] if offered else None
-    return next((offer for offer in offered if offer.name == model), Model(model))
-
-
-def _without_model(server: Server, model: str, offered: Sequence[Model]) -> str:
-    has = ", ".join(offer.name for offer in offered[:5])
-    return f"{server.url} does not offer the model {model!r} (it has {has})"
 
 
 def _back_off_s(failures: int) -> float:

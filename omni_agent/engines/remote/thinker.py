@@ -12,9 +12,11 @@ import httpx
 
 from omni_agent.engines.remote.asking import Sleep
 from omni_agent.engines.remote.completions import Completions
+from omni_agent.engines.remote.meeting import meet
 from omni_agent.engines.remote.question import AUDIO, ChatQuestion
 from omni_agent.engines.remote.recordings import Recordings
-from omni_agent.engines.remote.servers import TIMEOUT, Model, Servers
+from omni_agent.engines.remote.server import Model
+from omni_agent.engines.remote.servers import TIMEOUT, Servers
 from omni_agent.thinker import ThinkRequest, Thought
 
 log = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ class OpenAIThinker:
         """
         thinker = OpenAIThinker(base_url or "", model or "", api_key, hears=hears)
         try:
-            found = await thinker.servers.meet(model)
+            found = await meet(thinker.servers, model)
         except BaseException:
             await thinker.aclose()
             raise

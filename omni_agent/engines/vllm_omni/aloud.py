@@ -13,7 +13,8 @@ import httpx
 from omni_agent.audio import AudioFrame
 from omni_agent.engines.remote.asking import Again, Sleep, ask, broken, failure
 from omni_agent.engines.remote.completions import Completions
-from omni_agent.engines.remote.servers import Server, Servers
+from omni_agent.engines.remote.server import Server
+from omni_agent.engines.remote.servers import Servers
 from omni_agent.engines.vllm_omni.pcm import PcmReader
 from omni_agent.engines.vllm_omni.question import Recital
 

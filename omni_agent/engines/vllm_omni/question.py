@@ -10,7 +10,7 @@ from omni_agent.audio import AudioFrame
 from omni_agent.engines.remote.asking import Refusal
 from omni_agent.engines.remote.question import ChatQuestion
 from omni_agent.engines.remote.recordings import Recordings
-from omni_agent.engines.remote.servers import Server
+from omni_agent.engines.remote.server import Server
 from omni_agent.engines.vllm_omni.reader import SpokenReader
 from omni_agent.engines.vllm_omni.sound import ReplySound
 from omni_agent.thinker import TextDelta, ThinkRequest

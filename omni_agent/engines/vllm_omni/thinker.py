@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+from omni_agent.engines.remote import meeting
 from omni_agent.engines.remote.asking import Sleep
 from omni_agent.engines.remote.completions import Completions
 from omni_agent.engines.remote.question import AUDIO
@@ -72,7 +73,7 @@ async def meet(base_url: str | None, model: str | None, api_key: str | None) -> 
     """The servers, agreed on a model. Raises ConfigError, EngineUnavailable."""
     servers = Servers(base_url, model or "", api_key)
     try:
-        await servers.meet(model)
+        await meeting.meet(servers, model)
     except BaseException:
         await servers.aclose()
         raise

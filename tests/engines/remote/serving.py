@@ -24,8 +24,9 @@ class Server:
     """Answers are used up in order; the last one stays. Requests are kept.
 
     health: what ``/health`` answers with; 404 is a server that has none. models: the
-    names it offers; None is a server that keeps no list. spoken: how ``/audio/speech``
-    answers; None refuses as vllm-omni does for a model that chats.
+    names it offers; None is a server that keeps no list, a number an HTTP status.
+    spoken: how ``/audio/speech`` answers; None refuses as vllm-omni does for a model
+    that chats.
     """
 
     url: str = ""
@@ -33,7 +34,7 @@ class Server:
     requests: list[tuple[dict[str, Any], str]] = field(default_factory=list)
     health: int = 404
     probes: list[str] = field(default_factory=list)
-    models: list[str] | None = field(default_factory=lambda: ["first", "second"])
+    models: list[str] | int | None = field(default_factory=lambda: ["first", "second"])
     root: str = ""
     spoken: Answer | None = None
     texts: list[dict[str, Any]] = field(default_factory=list)
@@ -54,6 +55,8 @@ class Server:
         self.probes.append("models")
         if self.models is None:
             return Response(status_code=404)
+        if isinstance(self.models, int):
+            return Response(status_code=self.models)
         return JSONResponse({"data": [{"id": name, "root": self.root} for name in self.models]})
 
     @property

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from omni_agent.engines.remote.servers import Model, Servers, addresses
-from omni_agent.errors import ConfigError, EngineUnavailable
+from omni_agent.engines.remote.servers import Servers, addresses
+from omni_agent.errors import ConfigError
 from tests.engines.remote.serving import HELLO, Clock, cluster, joined, nobody, serving
 
 THREE = "http://a/v1, http://b/v1,http://c/v1"
@@ -23,7 +23,9 @@ def test_addresses_are_separated_by_commas_and_each_counts_once() -> None:
     assert addresses(given) == ["http://a:1/v1", "https://b/v1"]
 
 
-@pytest.mark.parametrize("given", [None, "", " , ", "http://a/v1, b:8000"])
+@pytest.mark.parametrize(
+    "given", [None, "", " , ", "http://a/v1, b:8000", "http://a/v1/chat/completions"]
+)
 def test_an_address_that_is_none_is_a_config_error(given: str | None) -> None:
     with pytest.raises(ConfigError, match="base_url"):
         addresses(given)
@@ -110,71 +112,4 @@ async def test_a_server_without_a_health_address_is_asked_for_its_models() -> No
         pool.lose(pool.all[0], "no")
         assert await pool.revive() is pool.all[0]
         assert server.probes == ["health", "models"]
-        await pool.aclose()
-
-
-async def test_all_servers_agree_on_the_model_and_who_lacks_it_is_set_aside(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    clock = Clock()
-    async with cluster(HELLO, HELLO, HELLO) as servers:
-        has, lacks, silent = servers
-        has.models, lacks.models, silent.models = ["big"], ["small"], None
-        pool = Servers(joined(servers), clock=clock)
-        assert await pool.meet("big") == Model("big")
-        assert [server.aside for server in pool.all] == [False, True, False]
-        assert f"{lacks.url} does not offer the model 'big' (it has small)" in caplog.text
-        clock.now, lacks.health = 2.0, 200
-        await pool.probe_due()
-        assert pool.all[1].aside  # it is well, and still without the model
-        clock.now, lacks.models = 60.0, ["small", "big"]
-        await pool.probe_due()
-        assert not pool.all[1].aside
-        await pool.aclose()
-
-
-async def test_without_a_name_the_first_model_offered_is_taken_and_its_origin_told() -> None:
-    async with cluster(HELLO, HELLO) as servers:
-        servers[0].models, servers[1].models, servers[1].root = None, ["m", "n"], "Qwen/Some"
-        pool = Servers(joined(servers))
-        assert await pool.meet(None) == Model("m", "Qwen/Some")
-        assert pool.model == "m"
-        await pool.aclose()
-
-
-async def test_a_model_that_nobody_lists_is_taken_at_its_word() -> None:
-    async with serving(HELLO) as server:
-        pool = Servers(server.url)
-        assert await pool.meet("an-alias") == Model("an-alias")
-        assert pool.choose() is pool.all[0]
-        await pool.aclose()
-
-
-async def test_one_server_that_answers_is_enough_and_the_others_are_warned_of(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    away = nobody()
-    async with serving(HELLO) as server:
-        pool = Servers(f"{away}, {server.url}")
-        assert await pool.meet(None) == Model("first")
-        assert pool.choose() is pool.all[1]
-        await pool.aclose()
-    assert f"{away} cannot be reached" in caplog.text
-    assert "WARNING" in caplog.text
-
-
-async def test_when_nobody_answers_all_are_named() -> None:
-    one, two = nobody(), nobody()
-    pool = Servers(f"{one},{two}")
-    with pytest.raises(EngineUnavailable, match=f"{one} cannot be reached.*{two} cannot"):
-        await pool.meet(None)
-    await pool.aclose()
-
-
-async def test_servers_without_any_model_ask_for_a_name() -> None:
-    async with serving(HELLO) as server:
-        server.models = []
-        pool = Servers(server.url)
-        with pytest.raises(EngineUnavailable, match="name one"):
-            await pool.meet(None)
         await pool.aclose()

@@ -1,0 +1,127 @@
+"""One server: its address, and what it says that it offers."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import httpx
+
+from omni_agent.errors import EngineUnavailable
+
+NOT_MADE = 501
+_LONGEST_LIST = 16 << 20
+"""Bytes. OpenRouter's list of models is about 1 MB."""
+_LIST_S = 10.0
+"""A list of models needs no model: a server that takes longer than this for one is not well."""
+_NAMED = 8
+"""Models that a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """name: what requests call it. origin: what it was loaded from (vLLM's ``root``), if told."""
+
+    name: str
+    origin: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Server:
+    """One address, up to and with ``/v1``.
+
+    busy: replies under way. lacks: what it has refused for good (``audio`` …).
+    aside: not asked before a probe finds it well. known: it was seen to offer the
+    model. failures: in a row. back_at: the earliest next probe, on the pool's clock.
+    """
+
+    url: str
+    busy: int = 0
+    lacks: set[str] = field(default_factory=set)
+    aside: bool = False
+    known: bool = True
+    failures: int = 0
+    back_at: float = 0.0
+
+    @property
+    def health(self) -> str:
+        """Where vLLM, llama.cpp and others tell their health: beside ``/v1``, not in it."""
+        return self.url.removesuffix("/v1") + "/health"
+
+    def unreachable(self, error: httpx.HTTPError) -> str:
+        why = f"{self.url} cannot be reached ({error or type(error).__name__})"
+        return (
+            f"{why}: check http or https, and its certificate"
+            if _tls(error)
+            else (f"{why}: is it running, and is the address right?")
+        )
+
+    def without(self, model: str, offered: Sequence[Model]) -> str:
+        """That it does not have the model, and what it has."""
+        names = [offer.name for offer in offered]
+        close = difflib.get_close_matches(model, names, 1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        has = ", ".join(names[:_NAMED])
+        return f"{self.url} does not offer the model {model!r} ({hint}it has {has}{more})"
+
+
+async def models(http: httpx.AsyncClient, server: Server) -> list[Model]:
+    """What the server offers; empty when it does not say. Raises EngineUnavailable."""
+    status, body = await get(http, server, f"{server.url}/models")
+    if status in (401, 403):
+        raise EngineUnavailable(f"{server.url} answered HTTP {status}: check the API key")
+    if status >= 500 and status != NOT_MADE:
+        raise EngineUnavailable(
+            f"{server.url} answered HTTP {status}: is it still starting?", may_recover=True
+        )
+    return _listed(body)
+
+
+async def right_address(http: httpx.AsyncClient, server: Server) -> str | None:
+    """The address that was probably meant, for one that lists no models; None: no idea."""
+    given = httpx.URL(server.url)
+    for meant in dict.fromkeys([f"{server.url}/v1", str(given.copy_with(raw_path=b"/v1"))]):
+        if meant == server.url:
+            continue
+        try:
+            status, body = await get(http, server, f"{meant}/models")
+        except EngineUnavailable:
+            continue
+        if status in (401, 403) or _listed(body):
+            return meant
+    return None
+
+
+async def get(http: httpx.AsyncClient, server: Server, url: str) -> tuple[int, bytes]:
+    """Status and body. Raises EngineUnavailable when there is no answer."""
+    try:
+        async with http.stream("GET", url, timeout=_LIST_S) as response:
+            return response.status_code, await read(response, _LONGEST_LIST)
+    except httpx.HTTPError as error:
+        raise EngineUnavailable(server.unreachable(error), may_recover=not _tls(error)) from error
+
+
+async def read(response: httpx.Response, most: int) -> bytes:
+    """The body's first ``most`` bytes or a little more; the rest is not read."""
+    held = bytearray()
+    async for piece in response.aiter_bytes():
+        held += piece
+        if len(held) >= most:
+            break
+    return bytes(held)
+
+
+def _listed(body: bytes) -> list[Model]:
+    """Many servers have no such list; the first reply will tell."""
+    try:
+        rows = json.loads(body)["data"]
+        return [Model(str(row["id"]), str(row.get("root") or "")) for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []
+
+
+def _tls(error: httpx.HTTPError) -> bool:
+    return "SSL" in str(error)
