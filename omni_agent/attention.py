@@ -23,7 +23,7 @@ from omni_agent.listening import (
     WordsSoFar,
 )
 from omni_agent.replies import Replies
-from omni_agent.turns import is_backchannel, is_echo, is_farewell, is_unfinished
+from omni_agent.manners import is_backchannel, is_echo, is_farewell, is_unfinished
 
 
 class Attention:

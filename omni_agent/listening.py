@@ -17,7 +17,8 @@ from omni_agent.audio import AudioFrame, Resampler
 from omni_agent.conversation import new_id
 from omni_agent.ears import EAR_RATE, Ears, Transcript
 from omni_agent.errors import EngineError
-from omni_agent.turns import Step, TurnDetector, TurnTiming, is_unfinished
+from omni_agent.manners import is_unfinished
+from omni_agent.turns import Step, TurnDetector, TurnTiming
 
 T = TypeVar("T")
 

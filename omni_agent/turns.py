@@ -1,4 +1,4 @@
-"""Turn-taking: when a user began, paused, and finished; what was only a listening noise.
+"""Turn-taking: when a user began, paused, and finished.
 
 ``Endpointer`` is a pure state machine over speech probabilities; ``TurnDetector``
 feeds it from a caller's audio and keeps the utterance.
@@ -6,7 +6,6 @@ feeds it from a caller's audio and keeps the utterance.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -142,50 +141,3 @@ class TurnDetector:
 
     async def aclose(self) -> None:
         await self._activity.aclose()
-
-
-_BACKCHANNEL = re.compile(
-    r"(?:m+[\s-]*h*m+|u+h+[\s-]*huh|h+m+|mhm|ah+|oh+|aha+|yeah|yep|yes|yup|ok|okay|right|sure|"
-    r"i see|got it|wow|cool|nice|great|really|true|exactly|go on|thanks|thank you)"
-)
-_UNFINISHED = re.compile(
-    r"(?:\b(?:and|or|but|because|so|the|a|an|to|of|for|with|in|at|on|my|your|if|that|um|uh|er|"
-    r"is|are|was|from|about|then|like|please set|i want|i need|can you|could you)|,|\.\.\.|…|-)$"
-)
-_FAREWELL = re.compile(
-    r"(?:(?:ok(?:ay)?|well|thanks|thank you|that's all|great)[ ,.!]*)*"
-    r"(?:good\s?bye|bye|bye[\s-]?bye|see you(?: later)?|talk to you later|hang up)"
-    r"(?:[ ,.!]*(?:now|then|for now|thanks|thank you|bye))*"
-)
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text.strip().strip(".!?").lower())
-
-
-def is_backchannel(text: str) -> bool:
-    """True for a listening noise such as "mm-hm" or "okay, right": not a turn."""
-    words = [part for part in re.split(r"[,.!?\s]*[,.!?][,.!?\s]*", _plain(text)) if part]
-    return bool(words) and len(words) <= 3 and all(_BACKCHANNEL.fullmatch(w) for w in words)
-
-
-def is_unfinished(text: str) -> bool:
-    """True when the words so far ask for more: "set a timer for"."""
-    plain = text.strip().lower()
-    return bool(_UNFINISHED.search(plain.rstrip(".!?") if not plain.endswith("...") else plain))
-
-
-def is_farewell(text: str) -> bool:
-    """True when the user says goodbye and nothing else."""
-    return bool(_FAREWELL.fullmatch(_plain(text)))
-
-
-def is_echo(text: str, spoken: str) -> bool:
-    """True when what was heard is what the agent itself is saying.
-
-    Three words or more, nine in ten of them in the agent's own last words: a
-    user who really interrupts does not repeat them.
-    """
-    heard = re.findall(r"[a-z']+", text.lower())
-    own = set(re.findall(r"[a-z']+", spoken.lower()))
-    return len(heard) >= 3 and sum(word in own for word in heard) >= 0.9 * len(heard)

@@ -26,7 +26,17 @@ NOUNS = {
     "signatures",
     "front_matter",
 }
-STAGES = {"tools", "text", "thinker", "talker", "ears", "transport", "turns", "listening"}
+STAGES = {
+    "tools",
+    "text",
+    "thinker",
+    "talker",
+    "ears",
+    "transport",
+    "turns",
+    "manners",
+    "listening",
+}
 CALL = {
     "ledger",
     "call",

@@ -1,0 +1,307 @@
+"""What words mean for who speaks."""
+
+from __future__ import annotations
+
+import pytest
+
+from omni_agent.manners import (
+    is_backchannel,
+    is_echo,
+    is_farewell,
+    is_hum,
+    is_patience,
+    is_question,
+    is_unfinished,
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["Mm-hm.", "Uh-huh", "Yeah, yeah.", "Okay. Right.", "I see.", "Hmm"]
+)
+def test_listening_noises_are_backchannels(text: str) -> None:
+    assert is_backchannel(text)
+
+
+@pytest.mark.parametrize("text", ["Stop.", "No.", "Wait", "Yes, but not now", "What?", ""])
+def test_words_that_want_the_turn_are_not(text: str) -> None:
+    assert not is_backchannel(text)
+
+
+def test_patience_is_not_an_answer_and_a_hum_says_nothing() -> None:
+    assert is_patience("Okay, thanks.")
+    assert not is_patience("Yes.")
+    assert is_hum("Hmm.")
+    assert not is_hum("Okay.")
+
+
+UNFINISHED = [
+    "Set a timer for",
+    "Set a timer for.",
+    "Can you set a timer for?",
+    "I want to go to the",
+    "I want to go to",
+    "I want to",
+    "I'd like to",
+    "I would like",
+    "Well, um",
+    "And then...",
+    "And then",
+    "And so",
+    "Tell me about",
+    "What about",
+    "How about",
+    "My name is",
+    "The number is",
+    "Remind me to",
+    "Send a message to",
+    "Play something by",
+    "I'm looking for",
+    "Turn on",
+    "Turn the",
+    "Put the milk in",
+    "Check the weather in",
+    "What's the weather in",
+    "I think that",
+    "Please tell me that",
+    "I need",
+    "Can you",
+    "Could you please",
+    "Please set",
+    "A table for two and",
+    "Either tea or",
+    "Because",
+    "It sounds like",
+    "Something like",
+    "Let me see,",
+    "The code is 4-",
+    "A double room with",
+    "I would rather have it than",
+    "We arrive on",
+]
+FINISHED = [
+    "Set a timer for ten minutes.",
+    "What time is it?",
+    "Hello",
+    "Turn the kitchen light on.",
+    "Turn the kitchen light on",
+    "Turn the kitchen light off.",
+    "Turn it on.",
+    "Switch them all on, please.",
+    "Put the kettle on.",
+    "Put some music on.",
+    "Leave the hall light on.",
+    "Come on in.",
+    "Come in.",
+    "Log me in.",
+    "Check us in.",
+    "Let him in.",
+    "Count me in.",
+    "Plug it in.",
+    "Hold on.",
+    "Go on.",
+    "Not later on.",
+    "What's that for?",
+    "Who are you talking to?",
+    "Where are you from?",
+    "Which room am I in?",
+    "What is this about?",
+    "What are you looking at?",
+    "That's what I was looking for.",
+    "It is nothing to be afraid of.",
+    "What's it like?",
+    "I don't think so.",
+    "I hope so.",
+    "Yes, it is.",
+    "I know what it is.",
+    "Do you know who they are?",
+    "I think she was.",
+    "I like that.",
+    "What was that?",
+    "Do that.",
+    "I don't want to.",
+    "I'd love to.",
+    "That is all I need.",
+    "See you then.",
+    "Whatever you like.",
+    "One coffee, please.",
+]
+
+
+@pytest.mark.parametrize("text", UNFINISHED)
+def test_a_sentence_that_hangs_is_unfinished(text: str) -> None:
+    assert is_unfinished(text)
+
+
+@pytest.mark.parametrize("text", FINISHED)
+def test_a_whole_sentence_is_not(text: str) -> None:
+    assert not is_unfinished(text)
+
+
+FAREWELLS = [
+    "Goodbye!",
+    "Goodbye.",
+    "good bye",
+    "Good-bye.",
+    "Bye.",
+    "bye",
+    "Bye-bye.",
+    "Okay, bye.",
+    "Thanks, bye bye.",
+    "Bye for now",
+    "Bye, Mira.",
+    "bye mira",
+    "Goodbye, my friend.",
+    "Thank you, Mira. Goodbye.",
+    "I have to go now, bye",
+    "I have to go now.",
+    "I've got to run. Bye!",
+    "I gotta go.",
+    "I must go now, goodbye.",
+    "I should get going, bye.",
+    "Okay, I'm going to hang up now.",
+    "Please hang up",
+    "Hang up.",
+    "You can hang up now.",
+    "Could you hang up, please?",
+    "End the call.",
+    "That's all, thank you, goodbye",
+    "That's all for today, thanks. Bye.",
+    "No, thank you, that's everything. Goodbye.",
+    "No thanks, bye.",
+    "talk to you later",
+    "Talk to you soon!",
+    "Speak to you tomorrow.",
+    "See you tomorrow!",
+    "See you.",
+    "See you later, bye.",
+    "See you next week.",
+    "I'll see you on Monday.",
+    "Catch you later.",
+    "Until next time.",
+    "Good night.",
+    "Goodnight, Mira!",
+    "Have a nice day!",
+    "Thanks, have a good one.",
+    "You too, bye.",
+    "Take care, bye.",
+    "Thank you so much for your help. Goodbye!",
+    "Alright then, goodbye.",
+    "Great, thanks a lot, see you soon.",
+]
+NO_FAREWELLS = [
+    "",
+    "Thanks.",
+    "That's all.",
+    "No, thanks.",
+    "Say goodbye in French.",
+    "How do I say bye?",
+    "How do you say goodbye in German?",
+    "What does ciao mean?",
+    "Is goodbye one word?",
+    "Goodbye is what he said.",
+    "Goodbye in German",
+    "Tell my wife goodbye",
+    "Tell my wife goodbye.",
+    "She said goodbye and left.",
+    "By the way",
+    "Bye the way, what time is it?",
+    "Goodbye, but before that, what time is it?",
+    "Before I say goodbye, set a timer.",
+    "Play Goodbye Yellow Brick Road.",
+    "Play the song Goodbye.",
+    "I have to go to the bank.",
+    "I have to go now?  Why?",
+    "Do I have to go?",
+    "When do I have to leave?",
+    "I need to leave the car somewhere.",
+    "Remind me to say goodbye to Ann.",
+    "See you later is a song.",
+    "I will see you about the room.",
+    "See what is on tonight.",
+    "See you have three rooms left.",
+    "Talk to the kitchen.",
+    "Talk to me.",
+    "Don't hang up.",
+    "Please don't hang up!",
+    "How do I hang up a coat?",
+    "Did somebody hang up?",
+    "Hang up the picture.",
+    "Good night's sleep matters.",
+    "Is it good night or good evening?",
+    "Have a look.",
+    "Have a nice table ready.",
+    "Take care of the dog.",
+    "Set an alarm for tomorrow, see you.",
+    "Until when are you open?",
+    "Wait.",
+]
+AFTER_QUESTIONS = [
+    ("Goodbye.", "How do you say auf Wiedersehen?", False),
+    ("Goodbye.", "Right. And what does arrivederci mean?", False),
+    ("Bye.", "What did she write on the card?", False),
+    ("Goodbye.", "Repeat after me: goodbye.", False),
+    ("Goodbye.", "Is there anything else I can do for you?", True),
+    ("Goodbye.", "What else can I do for you?", True),
+    ("Bye.", "How can I help you?", True),
+    ("Goodbye.", "Shall I book it?", True),
+    ("Goodbye.", "Your table is booked.", True),
+    ("No thanks, I have to go, bye.", "How do you say auf Wiedersehen?", True),
+]
+
+
+@pytest.mark.parametrize("text", FAREWELLS)
+def test_goodbyes_in_words_that_people_use_are_farewells(text: str) -> None:
+    assert is_farewell(text)
+
+
+@pytest.mark.parametrize("text", NO_FAREWELLS)
+def test_what_is_said_of_goodbyes_is_not(text: str) -> None:
+    assert not is_farewell(text)
+
+
+@pytest.mark.parametrize(("text", "after", "farewell"), AFTER_QUESTIONS)
+def test_a_goodbye_may_be_the_answer_to_a_question(text: str, after: str, farewell: bool) -> None:
+    assert is_farewell(text, after) is farewell
+
+
+WEATHER = "The weather in Oslo is sunny with a light wind from the west."
+
+
+@pytest.mark.parametrize(
+    ("heard", "spoken"),
+    [
+        ("Oslo is sunny with a light wind", WEATHER),
+        ("Oslo.", WEATHER),
+        ("light wind", WEATHER),
+        ("the weather in Oslo is sunny with a light", WEATHER),
+        ("The whether in Oslo is sunny.", WEATHER),
+        ("It's 24 degrees outside now.", "It is twenty-four degrees outside now."),
+        ("Okay, room 12.", "OK, room twelve."),
+        ("Straße", "Die Strasse ist frei."),
+        ("今日は晴れ", "今日は晴れです。"),
+    ],
+)
+def test_the_agent_s_own_words_are_an_echo_however_they_are_spelled(
+    heard: str, spoken: str
+) -> None:
+    assert is_echo(heard, spoken)
+
+
+@pytest.mark.parametrize(
+    ("heard", "spoken"),
+    [
+        ("what about Bergen tomorrow", WEATHER),
+        ("No, not in Oslo, I said Bergen.", WEATHER),
+        ("Is it cold?", WEATHER),
+        ("Stop.", "I will stop the timer now."),
+        ("Oslo", ""),
+        ("", WEATHER),
+    ],
+)
+def test_what_a_user_says_against_it_is_not(heard: str, spoken: str) -> None:
+    assert not is_echo(heard, spoken)
+
+
+def test_a_question_is_seen_by_its_mark() -> None:
+    assert is_question('Shall I book it?" ')
+    assert not is_question("Shall I? I will.")
