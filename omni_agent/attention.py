@@ -22,8 +22,8 @@ from omni_agent.listening import (
     WentOn,
     WordsSoFar,
 )
-from omni_agent.replies import Replies
 from omni_agent.manners import is_backchannel, is_echo, is_farewell, is_unfinished
+from omni_agent.replies import Replies
 
 
 class Attention:

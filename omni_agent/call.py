@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from omni_agent.conversation import Conversation, ImagePart, Item, Message
+from omni_agent.conversation import Conversation, ImagePart, Item, Message, as_read
 from omni_agent.ears import Ears
 from omni_agent.events import ErrorOccurred, Event
 from omni_agent.ledger import Ledger
@@ -110,7 +110,7 @@ class Call:
 
     def request(self, heard: Message | None = None, *, with_tools: bool = True) -> ThinkRequest:
         """What the Thinker is asked now; ``heard``: the turn it answers, committed or not yet."""
-        items: tuple[Item, ...] = self.conversation.items
+        items: tuple[Item, ...] = tuple(as_read(self.conversation.items))
         instructions = self.outfit.persona.thinker
         if heard is not None:
             if self.conversation.get(heard.id) is None:

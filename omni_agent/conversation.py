@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -77,10 +77,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
+    """``run``: the Thinker's run that it came from; empty when nobody knows."""
+
     call_id: str
     name: str
     arguments: Mapping[str, Any]
     id: str = field(default_factory=lambda: new_id("item"))
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,48 @@ def rounds(items: Iterable[Item]) -> Iterator[list[Item]]:
             group.append(item)
     if group:
         yield group
+
+
+def as_read(items: Iterable[Item]) -> list[Item]:
+    """The items as a Thinker is to read them: calls made at once together, their results next.
+
+    Calls stay where they were made unless something was said before their last result came.
+    Then all of them move there: models tell a result that stands at the end, and none that
+    they seem to have passed over, but servers insist on results right after their calls.
+    """
+    items = list(items)
+    results = {item.call_id: at for at, item in enumerate(items) if isinstance(item, ToolResult)}
+    placed: dict[int, list[Item]] = {}
+    for made in _made_at_once(items):
+        calls = [item for at in made if isinstance(item := items[at], ToolCall)]
+        came = [results[call.call_id] for call in calls if call.call_id in results]
+        first, last = made[0], max(came, default=made[0])
+        late = any(map(_says_something, items[first:last]))
+        placed[last if late else first] = [*calls, *(items[at] for at in sorted(came))]
+    ordered: list[Item] = []
+    for at, item in enumerate(items):
+        ordered += placed.get(at, [item] if isinstance(item, Message) else [])
+    return ordered
+
+
+def _made_at_once(items: Sequence[Item]) -> Iterable[list[int]]:
+    """Where the calls of each run of the Thinker are; without a run, calls side by side."""
+    runs: dict[str, list[int]] = {}
+    beside = ""
+    for at, item in enumerate(items):
+        if isinstance(item, ToolCall):
+            beside = item.run or beside or item.id
+            runs.setdefault(beside, []).append(at)
+        else:
+            beside = ""
+    return runs.values()
+
+
+def _says_something(item: Item) -> bool:
+    """A message of which anything is left."""
+    if not isinstance(item, Message):
+        return False
+    return bool(item.text) or not all(isinstance(part, TextPart) for part in item.parts)
 
 
 class Conversation:

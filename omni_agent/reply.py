@@ -174,7 +174,7 @@ class Reply:
         return thinking.result()
 
     async def _think(self, tasks: asyncio.TaskGroup, request: ThinkRequest, text: Channel) -> int:
-        calls, said = 0, ""
+        calls, said, run = 0, "", new_id("run")
         try:
             async with closing(self._call.stages.thinker.think(request)) as thoughts:
                 async for thought in thoughts:
@@ -190,7 +190,7 @@ class Reply:
                             self._expect_tool(tasks)
                         case ToolCallRequest():
                             self._expect_tool(tasks)
-                            calls += self._begin_tool(thought)
+                            calls += self._begin_tool(thought, run)
                         case MalformedCall():
                             log.error("malformed tool call (%s): %r", thought.reason, thought.raw)
                             text.put(_after(said, CALL_APOLOGY))
@@ -203,15 +203,15 @@ class Reply:
             text.close()
         return calls
 
-    def _begin_tool(self, request: ToolCallRequest) -> int:
+    def _begin_tool(self, request: ToolCallRequest, run: str) -> int:
         """Enter a call; 1 when it is new. It starts when the turn is confirmed."""
         if not self._call.ledger.open(request):
             return 0
 
         def start() -> None:
-            self._call.conversation.add(
-                ToolCall(request.call_id, request.name, dict(request.arguments))
-            )
+            arguments = dict(request.arguments)
+            made = ToolCall(request.call_id, request.name, arguments, run=run)
+            self._call.conversation.add(made)
             task = self._start_tool(self.id, request)
             if task is not None:
                 self._tools.append(task)

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_agent.conversation import Item, ToolCall, ToolResult, assistant, rounds, user
+from omni_agent.conversation import (
+    Item,
+    Message,
+    ToolCall,
+    ToolResult,
+    as_read,
+    assistant,
+    rounds,
+    user,
+)
 
 
 def items_of(kinds: str) -> list[Item]:
@@ -31,3 +41,64 @@ def test_rounds_hold_everything_but_results_in_order(kinds: str) -> None:
     assert [item for group in groups for item in group] == [
         item for item in items if not isinstance(item, ToolResult)
     ]
+
+
+def story(text: str) -> list[Item]:
+    """``u`` and ``a`` are messages, ``-`` an empty one; ``1`` a call, ``1!`` its result; calls
+    of one letter's case ``x1 x2`` are of one run."""
+    items: list[Item] = []
+    for word in text.split():
+        if word in ("u", "a"):
+            items.append(user("hi") if word == "u" else assistant("yes"))
+        elif word == "-":
+            items.append(Message("assistant", (), interrupted=True))
+        elif word.endswith("!"):
+            items.append(ToolResult(word[:-1], "ok"))
+        else:
+            items.append(ToolCall(word, "t", {}, run=word[0] if word[0].isalpha() else ""))
+    return items
+
+
+def told(items: list[Item]) -> str:
+    words = []
+    for item in items:
+        match item:
+            case Message():
+                words.append(item.role[0] if item.text else "-")
+            case ToolCall():
+                words.append(item.call_id)
+            case ToolResult():
+                words.append(f"{item.call_id}!")
+    return " ".join(words)
+
+
+@pytest.mark.parametrize(
+    ("came", "read"),
+    [
+        ("u 1 1! a", "u 1 1! a"),
+        ("u 1 2 1! 2! a", "u 1 2 1! 2! a"),
+        ("u x1 x1! x2 x2! a", "u x1 x2 x1! x2! a"),
+        ("u x1 x1! y1 y1! a", "u x1 x1! y1 y1! a"),
+        ("u 1 u a 1!", "u u a 1 1!"),
+        ("u 1 u a 1! a u", "u u a 1 1! a u"),
+        ("u 1 - u", "u 1 - u"),
+        ("u 1 - 1!", "u 1 1! -"),
+        ("u a 1 a 1!", "u a a 1 1!"),
+        ("u x1 x2 x1! u a x2!", "u u a x1 x2 x1! x2!"),
+        ("u x1 x2 x1! u", "u x1 x2 x1! u"),
+        ("u 1 u 2 2! a 1!", "u u 2 2! a 1 1!"),
+    ],
+)
+def test_a_result_is_read_where_it_came_with_its_call_before_it(came: str, read: str) -> None:
+    assert told(as_read(story(came))) == read
+
+
+@given(st.text("uacr", max_size=20))
+def test_nothing_is_lost_or_doubled_by_reading_in_order(kinds: str) -> None:
+    items = [item for item in items_of(kinds) if not isinstance(item, ToolResult)]
+    calls = [item for item in items if isinstance(item, ToolCall)]
+    items += [ToolResult(call.call_id, "ok") for call in calls[::2]]
+    ordered = as_read(items)
+    assert sorted(map(id, ordered)) == sorted(map(id, items))
+    said = [item for item in items if isinstance(item, Message)]
+    assert [item for item in ordered if isinstance(item, Message)] == said

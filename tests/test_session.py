@@ -224,7 +224,28 @@ async def test_interrupting_does_not_kill_a_tool_and_its_result_is_told_once() -
         assert len(stage.seen(events.ToolFinished)) == 1
         results = [i for i in stage.session.conversation if isinstance(i, ToolResult)]
         assert [r.output for r in results] == ["Ann is in room 12"]
+        *said, made, result = thinker.requests[-1].items
+        assert [item.text for item in said if isinstance(item, Message)] == [
+            "Where is Ann?",
+            "And what time is it, by the way?",
+            "It is noon.",
+        ]
+        assert isinstance(made, ToolCall)
+        assert result == results[0]
     thinker.assert_complete()
+
+
+@virtual_time
+async def test_results_of_calls_made_at_once_are_read_together_however_quick_the_first_is() -> None:
+    thinker = ScriptedThinker(
+        [call("order_status", order_id="A"), Pause(1), call("order_status", order_id="B")],
+        ["Both are on their way."],
+    )
+    async with rehearse(thinker, tools=[order_status]) as stage:
+        await stage.user("Where are A and B, please?")
+        assert await stage.agent() == "Both are on their way."
+        kinds = [type(item) for item in thinker.requests[-1].items]
+        assert kinds == [Message, ToolCall, ToolCall, ToolResult, ToolResult]
 
 
 @virtual_time
