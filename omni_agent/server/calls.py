@@ -70,7 +70,7 @@ class Calls:
             one.cancel()
         if talking:
             await asyncio.wait(talking, timeout=self._limits.hang_up_s)
-        await asyncio.gather(*(line.aclose() for line in self._lines.values()))
+        await asyncio.gather(*(line.aclose("shutdown") for line in self._lines.values()))
 
     async def _own_scope(self) -> asyncio.TaskGroup:
         if self._tasks is None:
@@ -119,6 +119,7 @@ class Calls:
                 allow_private=self._options.allow_private,
                 on_late=self.metrics.lateness.observe,
                 connect_s=self._limits.connect_s,
+                sees=self._host.sees,
                 max_media=self._limits.media,
                 max_candidates=self._limits.candidates,
             )
@@ -148,12 +149,23 @@ class Calls:
             raise SignallingError(400, f"no persona is called {persona[:80]!r}; there are {known}")
         return persona
 
-    async def hang_up(self, call_id: str) -> bool:
+    async def renew(self, call_id: str, offer: str) -> str:
+        """Answer an offer for a new connection of a call that goes on.
+
+        Raises SignallingError: 404 when there is none of this id, 400 for an offer
+        that cannot be answered.
+        """
+        line = self._lines.get(call_id)
+        if line is None:
+            raise SignallingError(404, "no such call")
+        return await line.renew(offer)
+
+    async def hang_up(self, call_id: str, reason: str = "closed by the page") -> bool:
         """End a call; False when there is none of this id."""
         line = self._lines.get(call_id)
         if line is None:
             return False
-        await line.aclose()
+        await line.aclose(reason)
         return True
 
     def _facts(self, persona: str | None) -> Facts:

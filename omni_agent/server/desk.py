@@ -42,6 +42,7 @@ class Desk:
     def routes(self) -> list[BaseRoute]:
         api: list[tuple[str, View, str]] = [
             ("/v1/realtime/calls", self._begin, "POST"),
+            ("/v1/realtime/calls/{call_id}", self._renew, "POST"),
             ("/v1/realtime/calls/{call_id}", self._end, "DELETE"),
             ("/v1/realtime/calls/{call_id}/hangup", self._end, "POST"),
             ("/v1/realtime/client_secrets", self._mint, "POST"),
@@ -134,6 +135,15 @@ class Desk:
         call_id, answer = await self._calls.start(offer, persona=persona, session=session)
         headers = {"Location": f"{request.url.path.rstrip('/')}/{call_id}"}
         return Response(answer, 201, headers, media_type="application/sdp")
+
+    async def _renew(self, request: Request) -> Response:
+        """``POST /v1/realtime/calls/{id}``: the call goes on over the connection that is offered.
+
+        Whoever knows the id may, as with hanging up: the line that was lost may be all they had.
+        """
+        offer, _ = await self._offer(request)
+        answer = await self._calls.renew(request.path_params["call_id"], offer)
+        return Response(answer, 200, media_type="application/sdp")
 
     async def _offer(self, request: Request) -> tuple[str, SessionConfig | None]:
         body = await self._body(request)

@@ -20,6 +20,12 @@ class MediaLine(Protocol):
     @property
     def connected(self) -> bool: ...
 
+    @property
+    def reason(self) -> str:
+        """Why the line ended: ``line lost``, ``closed by the page``, ``never connected`` or what
+        ``aclose`` was given; empty while it lasts."""
+        ...
+
     def frames(
         self,
     ) -> AsyncIterator[AudioFrame | VideoFrame | PlayoutStarted | PlayoutFinished | str]:
@@ -40,7 +46,14 @@ class MediaLine(Protocol):
     def resume(self) -> None: ...
     def flush(self) -> float: ...
     def heard(self, utterance: str) -> Heard: ...
-    async def aclose(self) -> None: ...
+    async def renew(self, offer: str) -> str:
+        """Go on over a new peer connection: the SDP answer to its offer. All else stays.
+
+        Raises SignallingError with an HTTP status, leaving the line as it was.
+        """
+        ...
+
+    async def aclose(self, reason: str = "hung up") -> None: ...
 
 
 class AnswerOffer(Protocol):
@@ -54,8 +67,11 @@ class AnswerOffer(Protocol):
         allow_private: bool,
         on_late: Callable[[float], None],
         connect_s: float,
+        sees: bool,
         max_media: int,
         max_candidates: int,
+        udp_ports: tuple[int, int] | None = None,
+        external_ip: str | None = None,
     ) -> tuple[MediaLine, str]: ...
 
 

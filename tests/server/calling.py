@@ -92,6 +92,12 @@ class Caller:
             await self.opened.wait()
         self.channel.send(json.dumps(message))
 
+    def vanish(self) -> None:
+        """As a killed process does: nothing is sent any more, not even a goodbye."""
+        for transceiver in self.peer.getTransceivers():
+            for protocol in transceiver.receiver.transport.transport._connection._protocols:
+                protocol.transport.abort()
+
     async def until(self, kind: str) -> dict[str, Any]:
         """The first message of a kind, now or later."""
         async with asyncio.timeout(20):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -78,3 +78,40 @@ async def first(line: WebRTCTransport, wanted: Callable[[Any], bool]) -> Any:
             if wanted(arrival):
                 return arrival
     raise AssertionError("the line ended first")
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for what no event tells of; bounded by the test."""
+    while not true():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+@contextmanager
+def silenced(peer: RTCPeerConnection) -> Iterator[None]:
+    """The client's packets are lost, one and all, until the end of this."""
+    protocols = [
+        protocol
+        for one in peer.getTransceivers()
+        for protocol in one.receiver.transport.transport._connection._protocols
+    ]
+    transports = [protocol.transport for protocol in protocols]
+    for protocol in protocols:
+        protocol.transport = Void(protocol.transport)
+    try:
+        yield
+    finally:
+        for protocol, transport in zip(protocols, transports, strict=True):
+            protocol.transport = transport
+
+
+class Void:
+    """A datagram transport that sends nothing."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def sendto(self, data: bytes, addr: Any) -> None:
+        """Lost."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)

@@ -229,3 +229,67 @@ def test_finishing_what_was_never_spoken_is_over_at_once() -> None:
     line.playout.finish("u")
     line.pull()
     assert line.playout.take_events() == [PlayoutFinished("u", 50.0)]
+
+
+def test_what_left_for_a_lost_line_is_not_heard_and_said_again_when_it_is_back() -> None:
+    line = Line()
+    audio = np.arange(1, 20 * FRAME + 1).astype(np.int16)
+    line.playout.put("u", AudioFrame(audio, LINE_RATE))
+    line.playout.finish("u")
+    line.pull(5)
+    lost_at = line.now
+    line.pull(10)
+    line.playout.stall(lost_at)
+    assert not line.pull(30).any()
+    assert line.playout.heard("u", line.now + 10).ms == 100
+    line.playout.recover()
+    again = line.pull(15)
+    np.testing.assert_array_equal(again[FADE:], audio[5 * FRAME + FADE :])
+    line.pull()
+    kinds = [type(event) for event in line.playout.take_events()]
+    assert kinds == [PlayoutStarted, PlayoutFinished]
+    assert line.playout.heard("u", line.now + 10) == Heard(400, 0)
+
+
+def test_the_end_of_an_utterance_is_not_told_before_the_line_is_known_to_be_there() -> None:
+    line = Line()
+    line.playout.put("u", loud(5 * FRAME))
+    line.playout.finish("u")
+    lost_at = line.now
+    line.pull(10)
+    told = line.playout.take_events(certain=False)
+    assert [type(event) for event in told] == [PlayoutStarted]
+    line.playout.stall(lost_at)
+    assert line.playout.take_events() == []
+    line.playout.recover()
+    assert np.count_nonzero(line.pull(10)) > 4 * FRAME
+    assert [type(event) for event in line.playout.take_events()] == [PlayoutFinished]
+
+
+def test_what_was_flushed_is_not_said_again() -> None:
+    line = Line()
+    line.playout.put("u", loud(20 * FRAME))
+    lost_at = line.now
+    line.pull(5)
+    line.playout.flush()
+    line.pull(2)
+    line.playout.stall(lost_at)
+    line.playout.recover()
+    assert not line.pull(20).any()
+    assert line.playout.heard("u", line.now + 10).ms == 0
+
+
+def test_a_hold_outlasts_a_lost_line_and_a_flush_during_it_is_silent() -> None:
+    line = Line()
+    line.playout.put("u", loud(20 * FRAME))
+    line.pull(5)
+    line.playout.hold()
+    line.playout.stall(line.now)
+    line.playout.recover()
+    assert not line.pull(3)[FADE:].any()
+    line.playout.resume()
+    assert line.pull(3).any()
+    line.playout.stall(line.now)
+    line.playout.resume()
+    line.playout.flush()
+    assert not line.pull(5).any()

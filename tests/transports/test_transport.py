@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import socket
 
+import aioice
 import aiortc
+import aiortc.rtcsctptransport
 import numpy as np
 import pytest
-from aiortc import RTCPeerConnection
+from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
-from omni_agent_webrtc import WebRTCTransport, answer
+from omni_agent_webrtc import answer
 from omni_agent_webrtc.inbox import MAX_AUDIO, MAX_MESSAGES, Inbox
+from omni_agent_webrtc.peer import CHANNEL, close_peer
+from omni_agent_webrtc.silence import Silence
 from omni_agent_webrtc.tracks import JITTER_BUFFER
-from omni_agent_webrtc.transport import CHANNEL, MAX_WAITING, close_peer
+from omni_agent_webrtc.transport import MAX_WAITING
 
 from omni_agent.audio import AudioFrame
+from omni_agent.errors import SignallingError
 from omni_agent.transport import PlayoutFinished, PlayoutStarted, VideoFrame
-from tests.transports.calling import Camera, Hum, call, client, first, offer_of
+from tests.transports.calling import Camera, Hum, call, client, first, offer_of, silenced, until
 
 
 def tone(seconds: float) -> AudioFrame:
@@ -29,12 +36,18 @@ def tone(seconds: float) -> AudioFrame:
 async def test_aiortc_is_the_minor_version_whose_private_parts_we_know() -> None:
     """When this fails: check the attribute and JitterBuffer.add, then raise the pin."""
     assert aiortc.__version__.startswith("1.16.")
+    assert aioice.__version__.startswith("0.13.")
     peer = RTCPeerConnection()
     receiver = peer.addTransceiver("audio").receiver
     assert isinstance(receiver, RTCRtpReceiver)
     assert hasattr(getattr(receiver, JITTER_BUFFER), "add")
     assert hasattr(peer, "_RTCPeerConnection__dtlsTransports")
     assert hasattr(peer, "_RTCPeerConnection__iceTransports")
+    assert aiortc.rtcsctptransport.SCTP_RTO_INITIAL
+    for name in ("check_incoming", "query_consent", "get_component_candidates"):
+        assert callable(getattr(aioice.Connection, name))
+    for name in ("_handle_rtp_data", "_handle_rtcp_data"):
+        assert callable(getattr(aiortc.RTCDtlsTransport, name))
     await peer.close()
 
 
@@ -171,20 +184,135 @@ async def test_closing_twice_and_at_once_is_closing() -> None:
     await peer.close()
 
 
-async def test_a_line_with_no_packets_is_stalled_then_closed(
+async def test_a_line_with_no_packets_is_stalled_then_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omni_agent_webrtc.transport.WATCH_S", 0.05)
+    monkeypatch.setattr("omni_agent_webrtc.transport.STALLED_S", 0.5)
+    monkeypatch.setattr("omni_agent_webrtc.transport.LOST_S", 1.5)
+    peer = client()
+    async with call(peer) as line, asyncio.timeout(20):
+        await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+        with silenced(peer):
+            async for _ in line.frames():
+                pass
+        assert line.stalled
+        assert line.reason == "line lost"
+
+
+async def test_what_is_said_into_a_lost_line_is_said_again_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("omni_agent_webrtc.transport.STALLED_S", 0.0)
-    monkeypatch.setattr("omni_agent_webrtc.transport.LOST_S", 0.1)
+    monkeypatch.setattr("omni_agent_webrtc.transport.WATCH_S", 0.05)
+    monkeypatch.setattr("omni_agent_webrtc.transport.STALLED_S", 1.0)
+    monkeypatch.setattr("omni_agent_webrtc.transport.DOUBT_S", 0.2)
+    peer = client()
+    async with call(peer) as line, asyncio.timeout(30):
+        await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+        with silenced(peer):
+            await line.play("u", tone(0.6))
+            line.finish("u")
+            await until(lambda: line.stalled)
+            assert line.heard("u").ms < 200  # all but what left in the first moments
+        ended = await first(line, lambda arrival: isinstance(arrival, PlayoutFinished))
+        assert ended.utterance == "u"
+        await until(lambda: line.heard("u").ms == 600)
+        assert not line.stalled
 
-    async def silent(self: WebRTCTransport) -> int:
-        return 7
 
-    monkeypatch.setattr(WebRTCTransport, "_packets_received", silent)
-    async with call(client()) as line, asyncio.timeout(20):
-        async for _ in line.frames():
-            pass
-        assert line.stalled
+async def test_an_agent_and_its_messages_go_on_over_the_next_connection() -> None:
+    """The old one falls silent; a stranger's connection would need the call's id to replace it."""
+    old, new = client(), client(Hum())
+    got: list[str] = []
+    old.createDataChannel(CHANNEL)
+    channel = new.createDataChannel(CHANNEL)
+    channel.on("message", got.append)
+    async with call(old) as line, asyncio.timeout(30):
+        await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+        with silenced(old):
+            line.send("lost with the old one")
+            sdp = await line.renew(await offer_of(new))
+            await new.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+            await until(lambda: "lost with the old one" in got)
+            line.send("over the new one")
+            await until(lambda: "over the new one" in got)
+            await line.play("u", tone(0.3))
+            line.finish("u")
+            await first(line, lambda arrival: isinstance(arrival, PlayoutFinished))
+        await new.close()
+        await until(lambda: line.ended)
+        assert line.reason == "closed by the page"
+
+
+async def test_a_second_connection_that_never_comes_up_costs_nothing() -> None:
+    old, never, later = client(), client(), client()
+    async with call(old, connect_s=0.5) as line, asyncio.timeout(20):
+        await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+        await line.renew(await offer_of(never))
+        await line.renew(await offer_of(later))
+        await until(lambda: len(line._peers) == 1)
+        assert line.connected
+        with pytest.raises(SignallingError, match="must begin with v=0"):
+            await line.renew("nonsense")
+        assert line.connected
+    await never.close()
+    await later.close()
+
+
+async def test_a_line_that_never_connects_says_so() -> None:
+    peer = client()
+    line, _ = await answer(await offer_of(peer), connect_s=0.05)
+    async with asyncio.timeout(20):
+        await line.run()
+    assert line.reason == "never connected"
+    with pytest.raises(SignallingError, match="is over"):
+        await line.renew(await offer_of(peer))
+    await peer.close()
+
+
+async def test_a_burst_of_messages_costs_messages_and_not_the_call() -> None:
+    peer = client()
+    channel = peer.createDataChannel(CHANNEL)
+    opened = asyncio.Event()
+    channel.on("open", opened.set)
+    async with call(peer) as line, asyncio.timeout(60):
+        await opened.wait()
+        for index in range(3000):
+            channel.send(str(index) + "x" * 200)
+        await until(lambda: line._inbox.dropped_messages > 0)
+        assert line.connected
+        await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+
+
+async def test_pictures_that_nobody_looks_at_are_not_asked_for() -> None:
+    peer = client(Hum(), Camera())
+    async with call(peer, sees=False) as line:
+        video = next(one for one in peer.getTransceivers() if one.kind == "video")
+        assert video.currentDirection == "inactive"
+        await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+
+
+async def test_ports_are_taken_from_the_range_and_a_full_range_is_said() -> None:
+    peer, other = client(), client()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(SignallingError, match="are taken") as caught:
+            await answer(await offer_of(other), udp_ports=(port, port))
+        assert caught.value.status == 503
+    async with call(peer, udp_ports=(port, port + 20)) as line:
+        named = re.findall(r"udp \d+ 127\.0\.0\.1 (\d+) typ host", peer.remoteDescription.sdp)
+        assert named
+        assert all(port <= int(one) <= port + 20 for one in named)
+        await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+    await other.close()
+
+
+def test_the_time_in_which_our_own_loop_was_late_is_nobodys_silence() -> None:
+    silence = Silence()
+    assert silence.seconds(1, 100.0) == 0
+    assert silence.seconds(1, 100.5) == 0.5
+    assert silence.seconds(1, 160.0) == 1.5  # an hour of it would be one second, too
+    assert silence.seconds(2, 160.5) == 0
+    assert silence.seconds(2, 161.0) == 0.5
 
 
 async def test_a_close_that_hangs_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +323,7 @@ async def test_a_close_that_hangs_is_cut_short(monkeypatch: pytest.MonkeyPatch) 
         await asyncio.Event().wait()
 
     monkeypatch.setattr(peer, "close", hang)
-    monkeypatch.setattr("omni_agent_webrtc.transport.CLOSE_S", 0.05)
+    monkeypatch.setattr("omni_agent_webrtc.peer.CLOSE_S", 0.05)
     await close_peer(peer)
     monkeypatch.undo()
     await peer.close()

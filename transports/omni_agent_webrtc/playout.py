@@ -21,6 +21,8 @@ EAR_DELAY_S = 0.06
 EAR_BOUND_MS = 30.0
 REMEMBERED = 64
 """Utterances whose playout is kept in the ledger."""
+RECENT_S = 5.0
+"""Speech that was sent in the last seconds is kept: a lost line is noticed late."""
 
 _RAMP = np.linspace(1.0, 0.0, FADE, dtype=np.float32)
 
@@ -39,6 +41,15 @@ class Run:
     sent: float
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Speech that has left. at: loop time at which its first sample was due, seconds."""
+
+    utterance: str
+    pcm: Pcm
+    at: float
+
+
 @dataclass(slots=True)
 class Spoken:
     """The ledger's page for one utterance."""
@@ -48,7 +59,18 @@ class Spoken:
     runs: list[Run] = field(default_factory=list)
     complete: bool = False
     over: bool = False
+    started: bool = False
     resampler: PromptResampler | None = None
+
+    def take_back(self, samples: int) -> None:
+        """The last samples that left did not arrive."""
+        self.sent -= samples
+        while samples and self.runs:
+            cut = min(samples, self.runs[-1].samples)
+            self.runs[-1].samples -= cut
+            samples -= cut
+            if not self.runs[-1].samples:
+                self.runs.pop()
 
 
 class Playout:
@@ -59,7 +81,9 @@ class Playout:
         self._ledger: OrderedDict[str, Spoken] = OrderedDict()
         self._events: list[PlayoutStarted | PlayoutFinished] = []
         self._finishing: list[str] = []
+        self._recent: deque[Sent] = deque()
         self._held = False
+        self._stalled = False
         self._fade_out = False
         self._fade_in = False
         self._tail: tuple[str, Pcm] | None = None
@@ -111,7 +135,7 @@ class Playout:
     def hold(self) -> None:
         """Silence from the next frame on (after a fade); the queue stays."""
         if not self._held:
-            self._held, self._fade_out = True, self._speaking
+            self._held, self._fade_out = True, self._speaking and not self._stalled
             self._fade_in = False
 
     def resume(self) -> None:
@@ -121,7 +145,7 @@ class Playout:
 
     def flush(self) -> float:
         """Empty the queue but for a fade; returns the milliseconds that are never played."""
-        if self._speaking and (not self._held or self._fade_out):
+        if self._speaking and not self._stalled and (not self._held or self._fade_out):
             self._tail = self._cut_tail()
         self._held = self._fade_out = self._fade_in = False
         dropped = 1000 * self.queued_s
@@ -131,6 +155,29 @@ class Playout:
             page.over = True
             page.resampler = None
         return dropped
+
+    def stall(self, since: float) -> None:
+        """Silence until ``recover``, and what was sent after loop time ``since`` reached nobody.
+
+        Of an utterance that is not over, it is queued to be said again.
+        """
+        self._stalled, self._fade_out = True, False
+        while self._recent and self._recent[-1].at >= since:
+            lost = self._recent.pop()
+            page = self._page(lost.utterance)
+            page.take_back(len(lost.pcm))
+            if not page.over:
+                self._queue.appendleft((lost.utterance, lost.pcm))
+        for event in list(self._events):
+            page = self._page(event.utterance)
+            if isinstance(event, PlayoutFinished) and page.sent < page.queued:
+                self._events.remove(event)
+                self._finishing.append(event.utterance)
+
+    def recover(self) -> None:
+        """The line is back: go on, where it was lost."""
+        if self._stalled:
+            self._stalled, self._fade_in = False, not self._held
 
     @property
     def _speaking(self) -> bool:
@@ -154,13 +201,13 @@ class Playout:
         if self._tail is not None:
             pcm = self._play_tail(self._tail, slot, at)
             self._tail = None
-        elif self._held:
+        elif self._held or self._stalled:
             if self._fade_out and self._queue:
                 pcm = self._play_tail(self._cut_tail(), slot, at)
             self._fade_out = False
         elif self._ready():
             pcm = self._play(slot, at)
-        if not self._held:
+        if not (self._held or self._stalled):
             self._settle(at)
         return pcm
 
@@ -185,7 +232,7 @@ class Playout:
             if len(rest):
                 self._queue.appendleft((utterance, rest))
             out[filled : filled + len(piece)] = piece
-            self._enter(utterance, len(piece), slot, filled, at)
+            self._enter(utterance, piece, slot, filled, at)
             filled += len(piece)
         if self._fade_in:
             self._fade_in = False
@@ -197,21 +244,25 @@ class Playout:
         out = np.zeros(FRAME, np.int16)
         out[: len(pcm)] = (pcm * _RAMP[-len(pcm) :] if len(pcm) else pcm).astype(np.int16)
         if len(pcm):
-            self._enter(utterance, len(pcm), slot, 0, at)
+            self._enter(utterance, pcm, slot, 0, at)
         return out
 
-    def _enter(self, utterance: str, samples: int, slot: int, within: int, at: float) -> None:
+    def _enter(self, utterance: str, pcm: Pcm, slot: int, within: int, at: float) -> None:
         """Note in the ledger what has left."""
         page = self._page(utterance)
-        if not page.sent:
+        if not page.started:
+            page.started = True
             self._events.append(PlayoutStarted(utterance, at))
-        pts = slot * FRAME + within
+        samples, pts, sent = len(pcm), slot * FRAME + within, at + within / LINE_RATE
         last = page.runs[-1] if page.runs else None
         if last is not None and last.pts + last.samples == pts:
             last.samples += samples
         else:
-            page.runs.append(Run(page.sent, samples, pts, at + within / LINE_RATE))
+            page.runs.append(Run(page.sent, samples, pts, sent))
         page.sent += samples
+        self._recent.append(Sent(utterance, pcm, sent))
+        while self._recent[0].at < sent - RECENT_S:
+            self._recent.popleft()
 
     def _settle(self, at: float) -> None:
         done = [
@@ -221,9 +272,17 @@ class Playout:
             self._finishing.remove(utterance)
             self._events.append(PlayoutFinished(utterance, at))
 
-    def take_events(self) -> list[PlayoutStarted | PlayoutFinished]:
-        """What began and ended since the last call."""
-        events, self._events = self._events, []
+    def take_events(self, *, certain: bool = True) -> list[PlayoutStarted | PlayoutFinished]:
+        """What began and ended since the last call.
+
+        certain: whether the line is known to be there; where it is not, an end waits.
+        """
+        events: list[PlayoutStarted | PlayoutFinished] = []
+        while self._events and (certain or isinstance(self._events[0], PlayoutStarted)):
+            event = self._events.pop(0)
+            if isinstance(event, PlayoutFinished):
+                self._page(event.utterance).over = True
+            events.append(event)
         return events
 
     # -- the ledger ----------------------------------------------------------------

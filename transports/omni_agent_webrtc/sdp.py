@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from omni_agent.errors import SignallingError
 
@@ -43,7 +44,7 @@ def screen(
     max_media: int = MAX_MEDIA,
     max_candidates: int = MAX_CANDIDATES,
 ) -> str:
-    """The offer without the candidates we will not talk to.
+    """The offer with the first usable candidates, and none that we will not talk to.
 
     Raises SignallingError(400) for what is no SDP or is beyond the limits.
     """
@@ -57,11 +58,8 @@ def screen(
     if not any(line.startswith("m=audio ") for line in lines):
         raise SignallingError(400, "the offer has no audio section: a call needs m=audio")
     candidates = [line for line in lines if line.startswith("a=candidate:")]
-    if len(candidates) > max_candidates:
-        raise SignallingError(
-            400, f"the offer has {len(candidates)} candidates, at most {max_candidates} fit"
-        )
-    refused = {line for line in candidates if not _keep(line, allow_private=allow_private)}
+    usable = [line for line in candidates if _keep(line, allow_private=allow_private)]
+    refused = set(candidates).difference(usable[:max_candidates])
     # With candidates left out, "that was all of them" is no longer true: ICE must
     # go on waiting for the address it learns when the client's check arrives.
     kept = [
@@ -70,3 +68,21 @@ def screen(
         if line not in refused and not (refused and line.startswith("a=end-of-candidates"))
     ]
     return "\r\n".join(kept) + "\r\n"
+
+
+def with_fec(answer: str) -> str:
+    """Ask for a coarse copy of each Opus packet in the next (RFC 7587 section 6.1)."""
+    return re.sub(
+        r"(?m)^a=rtpmap:(\d+) opus/48000/2\r?$",
+        r"a=rtpmap:\1 opus/48000/2\r\na=fmtp:\1 minptime=10;useinbandfec=1\r",
+        answer,
+    )
+
+
+def as_seen_from_outside(answer: str, external_ip: str) -> str:
+    """Our IPv4 host candidates under the address that a 1:1 NAT gives this machine."""
+    return re.sub(
+        r"(?m)^(a=candidate:\S+ \d+ udp \d+ )\d+\.\d+\.\d+\.\d+( \d+ typ host)",
+        rf"\g<1>{external_ip}\g<2>",
+        answer,
+    )

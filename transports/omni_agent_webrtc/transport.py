@@ -1,79 +1,82 @@
-"""The line of one WebRTC call: audio and pictures in, speech out, messages both ways."""
+"""The line of one call: audio and pictures in, speech out, messages both ways."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from typing import Any
-
-from aiortc import RTCDataChannel, RTCDtlsTransport, RTCIceTransport, RTCPeerConnection
-from aiortc.mediastreams import MediaStreamTrack
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from omni_agent.audio import AudioFrame
+from omni_agent.errors import SignallingError
 from omni_agent.transport import Heard
-from omni_agent_webrtc.camera import watch_camera
 from omni_agent_webrtc.clock import FrameClock
 from omni_agent_webrtc.inbox import Arrival, Inbox
+from omni_agent_webrtc.peer import Peer
 from omni_agent_webrtc.playout import QUEUE_S, Playout
-from omni_agent_webrtc.tracks import InlineReceiver, SpeechTrack, read_stock
+from omni_agent_webrtc.silence import Silence
+from omni_agent_webrtc.tracks import SpeechTrack
 
 log = logging.getLogger(__name__)
 
-CHANNEL = "oai-events"
-"""The data channel's label, as OpenAI's clients open it."""
 MAX_WAITING = 256
 """Messages kept for a client whose channel is not open yet."""
-MAX_MESSAGE = 256 * 1024
-"""Characters in one message from the client; a longer one is not looked at."""
 MAX_BUFFERED = 4 * 1024 * 1024
 """Bytes waiting in the channel for a client that does not read; then messages are dropped."""
 CONNECT_S = 15.0
-STALLED_S, LOST_S = 3.0, 15.0
-"""No packet at all for this long: the line is reported stalled; it is closed."""
+WATCH_S = 0.5
+"""How often the line is looked at."""
+DOUBT_S = 0.5
+"""With no packet for so long, nobody is told that something was heard to its end."""
+STALLED_S, LOST_S = 3.0, 30.0
+"""No packet at all for so long: the agent stops speaking; the line is over (RFC 7675)."""
+REPLAY_S = 5.0
+"""Messages of the last seconds of a lost connection are sent again over the next."""
 LAST_WORDS_S = 0.25
 """Hanging up waits no longer for the last messages to leave."""
-CLOSE_S = 2.0
-"""Closing a peer connection takes no longer; what is left is torn down by hand."""
+
+Negotiate = Callable[[str, Callable[[Arrival], None]], Awaitable[tuple[Peer, str]]]
+"""Answers an offer with a peer connection that delivers to the given function."""
 
 
 class WebRTCTransport:
     """The media half of :class:`omni_agent.transport.Transport`, and the data channel.
 
     ``frames`` yields a client's messages as they came (``str``) among the audio,
-    pictures and playout notices; ``send`` sends one. ``run`` watches the line and
-    must run beside the session; it ends when the line does. Made by
+    pictures and playout notices; ``send`` sends one. ``run`` keeps the line and
+    must run beside the session; it ends when the line does. ``renew`` takes an
+    offer of the same client for a new peer connection; all else stays. Made by
     :func:`omni_agent_webrtc.answer`.
     """
 
     def __init__(
         self,
-        peer: RTCPeerConnection,
+        negotiate: Negotiate,
         *,
         on_late: Callable[[float], None] = lambda seconds: None,
-        inline: bool = True,
         connect_s: float = CONNECT_S,
     ) -> None:
-        self._peer, self._inline, self._connect_s = peer, inline, connect_s
+        self._negotiate, self._connect_s = negotiate, connect_s
         self._loop = asyncio.get_running_loop()
         self._inbox = Inbox()
         self._playout = Playout()
         self._room = asyncio.Event()
         self._clock = FrameClock(on_late, time=self._loop.time)
-        self.track = SpeechTrack(self._playout, self._clock, self._frame_sent)
-        self._channel: RTCDataChannel | None = None
+        self._peer: Peer | None = None
+        """The connection in use; None until the first is up."""
+        self._peers: list[Peer] = []
+        self._renewing = asyncio.Lock()
+        self._silence = Silence()
         self._waiting: deque[str] = deque()
-        self._tracks: list[MediaStreamTrack] = []
-        self._hearing = False
-        self._stock: MediaStreamTrack | None = None
-        self._connected, self._gone = asyncio.Event(), asyncio.Event()
+        self._sent: deque[tuple[float, str]] = deque(maxlen=MAX_WAITING)
+        self._gone = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
         self._closing: asyncio.Future[None] | None = None
-        self._round_trip_s = 0.0
         self.stalled = False
-        peer.on("track", self._on_track)
-        peer.on("datachannel", self._on_channel)
-        peer.on("connectionstatechange", self._on_state)
+        """No packet for ``STALLED_S``: the agent is silent and the line waits."""
+        self.reason = ""
+        """Why the line ended: ``line lost``, ``closed by the page``, ``never connected``, or
+        what ``aclose`` was given; empty while it lasts."""
 
     # -- in ------------------------------------------------------------------------
 
@@ -82,51 +85,26 @@ class WebRTCTransport:
         messages, playout notices. Call once."""
         return self._inbox.read()
 
-    def _on_track(self, track: MediaStreamTrack) -> None:
-        microphone = track.kind == "audio" and not self._hearing
-        if microphone:
-            self._hearing = True
-            receiver = next(
-                one.receiver for one in self._peer.getTransceivers() if one.receiver.track is track
-            )
-            if self._inline and InlineReceiver.install(receiver, self._inbox.put):
-                return
-            self._stock = track
-        self._tracks.append(track)
-
-    def _on_channel(self, channel: RTCDataChannel) -> None:
-        if channel.label != CHANNEL or self._channel is not None:
-            channel.close()
-            return
-        self._channel = channel
-        channel.on("message", self._on_message)
-        channel.on("open", self._send_waiting)
-        self._send_waiting()
-
-    def _on_message(self, message: str | bytes) -> None:
-        if len(message) > MAX_MESSAGE:
-            log.warning("a message of %d bytes was dropped", len(message))
-            return
-        text = message if isinstance(message, str) else message.decode("utf-8", "replace")
-        self._inbox.put(text)
-
     # -- messages out ----------------------------------------------------------------
 
     def send(self, text: str) -> None:
         """Send one message, or keep it until the channel opens. Never blocks, never raises."""
-        channel = self._channel
-        if channel is None or channel.readyState == "connecting":
+        channel = self._peer.channel if self._peer is not None else None
+        if self.stalled or channel is None or channel.readyState == "connecting":
             if len(self._waiting) < MAX_WAITING:
                 self._waiting.append(text)
         elif channel.readyState == "open" and channel.bufferedAmount < MAX_BUFFERED:
+            self._sent.append((self._loop.time(), text))
             try:
                 channel.send(text)
             except Exception:  # a channel that is closing under us is no failure of the call
                 log.debug("a message was not sent", exc_info=True)
 
     def _send_waiting(self) -> None:
-        while self._waiting and self._channel is not None and self._channel.readyState == "open":
-            self.send(self._waiting.popleft())
+        """Send what waits for the channel, as far as it is open now."""
+        waiting, self._waiting = self._waiting, deque()
+        for text in waiting:
+            self.send(text)
 
     # -- speech out ------------------------------------------------------------------
 
@@ -153,75 +131,104 @@ class WebRTCTransport:
         return dropped
 
     def heard(self, utterance: str) -> Heard:
-        return self._playout.heard(utterance, self._loop.time(), self._round_trip_s)
+        round_trip_s = self._peer.round_trip_s if self._peer is not None else 0.0
+        return self._playout.heard(utterance, self._loop.time(), round_trip_s)
 
     def _frame_sent(self) -> None:
-        for event in self._playout.take_events():
+        quiet_s = self._loop.time() - self._peer.sign_at if self._peer is not None else 0.0
+        for event in self._playout.take_events(certain=quiet_s < DOUBT_S):
             self._inbox.put(event)
         if self._playout.queued_s <= QUEUE_S:
             self._room.set()
 
     # -- the line's life ---------------------------------------------------------------
 
+    async def renew(self, offer: str) -> str:
+        """Answer an offer for a new peer connection, the first or another.
+
+        The connection in use stays until the new one is up; one that was offered
+        before and is not up yet is given up. Raises SignallingError as ``answer``
+        does, with 404 when the line is over.
+        """
+        async with self._renewing:
+            peer, sdp = await self._negotiate(offer, self._inbox.put)
+            if self.ended:
+                await peer.close()
+                raise SignallingError(404, "the call is over")
+            for other in self._peers:
+                if other is not self._peer:
+                    other.over.set()
+            self._peers.append(peer)
+        if self._tasks is not None:
+            self._tasks.create_task(self._keep(peer))
+        return sdp
+
     async def run(self) -> None:
         """Keep the line until it ends: connected in time, packets coming, tracks drained."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                readers = [tasks.create_task(self._read(track)) for track in self._tracks]
+                for peer in self._peers:
+                    tasks.create_task(self._keep(peer))
+                self._tasks = tasks
                 watching = tasks.create_task(self._watch())
                 await self._gone.wait()
-                for task in (watching, *readers):
-                    task.cancel()
+                self._tasks = None
+                watching.cancel()
+                for peer in self._peers:
+                    peer.over.set()
         finally:
             await self.aclose()
 
-    async def _read(self, track: MediaStreamTrack) -> None:
-        if track.kind == "video":
-            await watch_camera(track, self._inbox.put)
-        elif track is self._stock:
-            await read_stock(track, self._inbox.put)
-        else:
-            await read_stock(track, lambda frame: None)
+    async def _keep(self, peer: Peer) -> None:
+        """One connection, from its answer to its end; the line ends with the last one."""
+        try:
+            await _first_of(peer.connected, peer.over, timeout=self._connect_s)
+            if peer.connected.is_set() and not peer.over.is_set():
+                self._switch_to(peer)
+                await peer.run()
+        finally:
+            self._peers.remove(peer)
+            await peer.close()
+            if not self._peers:
+                self._hang_up("closed by the page" if self._peer else "never connected")
+
+    def _switch_to(self, peer: Peer) -> None:
+        before, self._peer = self._peer, peer
+        peer.opened = self._send_waiting
+        peer.speak(SpeechTrack(self._playout, self._clock, self._frame_sent))
+        if before is not None:
+            log.info("the call goes on over a new connection")
+            self._waiting.extendleft(
+                text for at, text in reversed(self._sent) if at > before.sign_at - REPLAY_S
+            )
+            before.over.set()
+        self._silence = Silence()
+        self._recover()
 
     async def _watch(self) -> None:
-        try:
-            async with asyncio.timeout(self._connect_s):
-                await self._connected.wait()
-        except TimeoutError:
-            log.info("no connection within %.0f s", self._connect_s)
-            self._hang_up()
-            return
-        received, since = -1, self._loop.time()
+        """Notice that nothing comes any more, and that it comes again."""
         while True:
-            await asyncio.sleep(1.0)
-            count = await self._packets_received()
-            now = self._loop.time()
-            if count != received:
-                received, since = count, now
-            self.stalled = now - since >= STALLED_S
-            if now - since >= LOST_S:
-                log.info("no packet for %.0f s", LOST_S)
-                self._hang_up()
-                return
+            await asyncio.sleep(WATCH_S)
+            if self._peer is None:
+                continue
+            await self._peer.measure()
+            quiet_s = self._silence.seconds(self._peer.signs, self._loop.time())
+            if quiet_s >= LOST_S:
+                self._hang_up("line lost")
+            elif quiet_s >= STALLED_S and not self.stalled:
+                self._stall(self._peer.sign_at)
+            elif quiet_s == 0 and self.stalled:
+                self._recover()
 
-    async def _packets_received(self) -> int:
-        """Packets of any kind so far; notes the round-trip time on the way."""
-        count = 0
-        for transceiver in self._peer.getTransceivers():
-            for one in (await transceiver.sender.getStats()).values():
-                stats: Any = one  # aiortc types its report as a dict of a common base
-                if stats.type == "transport":
-                    count = max(count, stats.packetsReceived)
-                elif stats.type == "remote-inbound-rtp" and stats.roundTripTime is not None:
-                    self._round_trip_s = min(1.0, max(0.0, stats.roundTripTime))
-        return count
+    def _stall(self, since: float) -> None:
+        log.info("no packet for %.0f s: the agent waits", STALLED_S)
+        self.stalled = True
+        self._playout.stall(since)
 
-    def _on_state(self) -> None:
-        state = self._peer.connectionState
-        if state == "connected":
-            self._connected.set()
-        elif state in ("failed", "closed"):
-            self._hang_up()
+    def _recover(self) -> None:
+        self.stalled = False
+        self._playout.recover()
+        self._send_waiting()
 
     @property
     def ended(self) -> bool:
@@ -229,29 +236,31 @@ class WebRTCTransport:
 
     @property
     def connected(self) -> bool:
-        return self._connected.is_set() and not self._gone.is_set()
+        return self._peer is not None and not self.ended
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, reason: str) -> None:
+        if not self.ended:
+            self.reason = reason
+            log.info("the line is over: %s", reason)
         self._gone.set()
         self._room.set()
         self._inbox.close()
 
-    async def aclose(self) -> None:
+    async def aclose(self, reason: str = "hung up") -> None:
         """Hang up. Bounded and idempotent: every caller waits for the same end."""
         if self._closing is None:
-            self._closing = asyncio.ensure_future(self._close())
+            self._closing = asyncio.ensure_future(self._close(reason))
         await asyncio.shield(self._closing)
 
-    async def _close(self) -> None:
+    async def _close(self, reason: str) -> None:
         if not self.ended:
             await self._last_words()
-        self._hang_up()
-        await close_peer(self._peer)
-        self.track.stop()
+        self._hang_up(reason)
+        await asyncio.gather(*(peer.close() for peer in self._peers))
 
     async def _last_words(self) -> None:
         """Let messages that were just sent reach the wire."""
-        channel = self._channel
+        channel = self._peer.channel if self._peer is not None else None
         until = self._loop.time() + LAST_WORDS_S
         while channel is not None and channel.readyState == "open" and channel.bufferedAmount:
             if self._loop.time() > until:
@@ -259,29 +268,11 @@ class WebRTCTransport:
             await asyncio.sleep(0.005)
 
 
-async def close_peer(peer: RTCPeerConnection) -> None:
-    """Close within ``CLOSE_S`` whatever aiortc does; never raises.
-
-    After a damaged offer aiortc's own close may raise or wait for tasks that
-    never started; then its transports are stopped one by one.
-    """
-    transports = [
-        transport
-        for name in ("dtlsTransports", "iceTransports")
-        for transport in getattr(peer, f"_RTCPeerConnection__{name}", ())
-    ]
+async def _first_of(*events: asyncio.Event, timeout: float) -> None:
+    """Wait until one of the events is set, or ``timeout`` seconds are over."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
     try:
-        async with asyncio.timeout(CLOSE_S):
-            await peer.close()
-    except Exception:  # any failure of closing has the same cure
-        log.debug("closing by hand", exc_info=True)
-        for transport in transports:
-            await _stop(transport)
-
-
-async def _stop(transport: RTCDtlsTransport | RTCIceTransport) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_S / 2):
-            await transport.stop()
-    except Exception:  # the others must be stopped too
-        log.debug("a transport did not stop", exc_info=True)
+        await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
