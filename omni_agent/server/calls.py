@@ -122,6 +122,8 @@ class Calls:
                 sees=self._host.sees,
                 max_media=self._limits.media,
                 max_candidates=self._limits.candidates,
+                udp_ports=self._options.network.udp_ports,
+                external_ip=self._options.network.external_ip,
             )
         finally:
             self._pending -= 1
@@ -208,7 +210,7 @@ class Calls:
         finally:
             await line.aclose()
             self._lines.pop(request.id, None)
-            noted.end(getattr(line, "end_reason", ""), failed=failed)
+            noted.end(line.reason, failed=failed)
 
     async def _talk(self, transport: RealtimeTransport, request: CallRequest) -> None:
         if (session := asyncio.current_task()) is not None:

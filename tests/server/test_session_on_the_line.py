@@ -155,5 +155,7 @@ async def test_the_log_says_when_a_call_begins_and_how_it_ended_under_the_id_the
         r.getMessage() for r in caplog.records if r.name == "omni_agent.server.call_log"
     )
     assert begins == f"call {call_id} begins: persona concierge, 1 of 16 lines"
-    assert re.fullmatch(rf"call {call_id} ended after \d+ s: hangup, 1 turns", ended)
+    assert re.fullmatch(
+        rf"call {call_id} ended after \d+ s: hangup \(closed by the page\), 1 turns", ended
+    )
     assert host.ids == [call_id]

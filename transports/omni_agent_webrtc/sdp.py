@@ -80,9 +80,10 @@ def with_fec(answer: str) -> str:
 
 
 def as_seen_from_outside(answer: str, external_ip: str) -> str:
-    """Our IPv4 host candidates under the address that a 1:1 NAT gives this machine."""
+    """Our host candidates of that family under the address that a 1:1 NAT gives this machine."""
+    family = r"[0-9a-fA-F:]+:[0-9a-fA-F:]*" if ":" in external_ip else r"\d+\.\d+\.\d+\.\d+"
     return re.sub(
-        r"(?m)^(a=candidate:\S+ \d+ udp \d+ )\d+\.\d+\.\d+\.\d+( \d+ typ host)",
+        rf"(?m)^(a=candidate:\S+ \d+ udp \d+ ){family}( \d+ typ host)",
         rf"\g<1>{external_ip}\g<2>",
         answer,
     )
