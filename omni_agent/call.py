@@ -12,6 +12,7 @@ from omni_agent.events import ErrorOccurred, Event
 from omni_agent.ledger import Ledger
 from omni_agent.listening import Spawn, UserTurn
 from omni_agent.persona import Persona
+from omni_agent.scope import Scope
 from omni_agent.talker import Talker, Voice
 from omni_agent.text import TextFilter
 from omni_agent.thinker import Sampling, Thinker, ThinkRequest, ToolSchema
@@ -72,9 +73,9 @@ class Call:
     """One call's shared state. ``outfit`` changes between turns only.
 
     caller: whose call it is; empty when nobody knows. spawn: makes a task that ends with the
-    call. retrieve: text that plugins want the Thinker to read beside a user's words. over: set
-    when the call is to end. turn: what the user is saying; None while they are silent.
-    picture: the latest camera frame.
+    call. scope: tasks of tools, which may refuse to end. retrieve: text that plugins want the
+    Thinker to read beside a user's words. over: set when the call is to end. turn: what the
+    user is saying; None while they are silent. picture: the latest camera frame.
     """
 
     session_id: str
@@ -87,6 +88,7 @@ class Call:
     spawn: Spawn
     retrieve: Callable[[str], str]
     caller: str = ""
+    scope: Scope = field(default_factory=Scope)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     turn: UserTurn | None = None
     picture: VideoFrame | None = None

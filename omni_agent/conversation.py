@@ -95,6 +95,11 @@ class ToolResult:
     ok: bool = True
     id: str = field(default_factory=lambda: new_id("item"))
 
+    @property
+    def told(self) -> str:
+        """The output as a Thinker reads it; a failure in words that it may say as they are."""
+        return self.output if self.ok else f"That did not work. {self.output}"
+
 
 Item = Message | ToolCall | ToolResult
 

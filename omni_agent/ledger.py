@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from omni_agent.errors import ToolError
+from omni_agent.results import words_of
+from omni_agent.scope import Scope
 from omni_agent.thinker import ToolCallRequest
 from omni_agent.tools import CallContext, Tool
 
 log = logging.getLogger(__name__)
+
+
+FAILED = "Something went wrong on my side."
+"""What is told of an exception that was not meant for the user: it may hold a password."""
 
 
 class CallState(Enum):
@@ -84,16 +90,18 @@ class Ledger:
             )
         entry.state = state
 
-    async def run(self, call_id: str, context: Callable[[ToolCallRequest], CallContext]) -> Outcome:
+    async def run(
+        self, call_id: str, context: Callable[[ToolCallRequest], CallContext], scope: Scope
+    ) -> Outcome:
         """Run an opened call to its outcome; every failure is an outcome too.
 
-        Only cancellation comes out as an exception, after the call is recorded
-        as cancelled.
+        scope: where the tool's task lives, for the case that it refuses to end. Only
+        cancellation comes out as an exception, after the call is recorded as cancelled.
         """
         request = self._entries[call_id].request
         started = asyncio.get_running_loop().time()
         try:
-            output, ok = await self._attempt(request, context)
+            output, ok = await self._attempt(request, context, scope)
         except asyncio.CancelledError:
             self._move(call_id, CallState.CANCELLED)
             raise
@@ -102,7 +110,10 @@ class Ledger:
         return Outcome(call_id, request.name, output, ok, ms)
 
     async def _attempt(
-        self, request: ToolCallRequest, context: Callable[[ToolCallRequest], CallContext]
+        self,
+        request: ToolCallRequest,
+        context: Callable[[ToolCallRequest], CallContext],
+        scope: Scope,
     ) -> tuple[str, bool]:
         tool = self._tools.get(request.name)
         self._move(request.call_id, CallState.RUNNING)
@@ -110,13 +121,31 @@ class Ledger:
             known = ", ".join(sorted(self._tools)) or "none"
             return f"There is no tool {request.name!r}. Tools: {known}.", False
         try:
-            async with asyncio.timeout(tool.timeout_s):
-                return await tool.call(request.arguments, context(request)), True
-        except TimeoutError:
-            log.warning("tool %s timed out after %g s", tool.name, tool.timeout_s)
-            return f"{tool.name} did not answer within {tool.timeout_s:g} seconds.", False
+            task = scope.spawn(_contained(tool, request, context(request)), f"tool {tool.name}")
         except ToolError as error:
-            return str(error), False
-        except Exception as error:
-            log.exception("tool %s raised", tool.name)
-            return f"{tool.name} failed: {type(error).__name__}: {error}"[:500], False
+            return words_of(error), False
+        try:
+            await asyncio.wait([task], timeout=tool.timeout_s)
+        except asyncio.CancelledError:
+            task.cancel()  # and the scope waits for it
+            raise
+        if task.done():
+            return (FAILED, False) if task.cancelled() else task.result()
+        log.warning("tool %s timed out after %g s", tool.name, tool.timeout_s)
+        await scope.end([task])
+        return f"It did not answer within {tool.timeout_s:g} seconds.", False
+
+
+async def _contained(
+    tool: Tool, request: ToolCallRequest, context: CallContext
+) -> tuple[str, bool]:
+    """What a tool says, and whether it worked; only a cancellation comes out of it."""
+    try:
+        return await tool.call(request.arguments, context), True
+    except asyncio.CancelledError:
+        raise
+    except ToolError as error:
+        return words_of(error), False
+    except BaseException:  # SystemExit too, which would end every call
+        log.exception("tool %s failed", tool.name)
+        return FAILED, False

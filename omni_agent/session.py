@@ -174,6 +174,7 @@ class Session:
         await self._replies.interrupt()
         if self._listener is not None:
             await self._listener.aclose()
+        await self._call.scope.aclose()
         self.emit(events.SessionEnded(self._call.now(), self._reason))
         await self._call.transport.aclose()
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from omni_agent import events
+from omni_agent.results import clean
+from omni_agent.scope import Scope
 from omni_agent.tools import Panel
 
 log = logging.getLogger(__name__)
@@ -21,24 +24,28 @@ class LiveContext:
     session_id: str
     caller: str
     call_id: str
+    tool: str
     state: dict[str, Any]
-    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    scope: Scope
     emit: Callable[[events.Event], None]
     announce: Callable[[str], None]
 
     def say(self, text: str) -> None:
-        self.announce(text)
+        if words := clean(text).strip():
+            self.announce(words)
 
     def show(self, name: str, panel: Panel) -> None:
         self.emit(events.PanelShown(self._now(), name, panel.model_dump()))
 
     def progress(self, text: str) -> None:
-        self.emit(events.ToolProgress(self._now(), self.call_id, text))
+        self.emit(events.ToolProgress(self._now(), self.call_id, clean(text)))
 
     def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        if not inspect.iscoroutine(work):
+            raise TypeError(f"background() takes a coroutine, not a {type(work).__name__}")
         try:
-            task = self.spawn(self._guarded(work))
-        except asyncio.CancelledError:  # the call is ending
+            task = self.scope.spawn(self._guarded(work), f"background work of tool {self.tool}")
+        except BaseException:  # the call is ending, or has too many
             work.close()
             raise
         task.add_done_callback(lambda _: work.close())
@@ -47,8 +54,10 @@ class LiveContext:
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception:
-            log.exception("background work of tool call %s failed", self.call_id)
+        except asyncio.CancelledError:
+            raise
+        except BaseException:  # SystemExit too, which would end every call
+            log.exception("background work of tool %s failed", self.tool)
 
     @staticmethod
     def _now() -> float:

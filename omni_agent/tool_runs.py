@@ -45,7 +45,7 @@ class ToolRuns:
 
     async def _run(self, reply_id: str, request: ToolCallRequest) -> Outcome:
         try:
-            outcome = await self._call.ledger.run(request.call_id, self._context)
+            outcome = await self._call.ledger.run(request.call_id, self._context, self._call.scope)
         except asyncio.CancelledError:
             self._record(Outcome(request.call_id, request.name, "Cancelled.", False, 0.0))
             raise
@@ -66,8 +66,9 @@ class ToolRuns:
             session_id=call.session_id,
             caller=call.caller,
             call_id=request.call_id,
+            tool=request.name,
             state=self._state,
-            spawn=call.spawn,
+            scope=call.scope,
             emit=call.emit,
             announce=self._announce,
         )

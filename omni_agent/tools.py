@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import keyword
+import logging
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Protocol, overload
 
 import jsonschema
@@ -27,10 +28,11 @@ from pydantic import BaseModel
 
 from omni_agent import signatures
 from omni_agent.errors import ConfigError, ToolArgumentsError
+from omni_agent.results import render
 from omni_agent.thinker import ToolSchema
+from omni_agent.threads import ToolThreads
 
-MAX_OUTPUT_CHARS = 4000
-"""A longer result is cut before the Thinker reads it: it must not fill the context."""
+log = logging.getLogger(__name__)
 
 _MAX_REASON_CHARS = 300
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -91,8 +93,10 @@ class Tool:
     """A tool.
 
     run: called with validated arguments (and a CallContext); may be a coroutine
-    function; a plain one runs in a worker thread. timeout_s: then the call fails.
+    function; a plain one runs in a thread of its own. timeout_s: then the call fails.
     interruptible: a user's barge-in cancels the running call.
+
+    Calling it calls ``run``, as if it had never been made a tool: for tests.
     """
 
     schema: ToolSchema
@@ -102,6 +106,7 @@ class Tool:
     context_parameter: str | None = None
     examples: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     """(what a user says, the arguments to call with): demonstrations for small models."""
+    _threads: ToolThreads = field(default_factory=ToolThreads, compare=False, repr=False)
     _validator: Any = field(default=None, compare=False, repr=False)
     _coerce: Callable[[Mapping[str, Any]], dict[str, Any]] | None = field(
         default=None, compare=False, repr=False
@@ -123,6 +128,9 @@ class Tool:
     def name(self) -> str:
         return self.schema.name
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.run(*args, **kwargs)
+
     def validate(self, arguments: Mapping[str, Any]) -> None:
         """Raises ToolArgumentsError naming the argument and what it should be."""
         self._arguments(arguments)
@@ -133,16 +141,16 @@ class Tool:
         Raises ToolArgumentsError, or whatever the tool raises.
         """
         keywords = self._arguments(arguments)
-        on_loop = inspect.iscoroutinefunction(self.run)
+        if inspect.iscoroutinefunction(self.run):
+            if self.context_parameter:
+                keywords[self.context_parameter] = context
+            return render(await self.run(**keywords))
         if self.context_parameter:
-            keywords[self.context_parameter] = context if on_loop else _FromThread(context)
-        if on_loop:
-            result = await self.run(**keywords)
-        else:
-            result = await asyncio.to_thread(self.run, **keywords)
-            if inspect.isawaitable(result):  # an object with an async __call__, a lambda
-                result = await result
-        return render(result)
+            keywords[self.context_parameter] = _FromThread(context)
+        call_id = getattr(context, "session_id", "")
+        result = await self._threads.run(call_id, partial(_run_and_render, self.run, keywords))
+        # An object with an async __call__, or a lambda around a coroutine.
+        return result if isinstance(result, str) else render(await result)
 
     def _arguments(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Checked against the schema, then as the types the function declares."""
@@ -156,6 +164,12 @@ class Tool:
             return self._coerce(given)
         except ValueError as problem:
             raise ToolArgumentsError(self.name, _cut(str(problem), _MAX_REASON_CHARS)) from None
+
+
+def _run_and_render(function: Callable[..., Any], keywords: Mapping[str, Any]) -> Any:
+    """The text of a result (in the thread, as it may be slow to tell), or an awaitable."""
+    result = function(**keywords)
+    return result if inspect.isawaitable(result) else render(result)
 
 
 class _FromThread:
@@ -178,13 +192,22 @@ class _FromThread:
         return self._context.state
 
     def say(self, text: str) -> None:
-        self._loop.call_soon_threadsafe(self._context.say, text)
+        self._soon(self._context.say, text)
 
     def show(self, name: str, panel: Panel) -> None:
-        self._loop.call_soon_threadsafe(self._context.show, name, panel)
+        self._soon(self._context.show, name, panel)
 
     def progress(self, text: str) -> None:
-        self._loop.call_soon_threadsafe(self._context.progress, text)
+        self._soon(self._context.progress, text)
+
+    def _soon(self, do: Callable[..., None], *arguments: Any) -> None:
+        def contained() -> None:
+            try:
+                do(*arguments)
+            except BaseException:  # in the loop's own hands it could end the loop
+                log.exception("a tool's call.%s failed", do.__name__)
+
+        self._loop.call_soon_threadsafe(contained)
 
     def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         async def start() -> asyncio.Task[None]:
@@ -206,22 +229,6 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[:limit] + " …"
 
 
-def render(result: Any) -> str:
-    """A tool's return value as the text a Thinker reads; never raises, never huge."""
-    if result is None:
-        text = "done"
-    elif isinstance(result, str):
-        text = result
-    elif isinstance(result, BaseModel):
-        text = result.model_dump_json()
-    else:
-        try:
-            text = json.dumps(result, ensure_ascii=False, default=str)
-        except (TypeError, ValueError):
-            text = str(result)
-    return text if len(text) <= MAX_OUTPUT_CHARS else f"{text[:MAX_OUTPUT_CHARS]} … (cut)"
-
-
 def _tool_from(
     function: Callable[..., Any],
     *,
@@ -231,7 +238,7 @@ def _tool_from(
     interruptible: bool,
     examples: Mapping[str, Mapping[str, Any]] | None,
 ) -> Tool:
-    if isinstance(function, type) or not callable(function):
+    if isinstance(function, type | Tool) or not callable(function):
         raise ConfigError(f"@tool needs a function, not {function!r}")
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         raise ConfigError(f"tool function {function.__qualname__}: return a value, do not yield")

@@ -15,6 +15,7 @@ takes milliseconds.
 """
 
 from omni_agent.in_process import InProcessTransport
+from omni_agent.testing.context import FakeCall
 from omni_agent.testing.doubles import (
     Pause,
     ScriptedEars,
@@ -26,6 +27,7 @@ from omni_agent.testing.stage import FixedWardrobe, Stage, rehearse
 from omni_agent.testing.virtual import VirtualTimeLoop, virtual_time
 
 __all__ = [
+    "FakeCall",
     "FixedWardrobe",
     "InProcessTransport",
     "Pause",

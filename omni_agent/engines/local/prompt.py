@@ -21,7 +21,7 @@ MAX_RESULT_CHARS = 700
 _OUTCOMES = (
     ("It is 7 past 4 on Friday.", "It is 7 past 4 on Friday."),
     ("Ready: number 42.5 for Anna.", "All right, number 42.5 is ready for Anna."),
-    ("failed: no connection", "Sorry, that failed, there is no connection."),
+    ("That did not work. There is no connection.", "Sorry, there is no connection."),
 )
 """Results and how to tell them; whatever the tool, the numbers are carried over."""
 _STORY = (
@@ -253,10 +253,10 @@ def _rendered(item: Item) -> tuple[str, str]:
         case ToolCall():
             return "assistant", call_text(item.name, item.arguments)
         case ToolResult():
-            output = " ".join(item.output.split()) or "done"
+            output = " ".join(item.told.split()) or "done"
             if len(output) > MAX_RESULT_CHARS:
                 output = output[:MAX_RESULT_CHARS] + " …"
-            return "tool", output if item.ok else f"failed: {output}"
+            return "tool", output
 
 
 def tokens_at_most(text: str) -> int:

@@ -375,10 +375,7 @@ def _call(call: ToolCall) -> list[str | _Words]:
 
 
 def _result(result: ToolResult | None) -> list[str | _Words]:
-    if result is None:
-        content = "still running"
-    else:
-        content = result.output if result.ok else f"failed: {result.output}"
+    content = "still running" if result is None else result.told
     return ["\n", "<tool_response>\n", _Words(content), "\n</tool_response>"]
 
 

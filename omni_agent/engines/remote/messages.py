@@ -178,8 +178,5 @@ def _call(call: ToolCall) -> Json:
 
 
 def _result(call: ToolCall, result: ToolResult | None) -> Json:
-    if result is None:
-        content = "still running"
-    else:
-        content = result.output if result.ok else f"failed: {result.output}"
+    content = "still running" if result is None else result.told
     return {"role": "tool", "tool_call_id": call.call_id, "content": content}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,11 +12,12 @@ from omni_agent_calculator import calculate, register_tools
 from omni_agent_calculator.arithmetic import ArithmeticProblem, evaluate
 from omni_agent_calculator.spoken import as_expression, as_words
 
-from omni_agent import CallContext, ToolError
+from omni_agent import ToolError
+from omni_agent.testing import FakeCall
 
 SAID = """one two hundred million and point - % of ( ) sqrt times squared 3 .5 1,000 e9 mod , **
 percent minus half twice what is"""
-NOBODY = cast(CallContext, None)
+CALL = FakeCall()
 
 
 @pytest.mark.parametrize(
@@ -69,9 +70,9 @@ NOBODY = cast(CallContext, None)
 async def test_said_or_written_it_is_calculated(said: str, answer: str | None) -> None:
     if answer is None:
         with pytest.raises(ToolError):
-            await calculate.call({"expression": said}, NOBODY)
+            await calculate.call({"expression": said}, CALL)
     else:
-        output = await calculate.call({"expression": said}, NOBODY)
+        output = await calculate.call({"expression": said}, CALL)
         assert output == f"The answer is {answer}."
 
 
@@ -109,7 +110,7 @@ async def test_said_or_written_it_is_calculated(said: str, answer: str | None) -
 )
 async def test_what_has_no_answer_is_refused_in_a_sentence(expression: str, reason: str) -> None:
     with pytest.raises(ToolError, match=reason):
-        await calculate.call({"expression": expression}, NOBODY)
+        await calculate.call({"expression": expression}, CALL)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_it_agrees_with_python(expression: str) -> None:
 )
 async def test_anything_said_gives_a_number_or_a_refusal(said: str) -> None:
     try:
-        output = await calculate.call({"expression": said}, NOBODY)
+        output = await calculate.call({"expression": said}, CALL)
     except ToolError:
         return
     assert output.startswith("The answer is ")

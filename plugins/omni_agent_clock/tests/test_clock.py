@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import omni_agent_clock as clock
@@ -15,74 +13,48 @@ from hypothesis import strategies as st
 from omni_agent_clock.timers import Timers, duration_words
 from omni_agent_clock.zones import UnknownPlace, zone_of
 
-from omni_agent import Panel, ToolError
+from omni_agent import ToolError
 from omni_agent.errors import ToolArgumentsError
-from omni_agent.testing.virtual import virtual_time
+from omni_agent.testing import FakeCall, virtual_time
 
 
-class Call:
-    """A call that remembers what was said and shown."""
-
-    session_id, caller = "s", "anna"
-
-    def __init__(self) -> None:
-        self.state: dict[str, Any] = {}
-        self.said: list[tuple[float, str]] = []
-        self.panel: Panel | None = None
-        self.tasks: list[asyncio.Task[None]] = []
-
-    def say(self, text: str) -> None:
-        self.said.append((asyncio.get_running_loop().time(), text))
-
-    def show(self, name: str, panel: Panel) -> None:
-        assert name == "timers"
-        self.panel = panel
-
-    def progress(self, text: str) -> None:
-        raise AssertionError("nothing here takes long")
-
-    def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        self.tasks.append(asyncio.get_running_loop().create_task(work))
-        return self.tasks[-1]
-
-    def shown(self) -> list[str]:
-        assert self.panel is not None
-        return [row.label for row in self.panel.rows]
+def shown(call: FakeCall) -> list[str]:
+    return [row.label for row in call.panels["timers"].rows]
 
 
 @virtual_time
 async def test_a_timer_rings_when_its_time_has_come() -> None:
-    call = Call()
+    call = FakeCall()
     answer = await clock.set_timer.call({"amount": 10, "unit": "minutes"}, call)
     assert answer == "Timer set for 10 minutes."
-    assert call.shown() == ["timer"]
+    assert shown(call) == ["timer"]
     await asyncio.sleep(599)
     assert call.said == []
     await asyncio.sleep(2)
-    assert call.said == [(600, "Your 10 minute timer is done.")]
-    assert call.shown() == []
+    assert call.said == ["Your 10 minute timer is done."]
+    assert shown(call) == []
 
 
 @virtual_time
 async def test_timers_ring_in_their_order_by_their_names() -> None:
-    call = Call()
+    call = FakeCall()
     await clock.set_timer.call({"amount": 1.5, "unit": "hours", "label": "the roast timer"}, call)
     await clock.set_timer.call({"amount": 90, "unit": "seconds", "label": "tea"}, call)
-    assert call.shown() == ["tea", "roast"]
+    assert shown(call) == ["tea", "roast"]
     assert await clock.list_timers.call({}, call) == (
         "The tea timer has 1 minute and 30 seconds left. "
         "The roast timer has 1 hour and 30 minutes left."
     )
     await asyncio.gather(*call.tasks)
-    assert call.said == [(90, "Your tea timer is done."), (5400, "Your roast timer is done.")]
+    assert call.said == ["Your tea timer is done.", "Your roast timer is done."]
 
 
 @virtual_time
 async def test_a_cancelled_timer_does_not_ring() -> None:
-    call = Call()
+    call = FakeCall()
     await clock.set_timer.call({"amount": 5, "unit": "minutes"}, call)
     assert await clock.cancel_timer.call({}, call) == "The 5 minute timer is cancelled."
-    assert call.shown() == []
+    assert shown(call) == []
     await asyncio.sleep(1000)
     assert call.said == []
     assert call.tasks[0].cancelled()
@@ -103,7 +75,7 @@ async def test_a_cancelled_timer_does_not_ring() -> None:
 def test_the_timer_that_is_meant_is_cancelled(label: str, left: list[str]) -> None:
     @virtual_time
     async def run() -> None:
-        call = Call()
+        call = FakeCall()
         for amount, name in ((1, "tea"), (10, ""), (12, "pasta")):
             await clock.set_timer.call({"amount": amount, "unit": "minutes", "label": name}, call)
         await clock.cancel_timer.call({"label": label}, call)
@@ -114,7 +86,7 @@ def test_the_timer_that_is_meant_is_cancelled(label: str, left: list[str]) -> No
 
 @virtual_time
 async def test_when_it_is_not_clear_which_timer_is_meant_it_asks() -> None:
-    call = Call()
+    call = FakeCall()
     for name in ("tea", "pasta"):
         await clock.set_timer.call({"amount": 1, "unit": "minutes", "label": name}, call)
     for label in ("", "laundry"):
@@ -124,14 +96,14 @@ async def test_when_it_is_not_clear_which_timer_is_meant_it_asks() -> None:
 
 @virtual_time
 async def test_without_timers_there_is_nothing_to_list_or_cancel() -> None:
-    call = Call()
+    call = FakeCall()
     assert await clock.list_timers.call({}, call) == "There is no timer running."
     assert await clock.cancel_timer.call({"label": "tea"}, call) == "There is no timer running."
 
 
 @virtual_time
 async def test_timers_are_bounded_in_length_and_number() -> None:
-    call = Call()
+    call = FakeCall()
     for amount, unit in ((0, "seconds"), (-5, "minutes"), (25, "hours"), (1e308, "hours")):
         with pytest.raises(ToolError, match="from one second to 24 hours"):
             await clock.set_timer.call({"amount": amount, "unit": unit}, call)
@@ -143,7 +115,7 @@ async def test_timers_are_bounded_in_length_and_number() -> None:
 
 async def test_a_unit_that_is_none_is_refused() -> None:
     with pytest.raises(ToolArgumentsError, match="unit"):
-        await clock.set_timer.call({"amount": 1, "unit": "weeks"}, Call())
+        await clock.set_timer.call({"amount": 1, "unit": "weeks"}, FakeCall())
 
 
 @pytest.mark.parametrize(
@@ -171,14 +143,14 @@ def test_places_have_their_time_zone(place: str, key: str, shown: str) -> None:
 
 async def test_the_time_is_told_with_the_date() -> None:
     shape = r"it is (1[0-2]|[1-9]):[0-5]\d [AP]M on \w+day, \w+ [1-3]?\d\."
-    assert re.fullmatch(shape, (await clock.get_time.call({}, Call())).lower(), re.IGNORECASE)
-    there = await clock.get_time.call({"city": "Tokyo"}, Call())
+    assert re.fullmatch(shape, (await clock.get_time.call({}, FakeCall())).lower(), re.IGNORECASE)
+    there = await clock.get_time.call({"city": "Tokyo"}, FakeCall())
     assert re.fullmatch(f"In Tokyo {shape}", there)
 
 
 async def test_an_unknown_place_is_said_to_be_unknown() -> None:
     with pytest.raises(ToolError, match="I do not know the time zone of Wakanda"):
-        await clock.get_time.call({"city": "Wakanda"}, Call())
+        await clock.get_time.call({"city": "Wakanda"}, FakeCall())
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,34 +10,25 @@ from hypothesis import strategies as st
 from omni_agent_home import register_tools
 from omni_agent_home.house import House, HouseProblem
 
-from omni_agent import CallContext, Panel, Tool, ToolError
+from omni_agent import Tool, ToolError
 from omni_agent.errors import ToolArgumentsError
-
-
-class Page:
-    """A call page that keeps the last panel."""
-
-    panel: Panel | None = None
-
-    def show(self, name: str, panel: Panel) -> None:
-        assert name == "home"
-        self.panel = panel
-
-    def value(self, label: str, group: str = "") -> str:
-        assert self.panel is not None
-        (row,) = (r for r in self.panel.rows if (r.label, r.group) == (label, group))
-        return row.value
+from omni_agent.testing import FakeCall
 
 
 class Home:
-    """A new house, its tools by name, and a page."""
+    """A new house, its tools by name, and a call."""
 
     def __init__(self) -> None:
         self.tools: dict[str, Tool] = {tool.name: tool for tool in register_tools()}
-        self.page = Page()
+        self.call = FakeCall()
 
     async def do(self, name: str, **arguments: Any) -> str:
-        return await self.tools[name].call(arguments, cast(CallContext, self.page))
+        return await self.tools[name].call(arguments, self.call)
+
+    def value(self, label: str, group: str = "") -> str:
+        rows = self.call.panels["home"].rows
+        (row,) = (r for r in rows if (r.label, r.group) == (label, group))
+        return row.value
 
 
 @pytest.fixture
@@ -47,20 +38,20 @@ def home() -> Home:
 
 async def test_a_light_is_switched_and_shown(home: Home) -> None:
     assert await home.do("set_light", room="kitchen", state="on") == "The kitchen light is on."
-    assert home.page.value("Light", "Kitchen") == "100 %"
+    assert home.value("Light", "Kitchen") == "100 %"
     assert await home.do("set_light", room="kitchen", state="off") == "The kitchen light is off."
-    assert home.page.value("Light", "Kitchen") == "off"
+    assert home.value("Light", "Kitchen") == "off"
 
 
 async def test_a_light_is_dimmed_and_stays_dimmed(home: Home) -> None:
     answer = await home.do("set_light", room="bedroom", state="on", brightness=30)
     assert answer == "The bedroom light is on at 30 percent."
     await home.do("set_light", room="bedroom", state="on")
-    assert home.page.value("Light", "Bedroom") == "30 %"
+    assert home.value("Light", "Bedroom") == "30 %"
     assert await home.do("set_light", room="bedroom", state="on", brightness=0) == (
         "The bedroom light is off."
     )
-    assert home.page.value("Light", "Bedroom") == "off"
+    assert home.value("Light", "Bedroom") == "off"
 
 
 async def test_all_lights_and_blinds_are_worked_at_once(home: Home) -> None:
@@ -68,8 +59,8 @@ async def test_all_lights_and_blinds_are_worked_at_once(home: Home) -> None:
     assert (
         await home.do("set_blinds", room="everywhere", state="closed") == "All blinds are closed."
     )
-    assert home.page.value("Light", "Office") == "100 %"
-    assert home.page.value("Blinds", "Bathroom") == "closed"
+    assert home.value("Light", "Office") == "100 %"
+    assert home.value("Blinds", "Bathroom") == "closed"
 
 
 @pytest.mark.parametrize(
@@ -111,22 +102,22 @@ async def test_a_room_that_is_none_changes_nothing(home: Home, said: str, reason
     with pytest.raises(ToolError):
         await home.do("set_blinds", room=said, state="closed")
     await home.do("get_home")
-    assert home.page.panel == before
+    assert home.call.panels.get("home") == before
 
 
 async def test_the_thermostat_is_set_within_its_range(home: Home) -> None:
     answer = await home.do("set_thermostat", degrees=21.3)
     assert answer == "The thermostat is set to 21.5 degrees."
-    assert home.page.value("Thermostat") == "21.5 °C"
+    assert home.value("Thermostat") == "21.5 °C"
     for degrees in (4, 31, 1e300):
         with pytest.raises(ToolError, match="goes from 5 to 30 degrees"):
             await home.do("set_thermostat", degrees=degrees)
-    assert home.page.value("Thermostat") == "21.5 °C"
+    assert home.value("Thermostat") == "21.5 °C"
 
 
 async def test_the_door_is_locked_and_unlocked(home: Home) -> None:
     assert await home.do("set_lock", state="unlocked") == "The front door is unlocked."
-    assert home.page.value("Front door") == "unlocked"
+    assert home.value("Front door") == "unlocked"
     assert await home.do("set_lock", state="locked") == "The front door is locked."
 
 

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import omni_agent_notes as notes
 import pytest
@@ -14,22 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omni_agent_notes.notebook import MAX_CHARS, Notebook, NotesProblem, default_path
 
-from omni_agent import CallContext, Panel, Tool, ToolError
-
-
-class Page:
-    """A call page that keeps the last panel."""
-
-    def __init__(self) -> None:
-        self.panel: Panel | None = None
-
-    def show(self, name: str, panel: Panel) -> None:
-        self.panel = panel
+from omni_agent import Tool, ToolError
+from omni_agent.testing import FakeCall
 
 
 @pytest.fixture
-def page() -> Page:
-    return Page()
+def call() -> FakeCall:
+    return FakeCall()
 
 
 @pytest.fixture(autouse=True)
@@ -37,67 +28,67 @@ def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OMNI_AGENT_HOME", str(tmp_path / "home"))
 
 
-async def do(tool: Tool, page: Page, **arguments: Any) -> str:
-    output = await tool.call(arguments, cast(CallContext, page))
+async def do(tool: Tool, call: FakeCall, **arguments: Any) -> str:
+    output = await tool.call(arguments, call)
     await asyncio.sleep(0)  # what a thread told the page arrives with the loop's next step
     return output
 
 
-async def test_a_note_is_kept_and_read(page: Page) -> None:
-    assert await do(notes.read_notes, page) == "There are no notes."
+async def test_a_note_is_kept_and_read(call: FakeCall) -> None:
+    assert await do(notes.read_notes, call) == "There are no notes."
     assert (
-        await do(notes.add_note, page, text=" The key is\nunder the mat ") == "I wrote that down."
+        await do(notes.add_note, call, text=" The key is\nunder the mat ") == "I wrote that down."
     )
-    assert await do(notes.read_notes, page) == "There is one note: The key is under the mat."
-    assert page.panel is not None
-    assert [row.value for row in page.panel.rows] == ["The key is under the mat"]
+    assert await do(notes.read_notes, call) == "There is one note: The key is under the mat."
+    assert "notes" in call.panels
+    assert [row.value for row in call.panels["notes"].rows] == ["The key is under the mat"]
 
 
-async def test_notes_are_found_by_their_words(page: Page) -> None:
+async def test_notes_are_found_by_their_words(call: FakeCall) -> None:
     for text in ("Buy milk", "The spare keys are under the mat", "Call Anna at 5!"):
-        await do(notes.add_note, page, text=text)
-    assert "Call Anna at 5! The spare keys" in await do(notes.read_notes, page)
+        await do(notes.add_note, call, text=text)
+    assert "Call Anna at 5! The spare keys" in await do(notes.read_notes, call)
     for about in ("key", "the keys", "KEYS", "my note about the mat"):
-        found = await do(notes.read_notes, page, about=about)
+        found = await do(notes.read_notes, call, about=about)
         assert found == "There is one note: The spare keys are under the mat."
-    assert await do(notes.read_notes, page, about="cars") == "There is no note about cars."
+    assert await do(notes.read_notes, call, about="cars") == "There is no note about cars."
 
 
-async def test_many_notes_are_not_all_read_aloud(page: Page) -> None:
+async def test_many_notes_are_not_all_read_aloud(call: FakeCall) -> None:
     for number in range(9):
-        await do(notes.add_note, page, text=f"number {number}")
-    heard = await do(notes.read_notes, page)
+        await do(notes.add_note, call, text=f"number {number}")
+    heard = await do(notes.read_notes, call)
     assert heard.startswith("There are 9 notes. The latest 5 are: number 8. number 7.")
     assert "number 3" not in heard
 
 
-async def test_the_note_that_is_meant_is_deleted(page: Page) -> None:
+async def test_the_note_that_is_meant_is_deleted(call: FakeCall) -> None:
     for text in ("Buy milk", "Buy bread", "Call Anna"):
-        await do(notes.add_note, page, text=text)
-    assert await do(notes.delete_note, page, about="milk") == "Deleted: Buy milk."
-    assert await do(notes.delete_note, page, about="the last note") == "Deleted: Call Anna."
+        await do(notes.add_note, call, text=text)
+    assert await do(notes.delete_note, call, about="milk") == "Deleted: Buy milk."
+    assert await do(notes.delete_note, call, about="the last note") == "Deleted: Call Anna."
     assert [note.text for note in Notebook().find()] == ["Buy bread"]
-    assert page.panel is not None
-    assert len(page.panel.rows) == 1
+    assert "notes" in call.panels
+    assert len(call.panels["notes"].rows) == 1
 
 
-async def test_when_it_is_not_clear_which_note_is_meant_none_is_deleted(page: Page) -> None:
+async def test_when_it_is_not_clear_which_note_is_meant_none_is_deleted(call: FakeCall) -> None:
     for text in ("Buy milk", "Buy bread"):
-        await do(notes.add_note, page, text=text)
+        await do(notes.add_note, call, text=text)
     with pytest.raises(ToolError, match=r"Which one of 2\? Buy bread\. Buy milk\."):
-        await do(notes.delete_note, page, about="buy")
+        await do(notes.delete_note, call, about="buy")
     with pytest.raises(ToolError, match="There is no note about cars"):
-        await do(notes.delete_note, page, about="cars")
+        await do(notes.delete_note, call, about="cars")
     with pytest.raises(ToolError, match="Which note should I delete"):
-        await do(notes.delete_note, page, about=" ")
+        await do(notes.delete_note, call, about=" ")
     assert len(Notebook().find()) == 2
 
 
-async def test_what_is_no_note_is_refused(page: Page) -> None:
+async def test_what_is_no_note_is_refused(call: FakeCall) -> None:
     with pytest.raises(ToolError, match="What should I write down"):
-        await do(notes.add_note, page, text=" \n ")
+        await do(notes.add_note, call, text=" \n ")
     with pytest.raises(ToolError, match="too long"):
-        await do(notes.add_note, page, text="x" * (MAX_CHARS + 1))
+        await do(notes.add_note, call, text="x" * (MAX_CHARS + 1))
 
 
 def test_notes_outlive_the_call_and_are_in_a_write_ahead_log() -> None:
@@ -114,7 +105,7 @@ def test_many_calls_may_write_at_once() -> None:
     assert len(Notebook().find()) == 40
 
 
-async def test_a_file_that_is_no_notebook_is_a_sentence(page: Page) -> None:
+async def test_a_file_that_is_no_notebook_is_a_sentence(call: FakeCall) -> None:
     default_path().parent.mkdir(parents=True)
     default_path().write_bytes(b"this is no database" * 100)
     for tool, arguments in (
@@ -123,25 +114,25 @@ async def test_a_file_that_is_no_notebook_is_a_sentence(page: Page) -> None:
         (notes.delete_note, {"about": "x"}),
     ):
         with pytest.raises(ToolError, match="I cannot use the notebook: file is not a database"):
-            await do(tool, page, **arguments)
+            await do(tool, call, **arguments)
 
 
-async def test_a_damaged_row_is_a_sentence(page: Page) -> None:
+async def test_a_damaged_row_is_a_sentence(call: FakeCall) -> None:
     Notebook().add("Buy milk")
     with sqlite3.connect(default_path()) as database:
         database.execute("UPDATE notes SET written = 'once'")
     database.close()
     with pytest.raises(ToolError, match="I cannot use the notebook"):
-        await do(notes.read_notes, page)
+        await do(notes.read_notes, call)
 
 
 async def test_a_folder_that_cannot_be_made_is_a_sentence(
-    page: Page, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    call: FakeCall, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("OMNI_AGENT_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(ToolError, match="I cannot open the notebook"):
-        await do(notes.add_note, page, text="x")
+        await do(notes.add_note, call, text="x")
 
 
 def test_without_a_home_the_users_data_folder_is_used(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import omni_agent_weather as weather
@@ -16,11 +16,12 @@ from omni_agent_weather import open_meteo
 from omni_agent_weather.open_meteo import Forecast, Place
 from omni_agent_weather.words import report
 
-from omni_agent import CallContext, ToolError
+from omni_agent import ToolError
 from omni_agent.errors import ToolArgumentsError
+from omni_agent.testing import FakeCall
 
 HERE = Path(__file__).parent
-NOBODY = cast(CallContext, None)
+CALL = FakeCall()
 PARIS = (HERE / "geocoding_paris.json").read_bytes()
 FORECAST = (HERE / "forecast_paris.json").read_bytes()
 
@@ -52,7 +53,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
 
 
 async def ask(**arguments: Any) -> str:
-    return await weather.get_weather.call(arguments, NOBODY)
+    return await weather.get_weather.call(arguments, CALL)
 
 
 async def test_the_weather_now_is_told(service: Service) -> None:

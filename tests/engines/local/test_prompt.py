@@ -123,7 +123,7 @@ def test_calls_in_a_row_and_their_results_share_turns() -> None:
     assert [turn for group in exchanges(items) for turn in group.turns] == [
         "<|im_start|>user\nboth<|im_end|>\n",
         "<|im_start|>assistant\na(x=1)\nb()<|im_end|>\n",
-        "<|im_start|>tool\none two\nfailed: down<|im_end|>\n",
+        "<|im_start|>tool\none two\nThat did not work. down<|im_end|>\n",
         "<|im_start|>assistant\nThere.<|im_end|>\n",
     ]
 

@@ -290,7 +290,7 @@ def test_a_call_without_a_result_is_still_running_and_one_that_failed_says_so(
     prompt = writer.write(
         request(CALL, replace(CALL, call_id="c2"), ToolResult("c2", "No.", False))
     )
-    assert read(prompt) == call_turns("still running", "failed: No.") + OPEN
+    assert read(prompt) == call_turns("still running", "That did not work. No.") + OPEN
 
 
 def test_calls_of_one_round_share_a_turn_those_of_the_next_do_not(

@@ -49,7 +49,7 @@ def test_calls_in_a_row_are_one_message_and_each_is_followed_by_its_result() -> 
     assert rows[1]["tool_calls"][0]["function"] == {"name": "a", "arguments": '{"x": "é"}'}
     assert [(row["tool_call_id"], row["content"]) for row in rows[2:4]] == [
         ("1", "up"),
-        ("2", "failed: down"),
+        ("2", "That did not work. down"),
     ]
 
 
