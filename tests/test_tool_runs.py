@@ -16,7 +16,7 @@ from omni_agent.testing import ScriptedThinker, call, rehearse, virtual_time
 
 ROOT = Path(__file__).parent.parent
 CHILD = """
-import asyncio, sys, threading
+import asyncio, signal, sys, threading
 from contextlib import asynccontextmanager
 
 from omni_agent import CallContext, events, tool
@@ -65,6 +65,8 @@ async def main():
 
 
 if sys.argv[1] == "SIGINT":
+    # A test run in a shell's background inherits that it is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asyncio.run(main())
 else:
     import uvicorn
