@@ -93,14 +93,22 @@ class Agent:
         if stages is None:
             self._factories()  # a name nobody provides is an error now, not at the first call
         self._listeners: list[Callable[[str], None]] = []
-        self.progress = ""
+        self._starting = ""
         """What is being started, in words for the user; empty when nothing is."""
 
     # -- life ---------------------------------------------------------------------
 
     @property
     def ready(self) -> bool:
+        """True when calls can be held: every stage has been started and works."""
         return self._stages is not None and not self.progress
+
+    @property
+    def progress(self) -> str:
+        """What calls wait for, in words for the user: a start, or a stage's being restarted."""
+        if self._starting or self._stages is None:
+            return self._starting
+        return self._stages.trouble
 
     @property
     def stages(self) -> Stages:
@@ -114,18 +122,32 @@ class Agent:
         self._listeners.append(listener)
 
     def _report(self, line: str) -> None:
-        self.progress = line
+        """Heard from engines while they start; what they do later is for one call or for none."""
+        if not self._starting:
+            log.info("%s", line)
+        elif line:
+            self._tell(line)
+
+    def _tell(self, line: str) -> None:
+        self._starting = line
         for listener in self._listeners:
             listener(line)
 
     async def start(self) -> None:
         """Start the engines, all at once. Raises what an engine raises; then nothing runs."""
-        if self._stages is None:
-            self._report("starting the models")
-            self._stages = await self._start_stages()
-            self._report("reading the persona")
-            await self._stages.thinker.prepare(self._opening())
-        self._report("")
+        try:
+            if self._stages is None:
+                self._tell("starting the models")
+                stages = await self._start_stages()
+                try:
+                    self._tell("reading the persona and its tools (the first time takes longer)")
+                    await stages.thinker.prepare(self._opening())
+                except BaseException:
+                    await stages.aclose()
+                    raise
+                self._stages = stages
+        finally:
+            self._tell("")
 
     def _factories(self) -> list[Callable[[], Awaitable[Any]]]:
         """How the Thinker, the Talker and the ears (where wanted) are started."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from omni_agent.conversation import Conversation, ImagePart, Item, Message, as_read
 from omni_agent.ears import Ears
@@ -23,6 +24,16 @@ PICTURE_AGE_S = 5.0
 """An older camera frame is not shown to the Thinker."""
 
 
+@runtime_checkable
+class Supervised(Protocol):
+    """A stage whose models may have to be started again while it lives."""
+
+    @property
+    def trouble(self) -> str:
+        """Why it does not work just now, on one line; empty when it does. It passes by itself."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Stages:
     """The models of a call. Without ears the agent can only be typed to."""
@@ -30,6 +41,13 @@ class Stages:
     thinker: Thinker
     talker: Talker
     ears: Ears | None = None
+
+    @property
+    def trouble(self) -> str:
+        """What keeps some stage from working just now; empty when all of them do."""
+        stages: tuple[object, ...] = (self.ears, self.thinker, self.talker)
+        troubles = (stage.trouble for stage in stages if isinstance(stage, Supervised))
+        return "; ".join(filter(None, troubles))
 
     async def aclose(self) -> None:
         """Stop the models, whatever some of them raise on the way."""

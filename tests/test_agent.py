@@ -16,10 +16,12 @@ from omni_agent.agent import Engines
 from omni_agent.call import Stages
 from omni_agent.errors import ConfigError, EngineError, EngineUnavailable
 from omni_agent.in_process import InProcessTransport
-from omni_agent.serving import bind
+from omni_agent.server.host import Readiness
+from omni_agent.serving import AgentHost, bind
 from omni_agent.session import Session
 from omni_agent.store import TranscriptStore
 from omni_agent.testing import ScriptedEars, ScriptedTalker, ScriptedThinker, Stage, virtual_time
+from omni_agent.thinker import Features, Thinker, ThinkRequest
 
 PERSONA = Persona(name="Test", greeting="Hello.", fillers=(), thinker="Be brief.")
 
@@ -77,6 +79,85 @@ async def test_engines_start_together_prepare_the_persona_and_stop_with_the_agen
     assert studio.running == 0
     assert "starting the ears" in lines
     assert lines[-1] == ""
+
+
+class Chatty(ScriptedThinker):
+    """A Thinker that reports whatever it reads, as engines may, and never says that it is done."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        super().__init__(["One."], ["Two."], ["Three."])
+        self._options = options
+
+    async def prepare(self, request: ThinkRequest) -> Features | None:
+        self._options.report("reading the persona and its tools (once)")
+        return await super().prepare(request)
+
+
+class ChattyStudio(Studio):
+    @hookimpl
+    def register_thinkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
+        async def start(options: EngineOptions) -> Thinker:
+            return Chatty(options)
+
+        return {"studio": start}
+
+
+@virtual_time
+async def test_what_an_engine_reads_for_one_call_locks_nobody_out(tmp_path: Path) -> None:
+    path = tmp_path / "guide.md"
+    path.write_text("---\nname: Guide\nfillers: []\n---\nBe a guide.")
+    lines: list[str] = []
+    agent = Agent(path, plugins=[ChattyStudio()], engine="studio")
+    agent.on_progress(lines.append)
+    async with agent, asyncio.TaskGroup() as tasks:
+        line, ears = InProcessTransport(), agent.stages.ears
+        assert isinstance(ears, ScriptedEars)
+        session = agent.session(line)
+        tasks.create_task(session.run())
+        stage = Stage(session, line, ears)
+        for prompt in ("Be a grumpy guide.", "Be a kind guide."):
+            path.write_text(f"---\nname: Guide\nfillers: []\n---\n{prompt}")
+            await stage.user("Say something nice.")
+            await stage.agent()
+            assert (agent.ready, agent.progress) == (True, "")
+        line.hang_up()
+    assert lines[-1] == ""
+
+
+class Shaky(ScriptedTalker):
+    trouble = ""
+
+
+@virtual_time
+async def test_a_stage_that_is_being_restarted_is_named_until_it_works_again() -> None:
+    talker = Shaky()
+    agent = Agent(PERSONA, stages=Stages(ScriptedThinker(), talker, ScriptedEars()))
+    host = AgentHost(agent)
+    await host.start()
+    assert host.readiness == Readiness(True)
+    talker.trouble = "voice: the model process died; it is being restarted"
+    assert host.readiness == Readiness(False, talker.trouble)
+    talker.trouble = ""
+    assert host.readiness == Readiness(True)
+
+
+class Illiterate(ScriptedThinker):
+    async def prepare(self, request: ThinkRequest) -> Features | None:
+        raise EngineError("this persona is too long for the model")
+
+
+def test_a_persona_that_cannot_be_read_stops_what_was_started() -> None:
+    class School(Studio):
+        @hookimpl
+        def register_thinkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
+            return self._factory("thinker", Illiterate)
+
+    studio = School()
+    agent = Agent(PERSONA, plugins=[studio], engine="studio")
+    with pytest.raises(EngineError, match="too long for the model"):
+        asyncio.run(agent.start())
+    assert studio.running == 0
+    assert (agent.ready, agent.progress) == (False, "")
 
 
 @pytest.mark.parametrize("stage", ["thinker", "talker", "ears"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,9 @@ _MIN_P = 0.3
 sure (a call's arguments) it is greedy, where it is not (speech) the temperature works."""
 
 
-_PREFILL_TIMEOUT = httpx.Timeout(900.0, connect=5.0)
-"""A long persona with many tools takes 30 s on an idle laptop, minutes on a busy one."""
+STALL_S = 60.0
+"""The server tells of each batch of 64 tokens it has read (1.1 s on two idle cores, four times that
+among eight busy processes) and of each token it has made: silent for longer, it hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,16 @@ class Piece:
 
 
 class Llama:
-    """One incarnation of the server."""
+    """One incarnation of the server. hung: told when it makes no progress for STALL_S."""
 
-    def __init__(self, address: str, key: str) -> None:
-        self.address = address
+    def __init__(
+        self, address: str, key: str, hung: Callable[[str], None] = lambda reason: None
+    ) -> None:
+        self.address, self._hung = address, hung
         self._http = httpx.AsyncClient(
             base_url=address,
             headers={"Authorization": f"Bearer {key}"},
-            timeout=httpx.Timeout(120.0, connect=5.0),
+            timeout=httpx.Timeout(STALL_S, connect=5.0),
             trust_env=False,  # a proxy has no business with the loopback
             # The server drops idle connections after 5 s, in the middle of the next request.
             limits=httpx.Limits(max_keepalive_connections=0),
@@ -55,7 +59,6 @@ class Llama:
         bias: added to the logits of the tokens of each text, at every position.
         """
         body = {
-            "prompt": prompt,
             "grammar": grammar,
             "n_predict": sampling.max_tokens,
             "temperature": sampling.temperature,
@@ -63,8 +66,24 @@ class Llama:
             "min_p": _MIN_P,
             "logit_bias": list((bias or {}).items()),
             "seed": sampling.seed if sampling.seed is not None else -1,
+        }
+        async with aclosing(self._stream(prompt, body)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def prefill(self, prompt: str) -> None:
+        """Compute the KV state of ``prompt`` as far as it is not there yet. Raises EngineError."""
+        async with aclosing(self._stream(prompt, {"n_predict": 0})) as pieces:
+            async for _ in pieces:
+                pass
+
+    async def _stream(self, prompt: str, options: Mapping[str, Any]) -> AsyncGenerator[Piece, None]:
+        body = {
+            **options,
+            "prompt": prompt,
             "cache_prompt": True,
             "stream": True,
+            "return_progress": True,
             "id_slot": 0,
         }
         try:
@@ -74,19 +93,15 @@ class Llama:
                     raise EngineError(f"mind: {_reason(response)}")
                 async for line in response.aiter_lines():
                     if line.startswith("data: "):
-                        yield _piece(json.loads(line[6:]))
+                        if piece := _piece(json.loads(line[6:])):
+                            yield piece
                     elif line.startswith("error: "):
                         raise EngineError(f"mind: {line[7:]}")
+        except httpx.ReadTimeout as error:
+            self._hung(f"no progress for {STALL_S:.0f} s")
+            raise _broken(error) from error
         except (httpx.HTTPError, ValueError) as error:
-            raise EngineError(
-                f"mind: the model process failed ({error or type(error).__name__})"
-            ) from error
-
-    async def prefill(self, prompt: str) -> None:
-        """Compute the KV state of ``prompt`` as far as it is not there yet. Raises EngineError."""
-        await self._post(
-            "/completion", {"prompt": prompt, "n_predict": 0, "cache_prompt": True, "id_slot": 0}
-        )
+            raise _broken(error) from error
 
     async def save(self, name: str) -> None:
         """Write the slot's state to the file ``name`` in the states folder. Raises EngineError."""
@@ -101,11 +116,9 @@ class Llama:
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> None:
         try:
-            response = await self._http.post(path, json=body, timeout=_PREFILL_TIMEOUT)
+            response = await self._http.post(path, json=body)
         except httpx.HTTPError as error:
-            raise EngineError(
-                f"mind: the model process failed ({error or type(error).__name__})"
-            ) from error
+            raise _broken(error) from error
         if response.status_code != 200:
             raise EngineError(f"mind: {_reason(response)}")
 
@@ -121,9 +134,12 @@ def _reason(response: httpx.Response) -> str:
         return f"HTTP {response.status_code}"
 
 
-def _piece(body: Mapping[str, Any]) -> Piece:
+def _piece(body: Mapping[str, Any]) -> Piece | None:
+    """None for news of the prompt's being read."""
     if "error" in body:
         raise EngineError(f"mind: {body['error']}")
+    if "prompt_progress" in body:
+        return None
     usage = None
     if body.get("stop"):
         timings = body.get("timings") or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +18,12 @@ from omni_agent.errors import EngineError
 
 _WINDOW = 512
 _SHORTEST_S = 0.1
+_VAD_PATIENCE_S, _VAD_DEADLINE_S = 2.0, 10.0
+"""A window takes 0.12 ms. Audio that comes every 20 ms cannot wait: after the first of these it
+is given up, after the second the process is."""
+_TRANSCRIBE_S, _TRANSCRIBE_RATE = 20.0, 3.0
+"""Deadline: 20 s, and 3 s a second of audio. On an idle laptop the worst case, thrice over the
+whole window, takes 3 s, and 0.1 s a second of audio: the rest is for busy and slow ones."""
 
 
 class LocalVoiceActivity:
@@ -36,13 +43,23 @@ class LocalVoiceActivity:
         if not whole:
             return ()
         pcm = samples[:whole].astype("<i2").tobytes()
-        reply = await self._worker.call("vad", {"caller": self._caller}, pcm)
+        if trouble := self._worker.trouble:
+            raise EngineError(trouble)  # whoever listens has nothing to gain by waiting
+        asked = {"caller": self._caller}
+        try:
+            async with asyncio.timeout(_VAD_PATIENCE_S):
+                reply = await self._worker.call(
+                    "vad", asked, pcm, deadline_s=_VAD_DEADLINE_S, wait_s=0.0
+                )
+        except TimeoutError:
+            raise EngineError(f"ears: no answer within {_VAD_PATIENCE_S:.0f} s") from None
         return tuple(float(p) for p in reply.body["probabilities"])
 
     async def aclose(self) -> None:
         if self._worker.pid is not None:
-            with suppress(EngineError):
-                await self._worker.call("forget", {"caller": self._caller})
+            with suppress(EngineError, TimeoutError):
+                async with asyncio.timeout(_VAD_PATIENCE_S):
+                    await self._worker.call("forget", {"caller": self._caller}, wait_s=0.0)
 
 
 class LocalEars:
@@ -69,6 +86,10 @@ class LocalEars:
         await worker.start()
         return LocalEars(worker)
 
+    @property
+    def trouble(self) -> str:
+        return self.worker.trouble
+
     def voice_activity(self) -> LocalVoiceActivity:
         return LocalVoiceActivity(self.worker, next(self._callers))
 
@@ -77,7 +98,10 @@ class LocalEars:
         if audio.seconds < _SHORTEST_S:
             return Transcript("", 0.0, language)
         pcm = audio.pcm.astype("<i2").tobytes()
-        reply = await self.worker.call("transcribe", {"language": language}, pcm)
+        deadline_s = _TRANSCRIBE_S + _TRANSCRIBE_RATE * audio.seconds
+        reply = await self.worker.call(
+            "transcribe", {"language": language}, pcm, deadline_s=deadline_s
+        )
         return Transcript(str(reply.body["text"]), float(reply.body["confidence"]), language)
 
     async def aclose(self) -> None:

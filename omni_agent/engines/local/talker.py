@@ -20,6 +20,9 @@ _PAUSE_SENTENCE_S, _PAUSE_CLAUSE_S = 0.22, 0.07
 """The voice's own pauses, put back after its silence was trimmed: about what people
 leave between sentences and at a comma when they read aloud."""
 
+_SAY_S, _SAY_RATE = 15.0, 0.2
+"""Deadline for a clause: 15 s, and 0.2 s a character. An idle laptop takes 0.1 s for 90 of them."""
+
 
 class LocalTalker:
     """See :class:`omni_agent.talker.Talker`. Start with :meth:`start`."""
@@ -41,6 +44,10 @@ class LocalTalker:
         worker = Worker(job)
         info = await worker.start()
         return LocalTalker(worker, int(info["sample_rate"]))
+
+    @property
+    def trouble(self) -> str:
+        return self.worker.trouble
 
     async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncIterator[Speech]:
         how = manner(voice)
@@ -67,7 +74,8 @@ class LocalTalker:
 
     async def _say(self, clause: Clause, how: Manner) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
         body = {"text": spoken(clause.text), "voice": how.speaker, "speed": how.speed}
-        reply = await self.worker.call("say", body)
+        deadline_s = _SAY_S + _SAY_RATE * len(clause.text)
+        reply = await self.worker.call("say", body, deadline_s=deadline_s)
         if reply.body["voice"] != how.speaker and how.speaker not in self._missing:
             self._missing.add(how.speaker)
             log.warning(

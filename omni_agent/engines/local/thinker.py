@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from omni_agent.conversation import Message
@@ -122,6 +123,10 @@ class LocalThinker:
         await worker.start()
         return LocalThinker(worker, key, saved, context, report)
 
+    @property
+    def trouble(self) -> str:
+        return self.worker.trouble
+
     async def think(self, request: ThinkRequest) -> AsyncIterator[Thought]:
         persona = self._dress(request)
         async with self._slot_for_reply():
@@ -216,7 +221,8 @@ class LocalThinker:
         if self._llama is None or self._llama.address != address:
             if self._llama is not None:
                 await self._llama.aclose()
-            self._llama, self._loaded = Llama(address, self._key), ""
+            hung = partial(self.worker.replace, self.worker.pid)
+            self._llama, self._loaded = Llama(address, self._key, hung), ""
         if self._loaded != persona.prefix:
             self._loaded = self._computed = ""
             await self._load(self._llama, persona.prefix)

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import aclosing, suppress
 from typing import Any, Protocol, cast
 
+from omni_agent.engines.process.pulse import BEAT_S
 from omni_agent.engines.process.wire import Packet, Unpacker, pack
 
 AsyncReplies = AsyncIterator[tuple[Mapping[str, Any], bytes]]
@@ -66,6 +67,7 @@ async def serve(
     desk = _Desk(service, send, writer)
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(_end_with(service))
+        beating = tasks.create_task(_beat(send))
         for packet in rest:
             desk.take(packet, tasks)
         with suppress(ConnectionError):  # a line that closes with replies unread is reset
@@ -73,6 +75,7 @@ async def serve(
                 for packet in unpacker.feed(data):
                     desk.take(packet, tasks)
         watching.cancel()
+        beating.cancel()
         desk.close()
     await service.aclose()
     os._exit(0)
@@ -81,6 +84,13 @@ async def serve(
 async def _end_with(service: AsyncService) -> None:
     print(await service.died(), file=sys.stderr, flush=True)
     os._exit(1)
+
+
+async def _beat(send: Callable[[Packet], None]) -> None:
+    """From the loop itself: a loop that is blocked serves nobody."""
+    while True:
+        await asyncio.sleep(BEAT_S)
+        send(Packet(0, "beat"))
 
 
 class _Desk:

@@ -21,6 +21,7 @@ from typing import Any, Protocol, cast
 
 from omni_agent.engines.process.async_child import AsyncFactory, serve
 from omni_agent.engines.process.parent import die_with_parent
+from omni_agent.engines.process.pulse import Pulse
 from omni_agent.engines.process.wire import Packet, Unpacker, pack
 
 Replies = Iterator[tuple[Mapping[str, Any], bytes]]
@@ -79,8 +80,8 @@ class _Line:
 class _Desk:
     """Hands requests to lanes and remembers which of them were cancelled."""
 
-    def __init__(self, line: _Line, service: Service) -> None:
-        self._line, self._service = line, service
+    def __init__(self, line: _Line, service: Service, pulse: Pulse) -> None:
+        self._line, self._service, self._pulse = line, service, pulse
         self._cancelled: dict[int, threading.Event] = {}
         self._lanes: dict[str, queue.SimpleQueue[Packet]] = {}
         for lane in set(service.lanes.values()):
@@ -109,8 +110,9 @@ class _Desk:
         gone = self._cancelled[packet.id].is_set
         try:
             if not gone():
-                op = str(packet.body["op"])
-                for body, blob in self._service.handle(op, packet.body, packet.blob, gone):
+                op, deadline_s = str(packet.body["op"]), packet.body.get("deadline_s")
+                replies = self._service.handle(op, packet.body, packet.blob, gone)
+                for body, blob in self._pulse.timed(op, deadline_s, replies):
                     self._line.send(Packet(packet.id, "item", body, blob))
                     if gone():
                         break
@@ -140,6 +142,7 @@ def main(fd: int, service_name: str) -> None:
     sock = socket.socket(fileno=fd)
     line = _Line(sock)
     options, *rest = line.first()
+    pulse = Pulse(line.send)
     try:
         factory = _load(service_name)
         if inspect.iscoroutinefunction(factory):
@@ -150,8 +153,9 @@ def main(fd: int, service_name: str) -> None:
         traceback.print_exc()
         line.send(Packet(0, "error", {"message": f"{type(error).__name__}: {error}"}))
         os._exit(1)
-    desk = _Desk(line, service)
+    desk = _Desk(line, service, pulse)
     line.send(Packet(0, "ready", service.info))
+    pulse.start()
     for packet in itertools.chain(rest, line.packets()):
         desk.take(packet)
     os._exit(0)  # at once: lanes may be deep inside a model

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["call", "cancel", "item", "end", "error", "ready", "report"]
+Kind = Literal["call", "cancel", "item", "end", "error", "ready", "report", "beat", "hung"]
 
 _LENGTHS = struct.Struct(">II")
 MAX_BYTES = 64 << 20

@@ -14,15 +14,26 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
-from omni_agent.engines.process.wire import Packet, Unpacker, pack
+from omni_agent.engines.process.line import Line
+from omni_agent.engines.process.pulse import BEAT_S
+from omni_agent.engines.process.wire import Packet
 from omni_agent.errors import EngineError, EngineUnavailable
 
 log = logging.getLogger(__name__)
 
 _STDERR_TAIL = 1500
 _STOP_S = 3.0
+_QUIET_S = 3 * BEAT_S
+"""Silent for longer, a process is in trouble; not yet hung: a busy machine delays a thread by
+a second or two."""
+_HUNG_S = 10 * BEAT_S
+"""Silent for longer, it is killed. Measured with eight busy processes beside it on two cores, the
+longest silence of a working process was WORST s."""
+WAIT_S = 20.0
+"""How long a request waits for a process that is being restarted: the largest of the local
+models loads in 5 s from a warm disk."""
 _ROOT = str(Path(__file__).resolve().parents[3])
 """Where this package was imported from: it may not be installed."""
 _CHILD = """import sys
@@ -44,6 +55,8 @@ class Job:
     service: ``module:factory``, called in the child with ``options`` (see child.py).
     niceness: added to ours; higher yields the processor to the media loop.
     environment: extra variables, e.g. thread counts that libraries read at import.
+    start_timeout_s: a process that is not ready by then is killed.
+    hung_after_s: one that is ready and then silent for so long is, too.
     """
 
     name: str
@@ -52,53 +65,7 @@ class Job:
     niceness: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
     start_timeout_s: float = 180.0
-
-
-class _Line(asyncio.Protocol):
-    """The parent's end: packets to the request they belong to."""
-
-    def __init__(self, report: Callable[[str], None]) -> None:
-        self.requests: dict[int, asyncio.Queue[Packet | None]] = {}
-        self.ready: asyncio.Future[Packet] = asyncio.get_running_loop().create_future()
-        self.lost = asyncio.Event()
-        self._report = report
-        self._unpacker = Unpacker()
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not isinstance: uvloop's transports are no subclasses of asyncio's.
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            packets = self._unpacker.feed(data)
-        except ValueError:
-            log.exception("a model process sent something that is not a packet")
-            self.close()
-            return
-        for packet in packets:
-            if packet.id:
-                if inbox := self.requests.get(packet.id):
-                    inbox.put_nowait(packet)
-            elif packet.kind == "report":
-                self._report(str(packet.body.get("text", "")))
-            elif not self.ready.done():
-                self.ready.set_result(packet)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost.set()
-        if not self.ready.done():
-            self.ready.set_result(Packet(0, "error", {"message": "it died while starting"}))
-        for inbox in self.requests.values():
-            inbox.put_nowait(None)
-
-    def send(self, packet: Packet) -> None:
-        if self._transport is not None and not self.lost.is_set():
-            self._transport.write(pack(packet))
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+    hung_after_s: float = _HUNG_S
 
 
 @dataclass(slots=True)
@@ -107,7 +74,7 @@ class _Life:
 
     process: subprocess.Popen[bytes]
     stderr: IO[bytes]
-    line: _Line
+    line: Line
     info: Mapping[str, Any] = field(default_factory=dict)
 
     def last_words(self) -> str:
@@ -118,22 +85,37 @@ class _Life:
             return self.stderr.read().decode(errors="replace").strip()
         return ""
 
+    def kill(self, reason: str) -> None:
+        """At once, stopped or not; requests that are running are told ``reason``."""
+        self.process.kill()
+        self.line.give_up(reason)
+
     async def end(self) -> None:
         """Close the line, which stops the child; kill it when that is not enough."""
         self.line.close()
         try:
-            await asyncio.to_thread(self.process.wait, _STOP_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            await asyncio.to_thread(self.process.wait)
+            if not await self._ended():
+                self.process.kill()
+                if not await self._ended():  # deep inside the kernel
+                    log.error("process %d cannot be killed", self.process.pid)
         finally:
             self.stderr.close()
 
+    async def _ended(self) -> bool:
+        with suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self.process.wait, _STOP_S)
+            return True
+        return False
+
 
 class Worker:
-    """Runs a job in its own process and restarts it when it dies.
+    """Runs a job in its own process and restarts it when it dies or hangs.
 
-    A request that is running when the process dies raises EngineError; the next
+    A process gives a sign of life every second. Its silence is counted in turns of our
+    own loop, not read from a clock: a loop that was held up, or a machine that slept, must
+    not take everybody else for dead.
+
+    A request that is running when the process ends raises EngineError; the next
     one waits for the restarted process. Not thread-safe: one event loop.
     """
 
@@ -142,6 +124,7 @@ class Worker:
         self._report = report
         self._life: _Life | None = None
         self._starting = asyncio.Lock()
+        self._running = asyncio.Event()
         self._ids = itertools.count(1)
         self._keeper: asyncio.Task[None] | None = None
         self._failures = 0
@@ -154,12 +137,26 @@ class Worker:
         """Process id of the running child; None when there is none."""
         return self._life.process.pid if self._life and not self._life.line.lost.is_set() else None
 
+    @property
+    def trouble(self) -> str:
+        """Why requests are not answered just now, on one line; empty when they are.
+
+        It passes by itself: a process that is gone or hangs is replaced.
+        """
+        if self._keeper is None or self._closed:
+            return ""
+        if self._life is None or self._life.line.lost.is_set():
+            return self._failure.partition("\n")[0] or f"{self.job.name}: it is being restarted"
+        if (silent_s := self._life.line.silent_s) >= _QUIET_S:
+            return f"{self.job.name}: no sign of life for {silent_s:.0f} s"
+        return ""
+
     async def start(self) -> Mapping[str, Any]:
         """Start the process and wait until its models are loaded; returns the service's info.
 
         Raises EngineUnavailable with the child's own words.
         """
-        life = await self._alive()
+        life = await self._started()
         # Lives until aclose, which cancels and awaits it; a TaskGroup cannot span two calls.
         self._keeper = self._keeper or asyncio.create_task(
             self._keep(), name=f"keep {self.job.name}"
@@ -167,36 +164,63 @@ class Worker:
         return life.info
 
     async def info(self) -> Mapping[str, Any]:
-        """The info of the process that is running now; waits for a restart."""
-        return (await self._alive()).info
+        """The info of the process that is running now. Raises EngineError like ``stream``."""
+        return (await self._alive(WAIT_S)).info
+
+    def replace(self, pid: int | None, reason: str) -> None:
+        """End a process that was found not to work, unless it is gone already: it is restarted.
+
+        For what cannot be seen from here: requests that do not come over this line. reason:
+        for whoever waits.
+        """
+        if self._life is not None and self.pid == pid:
+            self._life.kill(reason)
 
     async def call(
-        self, op: str, body: Mapping[str, Any] | None = None, blob: bytes = b""
+        self,
+        op: str,
+        body: Mapping[str, Any] | None = None,
+        blob: bytes = b"",
+        *,
+        deadline_s: float | None = None,
+        wait_s: float = WAIT_S,
     ) -> Packet:
-        """The first reply to a request. Raises EngineError. Cancelling tells the process."""
-        async with aclosing(self.stream(op, body, blob)) as replies:
+        """The first reply to a request: see ``stream``."""
+        async with aclosing(
+            self.stream(op, body, blob, deadline_s=deadline_s, wait_s=wait_s)
+        ) as replies:
             async for packet in replies:
                 return packet
         raise EngineError(f"{self.job.name}: no reply to {op!r}")
 
     async def stream(
-        self, op: str, body: Mapping[str, Any] | None = None, blob: bytes = b""
+        self,
+        op: str,
+        body: Mapping[str, Any] | None = None,
+        blob: bytes = b"",
+        *,
+        deadline_s: float | None = None,
+        wait_s: float = WAIT_S,
     ) -> AsyncGenerator[Packet, None]:
-        """All replies to a request, as they come. Raises EngineError. Closing cancels it."""
-        life = await self._alive()
+        """All replies to a request, as they come. Closing cancels it.
+
+        deadline_s: a process that works longer than this on one of them hangs and is
+        replaced; time in the queue does not count. wait_s: how long a process that is being
+        restarted is waited for. Raises EngineError when it cannot be had, fails or dies.
+        """
+        life = await self._alive(wait_s)
         number = next(self._ids)
         inbox: asyncio.Queue[Packet | None] = asyncio.Queue()
         life.line.requests[number] = inbox
         finished = False
         try:
-            life.line.send(Packet(number, "call", {**(body or {}), "op": op}, blob))
+            head = {**(body or {}), "op": op, "deadline_s": deadline_s}
+            life.line.send(Packet(number, "call", head, blob))
             while True:
                 packet = await inbox.get()
                 if packet is None:
                     finished = True
-                    raise EngineError(
-                        f"{self.job.name}: the model process died; it is being restarted"
-                    )
+                    raise EngineError(f"{self.job.name}: {_end_of(life)}; it is being restarted")
                 if packet.kind == "item":
                     yield packet
                     continue
@@ -222,19 +246,50 @@ class Worker:
                 await life.end()
 
     async def _keep(self) -> None:
-        """Restart the process whenever it dies, so that the next request finds it ready."""
+        """Restart the process whenever it ends, so that the next request finds it ready."""
         while True:
             if (life := self._life) is not None:
-                await life.line.lost.wait()
-                why = self._why("the model process died, restarting it", life)
-                log.warning("%s", why)
+                await self._watch(life)
+                self._running.clear()
+                reason = f"{_end_of(life)}; it is being restarted"
+                self._failure = f"{self.job.name}: {reason}"
+                log.warning("%s", self._why(reason, life))
             await asyncio.sleep(max(0.0, self._retry_at - asyncio.get_running_loop().time()))
             try:
-                await self._alive()
+                await self._started()
             except EngineUnavailable as error:
                 log.error("%s", error)
 
-    async def _alive(self) -> _Life:
+    async def _watch(self, life: _Life) -> None:
+        """Until the process is gone. One that gives no sign of life is killed."""
+        line = life.line
+        while not line.lost.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_S):
+                    await line.lost.wait()
+                    return
+            line.silent_s += BEAT_S
+            if line.silent_s > self.job.hung_after_s:
+                life.kill(f"no sign of life for {self.job.hung_after_s:.0f} s")
+
+    async def _alive(self, wait_s: float) -> _Life:
+        """The process that is running now. Raises EngineError."""
+        if self._closed:
+            raise EngineUnavailable(f"{self.job.name}: it has been stopped")
+        if self._keeper is None or asyncio.get_running_loop().time() < self._retry_at:
+            raise EngineUnavailable(self._failure or f"{self.job.name}: it has not been started")
+        if self._life is None or self._life.line.lost.is_set():
+            self._running.clear()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._running.wait()
+            except TimeoutError:
+                raise EngineError(self.trouble or f"{self.job.name}: it is not running") from None
+        assert self._life is not None
+        return self._life
+
+    async def _started(self) -> _Life:
+        """The running process; a new one when there is none. Raises EngineUnavailable."""
         async with self._starting:
             if self._closed:
                 raise EngineUnavailable(f"{self.job.name}: it has been stopped")
@@ -254,6 +309,7 @@ class Worker:
                 self._failure = str(error)
                 raise
             self._failures = 0
+            self._running.set()
             return self._life
 
     async def _spawn(self) -> _Life:
@@ -262,7 +318,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         with theirs:
             # Before there is a process, which nobody would end if this were cancelled.
-            _, line = await loop.create_unix_connection(lambda: _Line(self._report), sock=ours)
+            _, line = await loop.create_unix_connection(lambda: Line(self._report), sock=ours)
             stderr = tempfile.TemporaryFile()  # noqa: SIM115  # closed by _Life.end
             # On the loop's own thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
             arguments = [_ROOT, str(theirs.fileno()), self.job.service]
@@ -288,7 +344,7 @@ class Worker:
             life.info = packet.body
         except TimeoutError:
             why = self._why(f"not ready after {self.job.start_timeout_s:.0f} s", life)
-            process.kill()
+            life.kill(why)
             await life.end()
             raise EngineUnavailable(why) from None
         except BaseException:
@@ -300,3 +356,9 @@ class Worker:
     def _why(self, reason: str, life: _Life) -> str:
         words = life.last_words()
         return f"{self.job.name}: {reason}" + (f"\n{words}" if words else "")
+
+
+def _end_of(life: _Life) -> str:
+    """How the process ended, in words."""
+    failing = life.line.failing
+    return f"the model process was ended ({failing})" if failing else "the model process died"

@@ -153,8 +153,29 @@ async def test_after_kill_9_the_ears_hear_again(
     os.kill(ears.worker.pid, signal.SIGKILL)
     with pytest.raises(EngineError):
         await busy
-    assert len(await detector.push(AudioFrame.silence(0.32, 16_000))) == 10
+    with pytest.raises(EngineError, match="restarted"):  # audio does not wait
+        await detector.push(AudioFrame.silence(0.32, 16_000))
     assert "kitchen" in (await ears.transcribe(say("Where is the kitchen?"))).text
+    assert len(await detector.push(AudioFrame.silence(0.32, 16_000))) == 10
+
+
+@models
+@in_module
+async def test_ears_that_hang_fail_at_once_and_are_replaced(
+    ears: LocalEars, say: Callable[[str], AudioFrame]
+) -> None:
+    detector, first = ears.voice_activity(), ears.worker.pid
+    assert first
+    os.kill(first, signal.SIGSTOP)
+    words = asyncio.ensure_future(ears.transcribe(say("Nobody will hear this.")))
+    for _ in range(2):  # the first of them waits; once it is clear that they hang none does
+        with pytest.raises(EngineError, match="ears"):
+            await detector.push(AudioFrame.silence(0.1, 16_000))
+    with pytest.raises(EngineError, match="ears: .*no sign of life"):
+        await words
+    assert ears.trouble.startswith("ears: the model process was ended")
+    assert "kitchen" in (await ears.transcribe(say("Where is the kitchen?"))).text
+    assert ears.trouble == ""
 
 
 async def test_a_folder_without_a_model_is_unavailable(tmp_path: Path) -> None:

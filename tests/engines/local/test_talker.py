@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from omni_agent.audio import AudioFrame, concatenate, resample
 from omni_agent.engines.local.ears import LocalEars
 from omni_agent.engines.local.manner import Manner, manner, spoken
 from omni_agent.engines.local.talker import LocalTalker
+from omni_agent.errors import EngineError
 from omni_agent.talker import Speech, Voice
 
 in_module = pytest.mark.asyncio(loop_scope="module")
@@ -122,6 +125,16 @@ async def test_speed_and_pauses_are_obeyed(talker: LocalTalker) -> None:
     paused = whole(await speak(talker, text, Voice(pause_ms=1000))).seconds
     assert fast < 0.8 * plain
     assert paused == pytest.approx(plain + 1.0, abs=0.15)
+
+
+@in_module
+async def test_a_voice_that_hangs_is_told_and_replaced(talker: LocalTalker) -> None:
+    assert talker.worker.pid
+    os.kill(talker.worker.pid, signal.SIGSTOP)
+    with pytest.raises(EngineError, match=r"voice: .*no sign of life"):
+        await speak(talker, "Hello.")
+    assert whole(await speak(talker, "Hello.")).seconds > 0.2
+    assert talker.trouble == ""
 
 
 @in_module

@@ -225,6 +225,32 @@ async def test_after_kill_9_the_reply_fails_and_the_next_one_works(small: LocalT
     assert usage(await all_of(small, request(user("Hello."))))
 
 
+async def test_a_mind_that_hangs_is_told_and_replaced(small: LocalThinker) -> None:
+    stream = aiter(small.think(request(user("Count to a thousand."), max_tokens=400)))
+    await anext(stream)
+    assert small.worker.pid
+    os.kill(small.worker.pid, signal.SIGSTOP)
+    with pytest.raises(EngineError, match="model process"):
+        [thought async for thought in stream]
+    assert "no sign of life" in small.trouble
+    assert usage(await all_of(small, request(user("Hello."))))
+    assert small.trouble == ""
+
+
+async def test_a_model_that_makes_no_progress_is_replaced(
+    small: LocalThinker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await all_of(small, request(user("Hello.")))
+    first, llama = small.worker.pid, small._llama
+    assert llama is not None
+    monkeypatch.setattr(llama._http, "timeout", httpx.Timeout(1e-4, connect=5.0))
+    with pytest.raises(EngineError, match="model process"):
+        await all_of(small, request(user("Tell me everything."), max_tokens=100))
+    assert "no progress for 60 s" in small.trouble
+    assert usage(await all_of(small, request(user("Hello again."))))
+    assert small.worker.pid != first
+
+
 async def test_a_prefix_is_read_from_disk_the_second_time_and_computed_when_damaged(
     model_path: Find, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from omni_agent.engines.process.child import Replies, Report
 
 
 class Echo:
-    lanes: Mapping[str, str] = {"count": "slow", "wait": "slow", "raise": "slow", "die": "slow"}
+    lanes: Mapping[str, str] = dict.fromkeys(("count", "wait", "raise", "die", "hang"), "slow")
 
     def __init__(self, options: Mapping[str, Any], report: Report) -> None:
         report("loading")
@@ -38,6 +39,11 @@ class Echo:
                     Path(body["note"]).write_text("cancelled")
             case "raise":
                 raise ValueError("no such thing")
+            case "hang":  # a model call that never returns, in the lane or in the reading thread
+                yield {"begun": True}, b""
+                threading.Event().wait()
+            case "block":
+                threading.Event().wait()
             case "die":
                 print("famous last words", file=sys.stderr, flush=True)
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -55,3 +61,11 @@ def dead(options: Mapping[str, Any], report: Report) -> Echo:
 def stuck(options: Mapping[str, Any], report: Report) -> Echo:
     while True:
         time.sleep(1)
+
+
+def paused(options: Mapping[str, Any], report: Report) -> Echo:
+    """It is stopped while it starts, the first time."""
+    if not (note := Path(options["note"])).exists():
+        note.touch()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return Echo(options, report)

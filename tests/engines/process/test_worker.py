@@ -7,12 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from omni_agent.engines.process.wire import Packet
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.errors import EngineError, EngineUnavailable
 
@@ -24,8 +27,10 @@ def job(factory: str = "Echo", **options: object) -> Job:
 
 
 @asynccontextmanager
-async def started(reports: list[str] | None = None) -> AsyncIterator[Worker]:
-    worker = Worker(job(), (reports if reports is not None else []).append)
+async def started(
+    what: Job | None = None, reports: list[str] | None = None
+) -> AsyncIterator[Worker]:
+    worker = Worker(what or job(), (reports if reports is not None else []).append)
     try:
         await worker.start()
         yield worker
@@ -33,9 +38,14 @@ async def started(reports: list[str] | None = None) -> AsyncIterator[Worker]:
         await worker.aclose()
 
 
+async def drained(packets: AsyncIterator[Packet]) -> None:
+    async for _ in packets:
+        pass
+
+
 async def test_requests_are_answered_with_bodies_and_bytes() -> None:
     reports: list[str] = []
-    async with started(reports) as worker:
+    async with started(reports=reports) as worker:
         replies = await asyncio.gather(
             *(worker.call("echo", {"say": n}, bytes([n, 0])) for n in range(20))
         )
@@ -105,6 +115,111 @@ async def test_a_dead_process_is_restarted_before_anybody_asks() -> None:
         with pytest.raises(EngineError):
             await worker.call("die")
         await eventually(lambda: worker.pid not in (first, None))
+
+
+async def test_a_stopped_process_is_replaced_and_whoever_waited_is_told() -> None:
+    quick = replace(job(), hung_after_s=2.0)
+    async with started(quick) as worker:
+        first = worker.pid
+        assert first is not None
+        stream = worker.stream("hang")
+        await anext(stream)
+        os.kill(first, signal.SIGSTOP)
+        with pytest.raises(EngineError, match=r"echo: .*no sign of life for 2 s.*restarted"):
+            await anext(stream)
+        assert (await worker.call("echo", {"say": 2})).body["said"] == 2
+        assert worker.pid not in (first, None)
+        await eventually(lambda: not running(first))
+
+
+async def test_trouble_is_named_while_it_lasts_and_passes_by_itself() -> None:
+    async with started(replace(job(), hung_after_s=5.0)) as worker:
+        assert worker.trouble == ""
+        assert worker.pid
+        os.kill(worker.pid, signal.SIGSTOP)
+        await eventually(lambda: "echo: no sign of life for 3 s" in worker.trouble)
+        await eventually(lambda: "echo: the model process was ended" in worker.trouble)
+        await eventually(lambda: worker.trouble == "")
+        assert (await worker.call("echo", {"say": 2})).body["said"] == 2
+
+
+async def test_a_process_that_goes_on_in_time_is_left_alone() -> None:
+    async with started() as worker:
+        first = worker.pid
+        assert first
+        os.kill(first, signal.SIGSTOP)
+        await eventually(lambda: bool(worker.trouble))
+        os.kill(first, signal.SIGCONT)
+        await eventually(lambda: worker.trouble == "")
+        assert worker.pid == first
+
+
+@pytest.mark.parametrize("op", ["hang", "block"])
+async def test_work_that_never_returns_costs_the_process_and_not_those_who_queue(op: str) -> None:
+    async with started() as worker:
+        first = worker.pid
+        stuck = asyncio.ensure_future(drained(worker.stream(op, deadline_s=2.0)))
+        queued = asyncio.ensure_future(worker.call("count", {"to": 1}, deadline_s=2.0))
+        for request in (stuck, queued):
+            with pytest.raises(EngineError, match=f"'{op}' did not return within 2 s"):
+                await request
+        assert (await worker.call("echo", {"say": 2})).body["said"] == 2
+        assert worker.pid != first
+
+
+async def test_nobody_need_wait_for_work_that_hangs_to_be_found_out() -> None:
+    async with started() as worker:
+        first = worker.pid
+        stream = worker.stream("hang", deadline_s=2.0)
+        await anext(stream)
+        await stream.aclose()
+        await eventually(lambda: worker.pid not in (first, None))
+
+
+async def test_work_has_its_deadline_from_when_it_begins(tmp_path: Path) -> None:
+    async with started() as worker:
+        before = worker.stream("wait", {"note": str(tmp_path / "note")})
+        await anext(before)
+        queued = asyncio.ensure_future(worker.call("count", {"to": 1}, deadline_s=1.0))
+        await asyncio.sleep(2.5)  # another process has no virtual time
+        await before.aclose()
+        assert (await queued).body == {"number": 0}
+
+
+async def test_our_own_pause_is_nobody_elses_silence() -> None:
+    async with started(replace(job(), hung_after_s=2.0)) as worker:
+        first = worker.pid
+        time.sleep(4)  # noqa: ASYNC251  # the loop is held up, as by a debugger or a laptop's lid
+        for _ in range(3):
+            await worker.call("echo", {"say": 1})
+        await asyncio.sleep(0)
+        assert (worker.pid, worker.trouble) == (first, "")
+
+
+async def test_a_process_that_stops_while_it_starts_is_given_up_and_started_again(
+    tmp_path: Path,
+) -> None:
+    options = {"note": str(tmp_path / "note")}
+    short = Job("echo", "echo_service:paused", options, environment=PATHS, start_timeout_s=3.0)
+    worker = Worker(short)
+    try:
+        with pytest.raises(EngineUnavailable, match="not ready after 3 s"):
+            await worker.start()
+        await asyncio.sleep(0.6)  # the first wait between two starts
+        await worker.start()
+        assert (await worker.call("echo", {"say": 1})).body["said"] == 1
+    finally:
+        await worker.aclose()
+
+
+async def test_a_request_waits_for_a_restart_no_longer_than_it_wants() -> None:
+    async with started() as worker:
+        assert worker.pid
+        os.kill(worker.pid, signal.SIGKILL)
+        await eventually(lambda: worker.pid is None)
+        with pytest.raises(EngineError, match="restarted"):
+            await worker.call("echo", {"say": 1}, wait_s=0)
+        assert (await worker.call("echo", {"say": 1})).body["said"] == 1
 
 
 @pytest.mark.parametrize(
