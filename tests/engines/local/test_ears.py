@@ -171,7 +171,7 @@ async def test_ears_that_hang_fail_at_once_and_are_replaced(
     for _ in range(2):  # the first of them waits; once it is clear that they hang none does
         with pytest.raises(EngineError, match="ears"):
             await detector.push(AudioFrame.silence(0.1, 16_000))
-    with pytest.raises(EngineError, match="ears: .*no sign of life"):
+    with pytest.raises(EngineError, match=r"ears: .*no sign of life"):
         await words
     assert ears.trouble.startswith("ears: the model process was ended")
     assert "kitchen" in (await ears.transcribe(say("Where is the kitchen?"))).text

@@ -243,7 +243,7 @@ async def test_a_model_that_makes_no_progress_is_replaced(
     await all_of(small, request(user("Hello.")))
     first, llama = small.worker.pid, small._llama
     assert llama is not None
-    monkeypatch.setattr(llama._http, "timeout", httpx.Timeout(1e-4, connect=5.0))
+    monkeypatch.setattr(llama._http, "timeout", httpx.Timeout(5.0, read=1e-4))
     with pytest.raises(EngineError, match="model process"):
         await all_of(small, request(user("Tell me everything."), max_tokens=100))
     assert "no progress for 60 s" in small.trouble
