@@ -245,5 +245,4 @@ class Agent:
         from omni_agent.server.options import ServerOptions
         from omni_agent.serving import serve
 
-        local = host in {"127.0.0.1", "::1", "localhost"}
-        serve(self, host, port, options or ServerOptions(allow_private=local), announce)
+        serve(self, host, port, options or ServerOptions(), announce)

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from omni_agent.agent import Agent
 from omni_agent.errors import ConfigError, OmniAgentError, detail, public
 from omni_agent.server.app import create_app
+from omni_agent.server.connections import uvicorn_options
 from omni_agent.server.host import CallRequest, PersonaCard, Readiness
 from omni_agent.server.options import ServerOptions
 from omni_agent.transport import Transport
@@ -121,17 +122,20 @@ def serve(
     options: ServerOptions,
     announce: Callable[[str], None],
 ) -> None:
-    """Serve until Ctrl-C. ``announce`` is told the URL once the socket is there."""
+    """Serve until Ctrl-C. ``announce`` is told the URL once the socket is there.
+
+    Beyond loopback nothing is taken for granted: see ``ServerOptions.listening_on``.
+    """
+    options = options.listening_on(host)
     listening = bind(host, port)
     shown = "localhost" if host in {"127.0.0.1", "0.0.0.0", "::1", "::"} else host
     announce(f"http://{shown}:{listening.getsockname()[1]}/")
     app = create_agent_app(agent, options)
     config = uvicorn.Config(
         app,
-        log_level="warning",
         loop="asyncio",  # uvloop's timers are whole milliseconds: calls a core measured lower
         lifespan="on",
         timeout_graceful_shutdown=5,
-        ws="none",
+        **uvicorn_options(options.limits),
     )
     uvicorn.Server(config).run(sockets=[listening])

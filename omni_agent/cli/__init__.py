@@ -77,16 +77,14 @@ def serve(
     for problem in agent.registry.problems:
         err.print(f"[yellow]skipped:[/] {problem}", highlight=False)
     agent.on_progress(lambda line: err.print(f"[dim]▸ {line or 'ready: press Call'}[/]"))
-    loopback = host in {"127.0.0.1", "::1", "localhost"}
     agent.serve(
         host,
         port,
         options=ServerOptions(
             api_key=server_key,
             origins=tuple(origin or ()),
-            hosts=tuple(name or ()) or (() if loopback else ("*",)),
+            hosts=tuple(name or ()),
             ice_servers=tuple({"urls": url} for url in ice_server or ()),
-            allow_private=True,
         ),
         announce=lambda url: err.print(f"\n  [bold]{url}[/]\n", highlight=False),
     )

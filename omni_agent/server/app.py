@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from omni_agent.server.calls import Calls
 from omni_agent.server.desk import Desk
 from omni_agent.server.host import Host
 from omni_agent.server.line import AnswerOffer
 from omni_agent.server.options import ServerOptions
+from omni_agent.server.pacing import Paced
 from omni_agent.server.shielding import Shielded
 
 
@@ -33,7 +35,13 @@ def create_app(
         async with calls.running():
             yield
 
-    middleware = [Middleware(Shielded, hosts=options.hosts, origins=options.origins)]
+    middleware = [
+        Middleware(Shielded, hosts=options.hosts, origins=options.origins),
+        Middleware(Paced, per_minute=options.limits.requests.reads_per_minute),
+    ]
+    if options.trusted_proxies:
+        proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=list(options.trusted_proxies))
+        middleware.insert(0, proxies)
     if options.origins:
         middleware.append(
             Middleware(

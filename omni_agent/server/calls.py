@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from omni_agent.conversation import new_id
 from omni_agent.errors import SignallingError
@@ -18,9 +20,31 @@ from omni_agent.server.metrics import Metrics
 from omni_agent.server.options import ServerOptions
 from omni_agent.server.realtime import Realtime
 from omni_agent.server.realtime_transport import RealtimeTransport
+from omni_agent.server.tokens import Grant
 from omni_agent.server.wire import Facts, Json, SessionState
 
 log = logging.getLogger(__name__)
+
+
+LAST_WORDS_S = 15.0
+"""A session whose time is over may take so long for its goodbye."""
+
+
+@dataclass(slots=True)
+class Place:
+    """One of the lines, from the offer on.
+
+    address: whose share it is in; empty is nobody's. secret: what its caller began it
+    with, and so goes on and ends it with.
+    """
+
+    address: str = ""
+    secret: str = ""
+    line: MediaLine | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self.line is not None and self.line.connected
 
 
 class Calls:
@@ -41,16 +65,15 @@ class Calls:
         self._host, self._options, self._answer = host, options, answer
         self._limits = options.limits
         self.ice_servers = IceServers(options.ice_servers, options.network.turn_secret)
-        self._lines: dict[str, MediaLine] = {}
+        self._places: dict[str, Place] = {}
         self._talking: dict[str, asyncio.Task[None]] = {}
-        self._pending = 0
         self._tasks: asyncio.TaskGroup | None = None
         self._scope: asyncio.Task[None] | None = None
         self.metrics = Metrics()
 
     @property
     def active(self) -> int:
-        return len(self._lines)
+        return sum(place.line is not None for place in self._places.values())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -70,7 +93,8 @@ class Calls:
             one.cancel()
         if talking:
             await asyncio.wait(talking, timeout=self._limits.hang_up_s)
-        await asyncio.gather(*(line.aclose("shutdown") for line in self._lines.values()))
+        lines = [place.line for place in self._places.values() if place.line is not None]
+        await asyncio.gather(*(line.aclose("shutdown") for line in lines))
 
     async def _own_scope(self) -> asyncio.TaskGroup:
         if self._tasks is None:
@@ -96,111 +120,142 @@ class Calls:
     async def start(
         self,
         offer: str,
+        place: Place,
         *,
         persona: str | None = None,
         session: SessionConfig | None = None,
-        caller: str = "",
+        grant: Grant | None = None,
     ) -> tuple[str, str]:
         """Answer an offer: the call's id and the SDP answer; the session runs from now on.
 
-        Raises SignallingError: 503 while the agent starts or all lines are busy,
-        400 for a persona that does not exist or an offer that cannot be answered.
+        place: the line it is to have. grant: what its token allows. Raises
+        SignallingError: 503 while the agent starts or all lines are busy, 429 where the
+        address has its share of them, 400 for a persona that does not exist or an offer
+        that cannot be answered, 403 for a persona that the token is not for.
         """
-        chosen = self._check(persona, session)
-        self._pending += 1
+        grant = grant or Grant()
+        self._check_room(place.address)
+        chosen = self._choose(persona, session, grant)
+        call_id = new_id("rtc")
+        self._places[call_id] = place
         try:
             tasks = await self._own_scope()
-            if self._answer is None:
-                self._answer = load_transport()
-            call_id = new_id("rtc")
-            line, answer = await self._answer(
-                offer,
-                ice_servers=self.ice_servers.minted(call_id),
-                allow_private=self._options.allow_private,
-                on_late=self.metrics.lateness.observe,
-                connect_s=self._limits.connect_s,
-                sees=self._host.sees,
-                max_media=self._limits.media,
-                max_candidates=self._limits.candidates,
-                udp_ports=self._options.network.udp_ports,
-                external_ip=self._options.network.external_ip,
-            )
+            place.line, answer = await self._answered(offer, call_id)
         finally:
-            self._pending -= 1
+            if place.line is None:
+                del self._places[call_id]
         if self._tasks is not tasks:  # the server began to stop meanwhile
-            await line.aclose()
+            del self._places[call_id]
+            await place.line.aclose()
             raise SignallingError(503, "the server is stopping")
-        request = CallRequest(call_id, chosen, caller)
-        self._lines[request.id] = line
+        request = CallRequest(call_id, chosen, grant.caller, self._limits.call_s)
         self.metrics.started += 1
-        tasks.create_task(self._serve(request, line, session), name=request.id)
-        return request.id, answer
+        facts = self._facts(request.persona, grant)
+        tasks.create_task(self._serve(request, place.line, facts, session), name=call_id)
+        return call_id, answer
 
-    def _check(self, persona: str | None, session: SessionConfig | None) -> str | None:
-        readiness = self._host.readiness
+    async def _answered(self, offer: str, call_id: str) -> tuple[MediaLine, str]:
+        if self._answer is None:
+            self._answer = load_transport()
+        return await self._answer(
+            offer,
+            ice_servers=self.ice_servers.minted(call_id),
+            allow_private=bool(self._options.allow_private),
+            on_late=self.metrics.lateness.observe,
+            connect_s=self._limits.connect_s,
+            sees=self._host.sees,
+            max_media=self._limits.offers.media,
+            max_candidates=self._limits.offers.candidates,
+            udp_ports=self._options.network.udp_ports,
+            external_ip=self._options.network.external_ip,
+        )
+
+    def _check_room(self, address: str) -> None:
+        readiness, limits = self._host.readiness, self._limits
         if not readiness.ready:
             what = "cannot start" if readiness.failed else "is starting"
             raise SignallingError(503, f"the agent {what}: {readiness.progress or 'no details'}")
-        if self.active + self._pending >= self._limits.calls:
+        if len(self._places) >= limits.calls:
             raise SignallingError(503, "all lines are busy, try again in a moment")
+        own = [place for place in self._places.values() if address and place.address == address]
+        if len(own) >= limits.calls_per_address:
+            raise SignallingError(429, f"your address has {len(own)} calls already, its share")
+        if sum(not place.connected for place in own) >= limits.connecting_per_address:
+            raise SignallingError(429, "your address has calls that have not connected yet")
+
+    def _choose(
+        self, persona: str | None, session: SessionConfig | None, grant: Grant
+    ) -> str | None:
+        """The persona that answers, if it may."""
         if persona is None and session is not None and session.omni is not None:
             persona = session.omni.persona
-        names = [card.name for card in self._host.personas]
-        if persona is not None and persona not in names:
-            known = ", ".join(names) or "none"
-            raise SignallingError(400, f"no persona is called {persona[:80]!r}; there are {known}")
-        return persona
+        offered = [card.name for card in self._host.personas]
+        granted = grant.among(offered)
+        if persona is None:
+            default = self._host.default_persona
+            return None if default in granted else next(iter(granted), None)
+        if persona in granted:
+            return persona
+        if persona in offered:
+            raise SignallingError(403, f"this token is not for the persona {persona[:80]!r}")
+        known = ", ".join(granted) or "none"
+        raise SignallingError(400, f"no persona is called {persona[:80]!r}; there are {known}")
 
-    async def renew(self, call_id: str, offer: str) -> str:
+    async def renew(self, call_id: str, offer: str, secret: str | None) -> str:
         """Answer an offer for a new connection of a call that goes on.
 
-        Raises SignallingError: 404 when there is none of this id, 400 for an offer
-        that cannot be answered.
+        secret: what its caller began it with; None is whoever may do this to any call.
+        Raises SignallingError: 404 when there is none of this id, 403 for another's
+        call, 400 for an offer that cannot be answered.
         """
-        line = self._lines.get(call_id)
-        if line is None:
+        return await self._line(call_id, secret).renew(offer)
+
+    async def hang_up(
+        self, call_id: str, secret: str | None, reason: str = "closed by the page"
+    ) -> None:
+        """End a call. Raises as ``renew`` does."""
+        await self._line(call_id, secret).aclose(reason)
+
+    def _line(self, call_id: str, secret: str | None) -> MediaLine:
+        place = self._places.get(call_id)
+        if place is None or place.line is None:
             raise SignallingError(404, "no such call")
-        return await line.renew(offer)
+        if secret is not None and not hmac.compare_digest(place.secret.encode(), secret.encode()):
+            raise SignallingError(403, "this call was begun with another token")
+        return place.line
 
-    async def hang_up(self, call_id: str, reason: str = "closed by the page") -> bool:
-        """End a call; False when there is none of this id."""
-        line = self._lines.get(call_id)
-        if line is None:
-            return False
-        await line.aclose(reason)
-        return True
-
-    def _facts(self, persona: str | None) -> Facts:
+    def _facts(self, persona: str | None, grant: Grant) -> Facts:
         host = self._host
         return Facts(
             persona=persona or host.default_persona,
-            personas=tuple(card.name for card in host.personas),
+            personas=grant.among([card.name for card in host.personas]),
             sees=host.sees,
             engine=host.engine,
         )
 
-    def session_json(self, session: SessionConfig | None) -> Json:
+    def session_json(self, session: SessionConfig | None, grant: Grant) -> Json:
         """The session a call with this configuration would begin with."""
         omni = session.omni if session is not None else None
-        state = SessionState(new_id("sess"), self._facts(omni.persona if omni else None))
+        facts = self._facts(omni.persona if omni else None, grant)
+        state = SessionState(new_id("sess"), facts)
         if session is not None:
             state.merge(session)
         return state.json()
 
     async def _serve(
-        self, request: CallRequest, line: MediaLine, session: SessionConfig | None
+        self, request: CallRequest, line: MediaLine, facts: Facts, session: SessionConfig | None
     ) -> None:
         """One call, from the answer to the end of its session and its line."""
-        facts, noted, failed = self._facts(request.persona), CallLog(request.id), False
+        noted, failed = CallLog(request.id), False
         noted.begin(facts.persona, self.active, self._limits.calls)
         try:
-            protocol = Realtime(facts, session_id=request.id)
+            protocol = Realtime(facts, session_id=request.id, limits=self._limits.messages)
             if session is not None:
                 protocol.configure(session)
             transport = RealtimeTransport(line, protocol, noted.see)
             async with asyncio.TaskGroup() as pair:
                 talking = pair.create_task(self._talk(transport, request))
-                await line.run()
+                await self._hold(line)
                 await asyncio.wait([talking], timeout=self._limits.hang_up_s)
                 talking.cancel()
         except Exception:  # one call's failure is its own; the others go on
@@ -209,8 +264,16 @@ class Calls:
             log.exception("call %s failed", request.id)
         finally:
             await line.aclose()
-            self._lines.pop(request.id, None)
+            self._places.pop(request.id, None)
             noted.end(line.reason, failed=failed)
+
+    async def _hold(self, line: MediaLine) -> None:
+        """Keep the line until it ends; a session that does not end in time loses it."""
+        try:
+            async with asyncio.timeout(self._limits.call_s + LAST_WORDS_S):
+                await line.run()
+        except TimeoutError:
+            await line.aclose("the longest call is over")
 
     async def _talk(self, transport: RealtimeTransport, request: CallRequest) -> None:
         if (session := asyncio.current_task()) is not None:

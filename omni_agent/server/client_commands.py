@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from omni_agent.errors import ProtocolError
 from omni_agent.server import client_messages as client
+from omni_agent.server.allowance import Allowance, OverLimit
+from omni_agent.server.reading import parse_object, validate
 from omni_agent.server.server_events import ServerEvents
 from omni_agent.server.view import ClientView
 from omni_agent.server.wire import Json
@@ -23,20 +24,32 @@ from omni_agent.transport import (
     UserText,
 )
 
+MAX_EVENT_ID = 128
+"""Characters of a client's event_id that are sent back with an error."""
+_SPENT = {
+    "session.update": "updates_per_minute",
+    "omni.persona.choose": "updates_per_minute",
+    "response.create": "replies_per_minute",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What one client message means: commands for the session, answers for the client."""
+    """What one client message means: commands for the session, answers for the client.
+
+    over: the client sent far too much, and its call ends.
+    """
 
     commands: tuple[Incoming, ...] = ()
     replies: tuple[Json, ...] = ()
+    over: bool = False
 
 
 class ClientCommands:
     """Understands client messages; never raises, whatever they are."""
 
-    def __init__(self, view: ClientView, server_events: ServerEvents) -> None:
-        self._view, self._events = view, server_events
+    def __init__(self, view: ClientView, server_events: ServerEvents, allowance: Allowance) -> None:
+        self._view, self._events, self._allowance = view, server_events, allowance
         self._kinds: dict[str, tuple[type[BaseModel], Callable[[Any], Received]]] = {
             "session.update": (client.SessionUpdate, self._session_update),
             "conversation.item.create": (client.ItemCreate, self._item_create),
@@ -55,19 +68,27 @@ class ClientCommands:
         """What a message means. Anything wrong with it becomes an ``error`` reply."""
         event_id: str | None = None
         try:
-            message = _parse(text)
+            self._allowance.message(text)
+            message = parse_object(text, self._allowance.limits.depth)
             given = message.get("event_id")
-            event_id = given[:512] if isinstance(given, str) else None
+            event_id = given[:MAX_EVENT_ID] if isinstance(given, str) else None
             return self._dispatch(message)
         except ProtocolError as error:
-            body = {
-                "type": "invalid_request_error",
-                "code": "invalid_message",
-                "message": error.reason,
-                "param": error.field,
-                "event_id": event_id,
-            }
-            return self._reply("error", error=body)
+            return self._refused(error, event_id)
+
+    def _refused(self, error: ProtocolError, event_id: str | None) -> Received:
+        over = self._allowance.exhausted
+        if not (over or self._allowance.may_tell()):
+            return Received()
+        code = "rate_limit_exceeded" if isinstance(error, OverLimit) else "invalid_message"
+        body = {
+            "type": "invalid_request_error",
+            "code": "too_many_messages" if over else code,
+            "message": error.reason,
+            "param": error.field,
+            "event_id": event_id,
+        }
+        return Received(replies=(self._view.event("error", error=body),), over=over)
 
     def _dispatch(self, message: dict[str, Any]) -> Received:
         kind = message.get("type")
@@ -76,13 +97,9 @@ class ClientCommands:
         if kind not in self._kinds:
             raise ProtocolError(f"unknown message type {kind[:80]!r}", field="type")
         model, handler = self._kinds[kind]
-        try:
-            parsed = model.model_validate(message)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ProtocolError(f"{kind}: {where}: {first['msg']}", field=where) from error
-        return handler(parsed)
+        if kind in _SPENT:
+            self._allowance.spend(_SPENT[kind])
+        return handler(validate(model, message, kind))
 
     def _reply(self, kind: str, **fields: Any) -> Received:
         return Received(replies=(self._view.event(kind, **fields),))
@@ -125,9 +142,13 @@ class ClientCommands:
         words = [part.text for part in item.content if part.type == "input_text" and part.text]
         if not words:
             raise ProtocolError("the message has no input_text", field="item.content")
+        text = " ".join(words)
+        if len(text) > client.MAX_TEXT:
+            raise ProtocolError(f"over {client.MAX_TEXT} characters long", field="item.content")
         if item.id is not None and item.id in self._view.items:
             raise ProtocolError("an item with this id exists already", field="item.id")
-        return Received((UserText(" ".join(words), item.id),))
+        self._allowance.text(len(text))
+        return Received((UserText(text, item.id),))
 
     def _item_truncate(self, message: client.ItemTruncate) -> Received:
         item = self._view.items.get(message.item_id)
@@ -167,13 +188,3 @@ class ClientCommands:
 
     def _audio_clear(self, _: client.Nothing) -> Received:
         return self._reply("input_audio_buffer.cleared")
-
-
-def _parse(text: str) -> dict[str, Any]:
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"not JSON: {error}") from error
-    if not isinstance(message, dict):
-        raise ProtocolError("expected a JSON object with a type")
-    return message

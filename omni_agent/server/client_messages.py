@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Id = Annotated[str, Field(min_length=1, max_length=128)]
-Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
-MAX_TEXT = 16_000
+MAX_TEXT = 8_000
 """Characters in one typed message."""
+MAX_UNKNOWN = 32
+"""Fields of a session that mean nothing here and are named back."""
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+Caller = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:@+/=-]{1,128}$")]
+Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
+Metadata = dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]]
 
 
 class Part(BaseModel):
     """One part of a message's content."""
 
-    type: str
+    type: Name
     text: str | None = Field(None, max_length=MAX_TEXT)
-    transcript: str | None = Field(None, max_length=MAX_TEXT)
 
 
 class NewItem(BaseModel):
-    type: str
+    type: Name
     id: Id | None = None
-    role: str | None = None
+    role: Name | None = None
     content: list[Part] = Field([], max_length=16)
 
 
@@ -42,7 +47,7 @@ class ItemRetrieve(BaseModel):
 
 
 class ResponseOptions(BaseModel):
-    metadata: dict[str, str] | None = Field(None, max_length=16)
+    metadata: Metadata | None = Field(None, max_length=16)
 
 
 class ResponseCreate(BaseModel):
@@ -50,7 +55,7 @@ class ResponseCreate(BaseModel):
 
 
 class PersonaChoose(BaseModel):
-    persona: Id
+    persona: Name
 
 
 class Nothing(BaseModel):
@@ -58,8 +63,8 @@ class Nothing(BaseModel):
 
 
 class Transcription(BaseModel):
-    model: str | None = None
-    language: str | None = None
+    model: Name | None = None
+    language: Name | None = None
 
 
 class TurnDetection(BaseModel):
@@ -71,8 +76,12 @@ class AudioInput(BaseModel):
     turn_detection: TurnDetection | None = None
 
 
+class CustomVoice(BaseModel):
+    id: Name
+
+
 class AudioOutput(BaseModel):
-    voice: str | dict[str, Any] | None = None
+    voice: Name | CustomVoice | None = None
     speed: Annotated[float, Field(ge=0.25, le=4)] | None = None
 
 
@@ -85,7 +94,7 @@ class OmniOptions(BaseModel):
     """Our own part of a session: see :mod:`omni_agent.server.realtime`."""
 
     extensions: bool | None = None
-    persona: Id | None = None
+    persona: Name | None = None
 
 
 class SessionConfig(BaseModel):
@@ -94,9 +103,19 @@ class SessionConfig(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     type: Literal["realtime"] = "realtime"
-    model: str | None = None
+    model: Name | None = None
     audio: Audio | None = None
     omni: OmniOptions | None = None
+
+    @model_validator(mode="after")
+    def _keep_only_the_names(self) -> SessionConfig:
+        """Values that nothing here reads are not kept while a token waits."""
+        unknown = self.model_extra or {}
+        if len(unknown) > MAX_UNKNOWN or any(len(name) > 64 for name in unknown):
+            raise ValueError(f"has over {MAX_UNKNOWN} unknown fields, or one with a long name")
+        for name in unknown:
+            unknown[name] = None
+        return self
 
 
 class SessionUpdate(BaseModel):

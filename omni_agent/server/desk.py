@@ -1,34 +1,55 @@
-"""The front desk: who may call, and the HTTP requests that calls begin and end with."""
+"""The front desk: the HTTP requests that calls begin and end with."""
 
 from __future__ import annotations
 
-import hmac
-import json
-import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs
 
-from pydantic import ValidationError
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from omni_agent.errors import SignallingError
-from omni_agent.server.calls import Calls
-from omni_agent.server.client_messages import SessionConfig
-from omni_agent.server.host import Host
+from omni_agent.errors import ProtocolError, SignallingError
+from omni_agent.server.access import Access, bearer
+from omni_agent.server.calls import Calls, Place
+from omni_agent.server.client_messages import Caller, Name, SessionConfig
+from omni_agent.server.host import Host, PersonaCard
+from omni_agent.server.logins import (
+    CALLER,
+    CALLER_S,
+    LOGIN,
+    LOGIN_S,
+    caller_of,
+    own_id,
+    set_cookie,
+)
 from omni_agent.server.options import ServerOptions
-from omni_agent.server.rates import Rates
-from omni_agent.server.tokens import PREFIX, Tokens
+from omni_agent.server.reading import parse_object, read_body, read_form, text_of, validate
+from omni_agent.server.refusals import Refused
+from omni_agent.server.tokens import PREFIX, Grant, Token, Tokens
 
 View = Callable[[Request], Awaitable[Response]]
 
-_KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+LOGIN_PAGE_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "referrer-policy": "same-origin",  # with no-referrer the form's Origin would be null
+    "vary": "cookie",
+}
+
+
+class _Minting(BaseModel):
+    """The body of ``POST /v1/realtime/client_secrets``."""
+
+    session: SessionConfig | None = None
+    personas: list[Name] | None = Field(None, min_length=1, max_length=100)
+    caller: Caller | None = None
 
 
 class Desk:
@@ -36,8 +57,10 @@ class Desk:
 
     def __init__(self, host: Host, calls: Calls, options: ServerOptions) -> None:
         self._host, self._calls, self._options = host, calls, options
-        self._tokens = Tokens(options.limits.token_s)
-        self._rates = Rates(options.limits.requests_per_minute)
+        self._access = Access(options)
+        self._tokens = Tokens(options.limits.requests)
+        page = files("omni_agent.server") / "page"
+        self._static = StaticFiles(directory=str(page), html=True, check_dir=False)
 
     def routes(self) -> list[BaseRoute]:
         api: list[tuple[str, View, str]] = [
@@ -47,182 +70,207 @@ class Desk:
             ("/v1/realtime/calls/{call_id}/hangup", self._end, "POST"),
             ("/v1/realtime/client_secrets", self._mint, "POST"),
             ("/v1/personas", self._personas, "GET"),
+            ("/login", self._login, "POST"),
             ("/healthz", self._health, "GET"),
             ("/metrics", self._metrics, "GET"),
+            ("/", self._front, "GET"),
         ]
-        page = files("omni_agent.server") / "page"
-        static = StaticFiles(directory=str(page), html=True, check_dir=False)
         return [
             *(Route(path, self._guarded(view), methods=[method]) for path, view, method in api),
-            Mount("/", static),
+            Mount("/", self._static),
         ]
 
     def _guarded(self, view: View) -> View:
-        """Deliberate refusals as JSON, in the shape OpenAI's clients read."""
+        """Deliberate refusals become their answers."""
 
         async def answer(request: Request) -> Response:
             try:
-                if request.method != "GET":
-                    self._admit(request)
+                if request.method not in ("GET", "HEAD"):
+                    self._access.admit(request)
                 return await view(request)
-            except _Refused as refused:
-                status, reason, wait_s = refused.status, str(refused), refused.wait_s
+            except Refused as error:
+                refused = error
             except SignallingError as error:
-                status, reason, wait_s = error.status, str(error), None
+                refused = Refused(error.status, str(error))
+            except ProtocolError as error:
+                refused = Refused(400, error.reason)
             except ClientDisconnect:
                 return Response(status_code=400)
-            self._calls.metrics.refused[status] += 1
-            kind = _KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
-            if status == 503 and wait_s is None:
-                wait_s = 2.0
-            headers = {"Retry-After": str(math.ceil(wait_s))} if wait_s is not None else {}
-            if status == 401:
-                headers["WWW-Authenticate"] = "Bearer"
-            body = {"error": {"type": kind, "code": None, "message": reason, "param": None}}
-            return JSONResponse(body, status, headers)
+            self._calls.metrics.refused[refused.status] += 1
+            return refused.response()
 
         return answer
-
-    # -- who may -------------------------------------------------------------------
-
-    def _admit(self, request: Request) -> None:
-        """Anyone whose page may ask, not too often."""
-        origin = request.headers.get("origin")
-        if origin is not None and not self._same_origin(request, origin):
-            if origin not in self._options.origins:
-                raise _Refused(403, f"pages of {origin[:200]} may not call here (option origins)")
-        elif origin is None and request.headers.get("sec-fetch-site", "none") not in _OWN_SITES:
-            raise _Refused(403, "a page of another site may not call here")
-        address = request.client.host if request.client else "unknown"
-        wait_s = self._rates.wait_s(address)
-        if wait_s:
-            raise _Refused(429, "too many requests from this address", wait_s)
-
-    @staticmethod
-    def _same_origin(request: Request, origin: str) -> bool:
-        return bool(origin) and urlsplit(origin).netloc == request.headers.get("host")
-
-    def _bearer(self, request: Request) -> str:
-        scheme, _, value = request.headers.get("authorization", "").partition(" ")
-        return value.strip() if scheme.lower() == "bearer" else ""
-
-    @staticmethod
-    def _is_page(request: Request) -> bool:
-        """Whether a browser asks for a page that ``_admit`` let in."""
-        return request.headers.get("origin") is not None
-
-    def _is_key(self, value: str) -> bool:
-        """Whether this is the API key; without one, any program may come in."""
-        key = self._options.api_key
-        return key is None or hmac.compare_digest(value.encode(), key.encode())
 
     # -- calls -----------------------------------------------------------------------
 
     async def _begin(self, request: Request) -> Response:
         """``POST /v1/realtime/calls``: SDP in, 201 and SDP out."""
-        bearer = self._bearer(request)
-        token = self._tokens.spend(bearer) if bearer.startswith(PREFIX) else None
-        if token is None and (self._is_page(request) or not self._is_key(bearer)):
-            raise _Refused(
+        given, access = bearer(request), self._access
+        token = self._tokens.spend(given) if given.startswith(PREFIX) else None
+        program = not access.is_page(request) and (
+            self._options.api_key is None or access.has_key(request)
+        )
+        if token is None and not program:
+            raise Refused(
                 401,
                 "a call needs a session token, good for one call, from "
                 "POST /v1/realtime/client_secrets (or the server's API key)",
             )
         offer, session = await self._offer(request)
-        if session is None and token is not None:
-            session = token.session
-        persona = request.query_params.get("persona")
-        call_id, answer = await self._calls.start(offer, persona=persona, session=session)
+        call_id, answer = await self._calls.start(
+            offer,
+            Place(
+                address="" if access.has_key(request) else access.address(request),
+                secret=given,
+            ),
+            persona=request.query_params.get("persona"),
+            session=session or (token.session if token else None),
+            grant=token.grant if token else Grant(),
+        )
         headers = {"Location": f"{request.url.path.rstrip('/')}/{call_id}"}
         return Response(answer, 201, headers, media_type="application/sdp")
+
+    async def _offer(self, request: Request) -> tuple[str, SessionConfig | None]:
+        body = await read_body(request, self._options.limits)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "application/sdp":
+            return text_of(body), None
+        if kind != "multipart/form-data":
+            raise Refused(415, "send the offer as application/sdp, or as multipart sdp + session")
+        parts = await read_form(request, body, "sdp", "session")
+        if "sdp" not in parts:
+            raise Refused(400, "the form has no part called sdp")
+        if "session" not in parts:
+            return parts["sdp"], None
+        return parts["sdp"], validate(SessionConfig, self._parsed(parts["session"]), "session")
+
+    def _parsed(self, text: str | bytes) -> dict[str, Any]:
+        return parse_object(text, self._options.limits.messages.depth)
 
     async def _renew(self, request: Request) -> Response:
         """``POST /v1/realtime/calls/{id}``: the call goes on over the connection that is offered.
 
-        Whoever knows the id may, as with hanging up: the line that was lost may be all they had.
+        Brought what the call was begun with, or the key.
         """
         offer, _ = await self._offer(request)
-        answer = await self._calls.renew(request.path_params["call_id"], offer)
+        call_id, secret = request.path_params["call_id"], self._secret_of(request)
+        answer = await self._calls.renew(call_id, offer, secret)
         return Response(answer, 200, media_type="application/sdp")
 
-    async def _offer(self, request: Request) -> tuple[str, SessionConfig | None]:
-        body = await self._body(request)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind == "application/sdp":
-            return _text(body), None
-        if kind != "multipart/form-data":
-            raise _Refused(415, "send the offer as application/sdp, or as multipart sdp + session")
-
-        async def whole() -> AsyncGenerator[bytes, None]:
-            yield body
-
-        try:
-            parser = MultiPartParser(request.headers, whole(), max_files=4, max_fields=8)
-            form = await parser.parse()
-        except (MultiPartException, KeyError, ValueError) as error:
-            raise _Refused(400, f"the form cannot be read: {error}") from error
-        parts: dict[str, str] = {}
-        for name in ("sdp", "session"):
-            part = form.get(name)
-            if part is not None:
-                raw = await part.read() if isinstance(part, UploadFile) else part
-                parts[name] = raw if isinstance(raw, str) else _text(raw)
-        await form.close()
-        if "sdp" not in parts:
-            raise _Refused(400, "the form has no part called sdp")
-        return parts["sdp"], _session(parts["session"]) if "session" in parts else None
-
-    async def _body(self, request: Request) -> bytes:
-        limit = self._options.limits.body_bytes
-        body = b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > limit:
-                raise _Refused(413, f"the request is larger than {limit // 1024} KB")
-        return body
-
     async def _end(self, request: Request) -> Response:
-        """``DELETE /v1/realtime/calls/{id}``: whoever knows the id may hang up."""
-        if not await self._calls.hang_up(request.path_params["call_id"]):
-            raise _Refused(404, "no such call")
+        """``DELETE /v1/realtime/calls/{id}``: hangs up, as ``_renew`` goes on."""
+        await self._calls.hang_up(request.path_params["call_id"], self._secret_of(request))
         return Response(status_code=200)
 
+    def _secret_of(self, request: Request) -> str | None:
+        """What it brings of a call; None is the key, which is good for all."""
+        return None if self._access.has_key(request) else bearer(request)
+
+    # -- tokens ------------------------------------------------------------------------
+
     async def _mint(self, request: Request) -> Response:
-        """``POST /v1/realtime/client_secrets``: for our own pages, and for who has the key."""
-        if not self._is_page(request) and not self._is_key(self._bearer(request)):
-            raise _Refused(401, "this server's API key is needed (Authorization: Bearer …)")
-        session = _wrapped_session(await self._body(request))
-        token = self._tokens.mint(session)
+        """``POST /v1/realtime/client_secrets``: for our own pages, and for who has the key.
+
+        Brought a token, it says what that one is good for; it is not spent.
+        """
+        given = bearer(request)
+        if given.startswith(PREFIX):
+            known = self._tokens.look(given)
+            if known is None:
+                raise Refused(401, "this session token is used, too old or unknown")
+            return self._secret(known)
+        keyed = self._access.has_key(request)
+        if not (keyed or self._access.is_logged_in(request)):
+            raise Refused(401, "this server's API key is needed: as a bearer token, or log in")
+        body = await read_body(request, self._options.limits)
+        wanted = validate(_Minting, self._parsed(body) if body.strip() else {}, "request")
+        if wanted.caller is not None and not keyed:
+            raise Refused(403, "only who brings the server's key may say who calls")
+        own = own_id(request) if self._access.is_page(request) and not keyed else ""
+        grant = Grant(
+            _granted(wanted),
+            caller=caller_of(own) if own else wanted.caller or "",
+            address="" if keyed else self._access.address(request),
+        )
+        response = self._secret(self._tokens.mint(wanted.session, grant))
+        if own:
+            set_cookie(response, request, CALLER, own, max_age=CALLER_S, strict=False)
+        return response
+
+    def _secret(self, token: Token) -> Response:
         return JSONResponse(
             {
                 "value": token.value,
                 "expires_at": int(token.expires),
-                "session": self._calls.session_json(session),
+                "session": self._calls.session_json(token.session, token.grant),
                 "ice_servers": self._calls.ice_servers.minted("page"),
             },
             headers={"Cache-Control": "no-store"},
         )
 
+    # -- the page ----------------------------------------------------------------------
+
+    async def _front(self, request: Request) -> Response:
+        """The call page; where a key is needed and was not brought, the page that asks for it."""
+        inside = self._access.is_logged_in(request)
+        name = "index.html" if inside else "login.html"
+        response = await self._static.get_response(name, request.scope)
+        response.headers.update({"vary": "cookie"} if inside else LOGIN_PAGE_HEADERS)
+        return response
+
+    async def _login(self, request: Request) -> Response:
+        """``POST /login``: the key in a form; a cookie for who has it."""
+        body = await read_body(request, self._options.limits)
+        form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4)
+        logins = self._access.logins
+        if logins is None:
+            return RedirectResponse("./", 303)
+        try:
+            right = self._access.is_key(request, form.get("key", [""])[0])
+        except Refused:
+            return RedirectResponse("./#wait", 303)
+        if not right:
+            return RedirectResponse("./#wrong", 303)
+        response = RedirectResponse("./", 303)
+        set_cookie(response, request, LOGIN, logins.cookie(), max_age=LOGIN_S, strict=True)
+        return response
+
     # -- facts -----------------------------------------------------------------------
 
     async def _personas(self, request: Request) -> Response:
-        cards = [
-            {
-                "name": card.name,
-                "description": card.description,
-                "language": card.language,
-                "tools": card.tools,
-            }
-            for card in self._host.personas
-        ]
+        """``GET /v1/personas``: those that this request's call could have."""
+        default, cards = self._offered(self._asking(request))
         return JSONResponse(
             {
-                "default": self._host.default_persona,
-                "personas": cards,
+                "default": default,
+                "personas": [
+                    {
+                        "name": card.name,
+                        "description": card.description,
+                        "language": card.language,
+                        "tools": card.tools,
+                    }
+                    for card in cards
+                ],
                 "sees": self._host.sees,
                 "engine": dict(self._host.engine),
-            }
+            },
+            headers={"Vary": "Authorization, Cookie"},
         )
+
+    def _asking(self, request: Request) -> Grant:
+        token = self._tokens.look(bearer(request))
+        if token is not None:
+            return token.grant
+        if self._access.is_logged_in(request) or self._access.has_key(request):
+            return Grant()
+        raise Refused(401, "this server's API key is needed: as a bearer token, or log in")
+
+    def _offered(self, grant: Grant) -> tuple[str, Sequence[PersonaCard]]:
+        cards, default = self._host.personas, self._host.default_persona
+        names = grant.among([card.name for card in cards])
+        first = default if default in names else next(iter(names), default)
+        return first, [card for card in cards if card.name in names]
 
     async def _health(self, request: Request) -> Response:
         """200 when calls are taken; 503 with the progress while the models load."""
@@ -232,47 +280,20 @@ class Desk:
         return JSONResponse(body, 200 if readiness.ready else 503)
 
     async def _metrics(self, request: Request) -> Response:
+        who = self._options.metrics
+        if who == "off":
+            raise Refused(404, "metrics are off")
+        access = self._access
+        if who == "private" and not (access.is_local(request) or access.has_key(request)):
+            raise Refused(403, "metrics are for this machine and for who has the server's key")
         return PlainTextResponse(
             self._calls.metrics.text(self._calls.active), media_type="text/plain; version=0.0.4"
         )
 
 
-_OWN_SITES = ("none", "same-origin")
-
-
-class _Refused(Exception):
-    """A request that is answered with an error. wait_s: when it may be tried again."""
-
-    def __init__(self, status: int, reason: str, wait_s: float | None = None) -> None:
-        self.status, self.wait_s = status, wait_s
-        super().__init__(reason)
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError as error:
-        raise _Refused(400, f"the offer is not UTF-8 text: {error}") from error
-
-
-def _session(text: str | bytes) -> SessionConfig:
-    try:
-        return SessionConfig.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise _Refused(400, f"session: {where}: {first['msg']}") from error
-
-
-def _wrapped_session(body: bytes) -> SessionConfig | None:
-    """The ``session`` of a client_secrets request; an empty body is fine."""
-    if not body.strip():
-        return None
-    try:
-        wrapped: Any = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise _Refused(400, f"the request is not JSON: {error}") from error
-    if not isinstance(wrapped, dict):
-        raise _Refused(400, "the request is not a JSON object")
-    session = wrapped.get("session")
-    return None if session is None else _session(json.dumps(session))
+def _granted(wanted: _Minting) -> tuple[str, ...] | None:
+    """A session that names a persona is for that one only, unless more are named."""
+    if wanted.personas is not None:
+        return tuple(wanted.personas)
+    omni = wanted.session.omni if wanted.session else None
+    return (omni.persona,) if omni and omni.persona else None

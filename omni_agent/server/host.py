@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,12 +38,13 @@ class CallRequest:
     """A call that was let in. id: the one name it has everywhere (client, log, records).
 
     persona: None is the default. caller: whose call it is, as the token or the page's cookie
-    says; empty when nobody knows.
+    says; empty when nobody knows. longest_s: then the agent says goodbye and hangs up.
     """
 
     id: str
     persona: str | None = None
     caller: str = ""
+    longest_s: float = math.inf
 
 
 class Host(Protocol):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from omni_agent.errors import ConfigError
 from omni_agent.server.limits import Limits
@@ -45,21 +45,58 @@ class Network:
 class ServerOptions:
     """What an operator decides.
 
-    api_key: what programs must bring (the page needs none); None lets any program
-    in that can reach the server. origins: other sites whose pages may call, e.g.
+    api_key: what programs must bring, and what the page asks for once; None lets
+    anyone in that can reach the server. origins: other sites whose pages may call, e.g.
     ``https://example.com``. hosts: names this server answers to beyond
     ``localhost``, IP addresses, this machine's name and those of ``origins``;
-    ``*`` is any. ice_servers: as browsers take them (``urls``, ``username``,
-    ``credential``), given to both ends. allow_private: send to private addresses
-    that an offer names. network: how media reaches this machine. dev: callers are shown
-    what failed inside (addresses, paths, answers of other servers), for whoever develops.
+    ``*`` is any. trusted_proxies: addresses or networks (``10.0.0.0/8``) whose
+    ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed. ice_servers: as
+    browsers take them (``urls``, ``username``, ``credential``), given to both ends.
+    allow_private: send to private addresses that an offer names; None does where only
+    this machine can connect. network: how media reaches this machine. metrics: who
+    reads ``/metrics``; private is this machine and who has the key. dev: callers are
+    shown what failed inside (addresses, paths, answers of other servers), for whoever
+    develops.
     """
 
     api_key: str | None = None
     origins: Sequence[str] = ()
     hosts: Sequence[str] = ()
+    trusted_proxies: Sequence[str] = ()
     ice_servers: Sequence[Mapping[str, Any]] = ()
-    allow_private: bool = False
+    allow_private: bool | None = None
     network: Network = field(default_factory=Network)
+    metrics: Literal["private", "public", "off"] = "private"
     dev: bool = False
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        for proxy in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError:
+                raise ConfigError(
+                    f"trusted proxy {proxy!r} is neither an address nor a network such as "
+                    "10.0.0.0/8 (option trusted_proxies)"
+                ) from None
+
+    def listening_on(self, host: str) -> ServerOptions:
+        """These options, with what depends on the address listened on decided."""
+        local = is_loopback(host)
+        own = () if local or host in _EVERY_ADDRESS else (host,)
+        private = local if self.allow_private is None else self.allow_private
+        return replace(self, hosts=(*self.hosts, *own), allow_private=private)
+
+
+_EVERY_ADDRESS = ("0.0.0.0", "::", "")  # compared with, not bound
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is this machine's own, which no other can reach."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return ip.is_loopback

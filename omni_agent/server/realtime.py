@@ -60,6 +60,10 @@ Extension events, server to client (each also has ``event_id``)
     ``reason``: ``hangup``, ``goodbye``, ``idle``, ``shutdown`` or an error's message.
     The line closes after it.
 
+What a client sends too much of (docs/operating.md) is answered with an ``error`` whose
+``error.code`` is ``rate_limit_exceeded``, and is left undone; one that goes on is told
+``too_many_messages``, and its call ends.
+
 A failure that the call survives is the standard ``error`` event, with
 ``error.type`` ``server_error`` and ``error.code`` the stage that failed.
 
@@ -76,10 +80,15 @@ Typing is the standard ``conversation.item.create`` with ``input_text``, then
 
 from __future__ import annotations
 
+import time
+
 from omni_agent import events
 from omni_agent.conversation import new_id
+from omni_agent.server.allowance import Allowance
 from omni_agent.server.client_commands import ClientCommands, Received
 from omni_agent.server.client_messages import SessionConfig
+from omni_agent.server.limits import MessageLimits
+from omni_agent.server.rates import Clock
 from omni_agent.server.server_events import ServerEvents
 from omni_agent.server.view import ClientView
 from omni_agent.server.wire import Facts, Json, SessionState
@@ -88,10 +97,19 @@ from omni_agent.server.wire import Facts, Json, SessionState
 class Realtime:
     """One client's side of one call. Pure: nothing is sent, nothing is awaited."""
 
-    def __init__(self, facts: Facts, *, session_id: str | None = None) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        *,
+        session_id: str | None = None,
+        limits: MessageLimits | None = None,
+        now: Clock = time.monotonic,
+    ) -> None:
         self._view = ClientView(SessionState(session_id or new_id("sess"), facts))
         self._events = ServerEvents(self._view)
-        self._commands = ClientCommands(self._view, self._events)
+        self._commands = ClientCommands(
+            self._view, self._events, Allowance(limits or MessageLimits(), now)
+        )
 
     def configure(self, config: SessionConfig) -> None:
         """Take over the session that came with the offer."""

@@ -35,6 +35,9 @@ class RealtimeTransport:
                 self._send(received.replies)
                 for command in received.commands:
                     yield command
+                if received.over:
+                    log.warning("a client sent far too many messages; its call ends")
+                    return
             else:
                 yield arrival
 

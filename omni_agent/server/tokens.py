@@ -1,18 +1,34 @@
-"""Session tokens: short-lived, good for one call each."""
+"""Session tokens: short-lived, good for one call each, and saying what that call may."""
 
 from __future__ import annotations
 
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from omni_agent.server.client_messages import SessionConfig
+from omni_agent.server.limits import RequestLimits
 
 PREFIX = "ek_"
-MAX_UNUSED = 1000
-"""Tokens waiting to be used; the oldest give way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a call may be. personas: None is all that are offered. caller: whose call it is.
+
+    address: whose share it counts in; empty for who has the server's key.
+    """
+
+    personas: tuple[str, ...] | None = None
+    caller: str = ""
+    address: str = ""
+
+    def among(self, offered: Sequence[str]) -> tuple[str, ...]:
+        """Those of the personas that the call may have, in their order."""
+        granted = self.personas
+        return tuple(name for name in offered if granted is None or name in granted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,27 +38,43 @@ class Token:
     value: str
     expires: float
     session: SessionConfig | None
+    grant: Grant
 
 
 class Tokens:
     """Mints tokens and takes each back once. ``now``: wall clock, seconds since 1970."""
 
-    def __init__(self, lifetime_s: float, now: Callable[[], float] = time.time) -> None:
-        self._lifetime_s, self._now = lifetime_s, now
+    def __init__(self, limits: RequestLimits, now: Callable[[], float] = time.time) -> None:
+        self._limits, self._now = limits, now
         self._unused: OrderedDict[str, Token] = OrderedDict()
 
-    def mint(self, session: SessionConfig | None = None) -> Token:
+    def mint(self, session: SessionConfig | None = None, grant: Grant | None = None) -> Token:
+        grant = grant or Grant()
         self._forget_expired()
-        while len(self._unused) >= MAX_UNUSED:
-            self._unused.popitem(last=False)
-        token = Token(PREFIX + secrets.token_urlsafe(32), self._now() + self._lifetime_s, session)
+        self._make_room(grant.address)
+        expires = self._now() + self._limits.token_s
+        token = Token(PREFIX + secrets.token_urlsafe(32), expires, session, grant)
         self._unused[token.value] = token
         return token
+
+    def look(self, value: str) -> Token | None:
+        """The token, still good; None when it is unknown, used or too old."""
+        self._forget_expired()
+        return self._unused.get(value)
 
     def spend(self, value: str) -> Token | None:
         """The token, once; None when it is unknown, used or too old."""
         self._forget_expired()
         return self._unused.pop(value, None)
+
+    def _make_room(self, address: str) -> None:
+        """The oldest of this address give way; of all, the oldest that no key minted."""
+        own = [value for value, one in self._unused.items() if one.grant.address == address]
+        if address and len(own) >= self._limits.tokens_per_address:
+            del self._unused[own[0]]
+        elif len(self._unused) >= self._limits.tokens:
+            strangers = (value for value, one in self._unused.items() if one.grant.address)
+            del self._unused[next(strangers, next(iter(self._unused)))]
 
     def _forget_expired(self) -> None:
         now = self._now()

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omni_agent.conversation import AudioPart, Item, Message, TextPart, ToolCall
-from omni_agent.server.client_messages import SessionConfig
+from omni_agent.server.client_messages import CustomVoice, SessionConfig
 
 Json = dict[str, Any]
 
+MAX_IGNORED = 64
+"""Names of fields without effect that are told back."""
 PCM_FORMAT = {"type": "audio/pcm", "rate": 24_000}
 NO_USAGE: Json = {
     "total_tokens": 0,
@@ -111,7 +113,7 @@ class SessionState:
     model: str = "omni_agent"
     extensions: bool = False
     persona: str = ""
-    voice: str | Json | None = None
+    voice: str | None = None
     speed: float = 1.0
     transcription: Json = field(default_factory=lambda: {"model": "omni_agent"})
     detection: str = "server_vad"
@@ -121,6 +123,8 @@ class SessionState:
         """Take over a partial session; what has no effect here is noted in ``ignored``."""
         given = config.model_fields_set | set(config.model_extra or {})
         self.ignored |= given - {"type", "omni"}
+        while len(self.ignored) > MAX_IGNORED:
+            self.ignored.pop()
         if config.model:
             self.model = config.model
         if config.omni and config.omni.extensions is not None:
@@ -133,15 +137,15 @@ class SessionState:
             if audio.input.turn_detection:
                 self.detection = audio.input.turn_detection.type
         if audio and audio.output:
-            self.voice = audio.output.voice or self.voice
+            voice = audio.output.voice
+            self.voice = (voice.id if isinstance(voice, CustomVoice) else voice) or self.voice
             self.speed = audio.output.speed or self.speed
 
     def json(self) -> Json:
         """The full session object of ``session.created`` and ``session.updated``."""
-        voice = self.voice if isinstance(self.voice, str) else (self.voice or {}).get("id")
         output: Json = {"format": PCM_FORMAT, "speed": self.speed}
-        if isinstance(voice, str):
-            output["voice"] = voice
+        if self.voice is not None:
+            output["voice"] = self.voice
         return {
             "type": "realtime",
             "object": "realtime.session",

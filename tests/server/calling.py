@@ -33,11 +33,13 @@ class ScriptedHost:
         self.engine: Mapping[str, str] = {"thinker": "scripted"}
         self.arrived: list[Incoming] = []
         self.chosen: list[str | None] = []
+        self.callers: list[str] = []
         self.ended = asyncio.Event()
         self.news = asyncio.Event()
 
     async def serve_call(self, transport: Transport, request: CallRequest) -> None:
         self.chosen.append(request.persona)
+        self.callers.append(request.caller)
         try:
             if self.script is not None:
                 await self.script(transport, self)
@@ -129,9 +131,17 @@ class Server:
     def __init__(self, host: ScriptedHost, options: ServerOptions | None = None, **more: Any):
         self.host = host
         self.app = create_app(host, options, **more)
+        self._begun: dict[str, str] = {}
         self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app), base_url="http://localhost"
+            transport=httpx.ASGITransport(self.app),
+            base_url="http://localhost",
+            event_hooks={"response": [self._remember]},
         )
+
+    async def _remember(self, reply: httpx.Response) -> None:
+        """What a call was begun with, it goes on and ends with."""
+        if reply.status_code == 201 and "authorization" in reply.request.headers:
+            self._begun[reply.headers["location"]] = reply.request.headers["authorization"]
 
     async def token(self) -> str:
         reply = await self.http.post(
@@ -141,11 +151,13 @@ class Server:
         return str(reply.json()["value"])
 
     async def post(self, offer: str, *, path: str = "/v1/realtime/calls") -> httpx.Response:
-        headers = {
-            "authorization": f"Bearer {await self.token()}",
-            "content-type": "application/sdp",
-        }
+        bearer = self._begun.get(path) or f"Bearer {await self.token()}"
+        headers = {"authorization": bearer, "content-type": "application/sdp"}
         return await self.http.post(path, content=offer, headers=headers)
+
+    async def hang_up(self, location: str) -> httpx.Response:
+        headers = {"authorization": self._begun.get(location, "")}
+        return await self.http.delete(location, headers=headers)
 
     async def __aenter__(self) -> Server:
         self._scope = self.app.state.calls.running()

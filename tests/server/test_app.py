@@ -128,10 +128,10 @@ async def test_delete_hangs_up(caller: Caller) -> None:
     async with Server(host) as server:
         reply = await server.post(await caller.offer())
         await caller.accept(reply.text)
-        assert (await server.http.delete(reply.headers["location"])).status_code == 200
+        assert (await server.hang_up(reply.headers["location"])).status_code == 200
         async with asyncio.timeout(5):
             await host.ended.wait()
-        assert (await server.http.delete("/v1/realtime/calls/rtc_nobody")).status_code == 404
+        assert (await server.hang_up("/v1/realtime/calls/rtc_nobody")).status_code == 404
 
 
 async def test_a_call_that_never_connects_is_given_up(caller: Caller) -> None:

@@ -9,10 +9,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from omni_agent.server.limits import Limits
+from omni_agent.server.limits import Limits, RequestLimits
 from omni_agent.server.options import ServerOptions
 from omni_agent.server.rates import MAX_ADDRESSES, Rates
-from omni_agent.server.tokens import MAX_UNUSED, Tokens
+from omni_agent.server.tokens import Grant, Tokens
 from tests.server.calling import Caller, ScriptedHost, Server
 
 CALLS = "/v1/realtime/calls"
@@ -32,17 +32,33 @@ async def test_a_token_is_good_for_one_call(caller: Caller) -> None:
         assert again.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_token_expires_and_unused_ones_are_bounded() -> None:
+def test_a_token_expires() -> None:
     now = 0.0
-    tokens = Tokens(10.0, now=lambda: now)
+    tokens = Tokens(RequestLimits(token_s=10.0), now=lambda: now)
     first, second = tokens.mint().value, tokens.mint().value
     now = 9.9
     assert tokens.spend(first) is not None
     now = 10.0
+    assert tokens.look(second) is None
     assert tokens.spend(second) is None
-    kept = [tokens.mint().value for _ in range(MAX_UNUSED + 1)]
-    assert tokens.spend(kept[0]) is None
-    assert tokens.spend(kept[1]) is not None
+
+
+def test_one_address_has_its_share_of_the_unused_tokens_and_never_costs_another_its_own() -> None:
+    tokens = Tokens(RequestLimits(tokens=100, tokens_per_address=3))
+    of_key = tokens.mint().value
+    of_other = tokens.mint(grant=Grant(address="192.0.2.2")).value
+    own = [tokens.mint(grant=Grant(address="192.0.2.1")).value for _ in range(200)]
+    assert [tokens.look(value) is not None for value in own[-4:]] == [False, True, True, True]
+    assert tokens.look(of_other)
+    assert tokens.look(of_key)
+
+
+def test_of_too_many_unused_tokens_the_oldest_that_no_key_minted_gives_way() -> None:
+    tokens = Tokens(RequestLimits(tokens=5, tokens_per_address=3))
+    of_key = tokens.mint().value
+    values = [tokens.mint(grant=Grant(address=str(one))).value for one in range(6)]
+    assert [tokens.look(value) is not None for value in values] == [False, False] + [True] * 4
+    assert tokens.look(of_key)
 
 
 @pytest.mark.parametrize("bearer", ["", "Bearer ek_guess", "Bearer wrong", "Basic a2V5"])
@@ -54,7 +70,6 @@ async def test_with_an_api_key_programs_must_bring_it(bearer: str) -> None:
         key = {**SDP, "authorization": "Bearer secret"}
         assert (await server.http.post(CALLS, content="v=0", headers=key)).status_code == 400
         assert (await server.http.post(SECRETS, headers=key)).status_code == 200
-        assert (await server.http.post(SECRETS, headers=PAGE)).status_code == 200
 
 
 async def test_a_page_needs_a_token_even_without_an_api_key() -> None:
@@ -70,6 +85,7 @@ async def test_a_page_needs_a_token_even_without_an_api_key() -> None:
         {"origin": "http://localhost:81"},
         {"origin": "null"},
         {"origin": ""},
+        {"origin": "http://["},
         {"sec-fetch-site": "cross-site"},
     ],
 )
@@ -118,7 +134,7 @@ async def test_the_server_answers_to_names_it_knows(name: str, known: bool) -> N
 
 
 async def test_requests_have_a_size_and_a_rate() -> None:
-    options = ServerOptions(limits=Limits(requests_per_minute=3))
+    options = ServerOptions(limits=Limits(requests=RequestLimits(per_minute=3)))
     async with Server(ScriptedHost(), options) as server:
         token = await server.token()
         headers = {**SDP, "authorization": f"Bearer {token}"}
@@ -237,7 +253,7 @@ async def test_mounted_in_another_app_it_needs_no_lifespan(caller: Caller) -> No
         assert reply.status_code == 201
         assert reply.headers["location"].startswith("/agent/v1/realtime/calls/rtc_")
         assert server.app.state.calls.active == 1
-        assert (await http.delete(reply.headers["location"])).status_code == 200
+        assert (await http.delete(reply.headers["location"], headers=headers)).status_code == 200
     await server.http.aclose()
     await server.app.state.calls.aclose()
     assert server.app.state.calls.active == 0

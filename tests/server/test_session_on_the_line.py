@@ -150,7 +150,7 @@ async def test_the_log_says_when_a_call_begins_and_how_it_ended_under_the_id_the
         call_id = await connect(server, caller)
         await ask(caller, "Is it?")
         await nth(caller, "response.done", 1)
-        await server.http.delete(f"/v1/realtime/calls/{call_id}")
+        await server.hang_up(f"/v1/realtime/calls/{call_id}")
     begins, ended = (
         r.getMessage() for r in caplog.records if r.name == "omni_agent.server.call_log"
     )

@@ -1,0 +1,107 @@
+"""Who a request is from, and whether they may ask: origins, rates, keys and logins."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from omni_agent.server.logins import LOGIN, Logins
+from omni_agent.server.options import ServerOptions, is_loopback
+from omni_agent.server.rates import Rates, address_of
+from omni_agent.server.refusals import Refused
+from omni_agent.server.tokens import PREFIX
+
+log = logging.getLogger(__name__)
+
+_OWN_SITES = ("none", "same-origin")
+
+
+class Access:
+    """Decides for one app. Every method that says no raises Refused."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options, self._key = options, options.api_key
+        self.logins = Logins(options.api_key) if options.api_key else None
+        self._rates = Rates(options.limits.requests.per_minute)
+        self._guesses = Rates(options.limits.requests.guesses_per_minute)
+        self._told_of_proxy = bool(options.trusted_proxies)
+
+    def admit(self, request: Request) -> None:
+        """Anyone whose page may ask, not too often."""
+        origin = request.headers.get("origin")
+        if origin is not None and not _same_origin(request, origin):
+            if origin not in self._options.origins:
+                raise Refused(403, f"pages of {origin[:200]} may not call here (option origins)")
+        elif origin is None and request.headers.get("sec-fetch-site", "none") not in _OWN_SITES:
+            raise Refused(403, "a page of another site may not call here")
+        self._tell_of_proxy(request)
+        if self.has_key(request):
+            return
+        wait_s = self._rates.wait_s(self.address(request))
+        if wait_s:
+            raise Refused(429, "too many requests from this address", wait_s)
+
+    # -- who it is --------------------------------------------------------------------
+
+    def address(self, request: Request) -> str:
+        return address_of(request.client.host if request.client else None)
+
+    def is_page(self, request: Request) -> bool:
+        """Whether a browser asks for a page that ``admit`` let in."""
+        return request.headers.get("origin") is not None
+
+    def has_key(self, request: Request) -> bool:
+        """Whether it brings the server's key; a wrong one is counted, once a request."""
+        if not hasattr(request.state, "has_key"):
+            given = bearer(request)
+            asked = bool(given) and not given.startswith(PREFIX)
+            request.state.has_key = asked and self.is_key(request, given)
+        return bool(request.state.has_key)
+
+    def is_key(self, request: Request, given: str) -> bool:
+        """Whether this is the server's key; False when it has none. A wrong one is counted."""
+        if self._key is None:
+            return False
+        address = self.address(request)
+        wait_s = self._guesses.spent(address)
+        if wait_s:
+            raise Refused(429, "too many wrong keys from this address", wait_s)
+        right = hmac.compare_digest(given.encode(), self._key.encode())
+        if not right:
+            self._guesses.wait_s(address)
+        return right
+
+    def is_logged_in(self, request: Request) -> bool:
+        """Whether its browser brought the key; everyone's has where there is none."""
+        return self.logins is None or self.logins.valid(request.cookies.get(LOGIN, ""))
+
+    def is_local(self, request: Request) -> bool:
+        """Whether it is from this machine, and not through a proxy on it."""
+        forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
+        return not forwarded and is_loopback(request.client.host if request.client else "")
+
+    def _tell_of_proxy(self, request: Request) -> None:
+        """An operator whose proxy is not believed sees all callers share one address."""
+        if not self._told_of_proxy and "x-forwarded-for" in request.headers:
+            self._told_of_proxy = True
+            log.warning(
+                "%s forwards requests, and all its callers share one address's limits: if it is "
+                "your proxy, name it in trusted_proxies (--trusted-proxy)",
+                self.address(request),
+            )
+
+
+def bearer(request: Request) -> str:
+    """What it brings as ``Authorization: Bearer …``; empty for nothing."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
+
+
+def _same_origin(request: Request, origin: str) -> bool:
+    try:
+        return bool(origin) and urlsplit(origin).netloc == request.headers.get("host")
+    except ValueError:  # no URL at all
+        return False

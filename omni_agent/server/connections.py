@@ -1,0 +1,166 @@
+"""TCP connections: how many, and for how long. For uvicorn, which bounds neither."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from omni_agent.server.limits import ConnectionLimits, Limits
+from omni_agent.server.rates import Bucket, address_of
+
+log = logging.getLogger(__name__)
+
+MANY_FILES = 65536
+"""Open files that are asked for where the system would allow any number."""
+RESERVED_FILES = 512
+"""Files that are kept for calls, models and the rest, where the process may have few."""
+
+
+class Door:
+    """Who is connected; makes uvicorn's protocol for each connection.
+
+    A connection beyond the limits is closed unanswered. files: that this process may
+    open; the total of connections leaves some of them for the calls.
+    """
+
+    def __init__(self, limits: ConnectionLimits, files: int | None = None) -> None:
+        self.limits = limits
+        spare = limits.total if files is None else max(16, files - RESERVED_FILES)
+        self.total = min(limits.total, spare)
+        self._by_address: Counter[str] = Counter()
+        self._told = Bucket(1.0)
+
+    @property
+    def open(self) -> int:
+        return self._by_address.total()
+
+    def __call__(self, **uvicorns: Any) -> asyncio.Protocol:
+        return Connection(self, **uvicorns)
+
+    def enter(self, address: str) -> bool:
+        """Whether there is room for one more from there; then it is counted."""
+        own = self._by_address[address]
+        if own >= self.limits.per_address or self.open >= self.total:
+            self._say("connections are refused: %d are open, %d of them from %s", address, own)
+            return False
+        self._by_address[address] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+    def _say(self, message: str, address: str, own: int) -> None:
+        if self._told.take():
+            log.warning(message, self.open, own, address)
+
+
+class Connection(H11Protocol):
+    """uvicorn's connection, which now always has a deadline."""
+
+    def __init__(self, door: Door, **uvicorns: Any) -> None:
+        super().__init__(**uvicorns)
+        self._door, self._address = door, ""
+        self._deadline: asyncio.TimerHandle | None = None
+        self._receiving = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]  # as uvicorn has it
+        address = address_of(self.client[0] if self.client else None)
+        if not self._door.enter(address):
+            self.transport.abort()
+            return
+        self._address = address
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._expect()
+
+    def _expect(self) -> None:
+        """What comes next has its time: the rest of a request, or its response's leaving."""
+        receiving = self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+        if self._deadline is not None and receiving == self._receiving:
+            return
+        self._receiving = receiving
+        limits = self._door.limits
+        self._forget_deadline()
+        seconds = limits.request_s if receiving else limits.response_s
+        self._deadline = self.loop.call_later(seconds, self._too_late)
+
+    def on_response_complete(self) -> None:
+        self._forget_deadline()  # uvicorn's own, for an idle connection, begins
+        super().on_response_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        # Closing waits for the rest of the response to be taken: so long, and no longer.
+        self._deadline = self.loop.call_later(self._door.limits.response_s, self._too_late)
+
+    def _too_late(self) -> None:
+        self._deadline = None
+        self.transport.abort()
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        super().connection_lost(exc)
+        if self._address:
+            self._door.leave(self._address)
+            self._address = ""
+
+
+def uvicorn_options(limits: Limits) -> dict[str, Any]:
+    """What ``uvicorn.Config`` is given, so that no connection is for ever.
+
+    Forwarded headers are the app's to believe or not (``trusted_proxies``).
+    """
+    logging.getLogger("asyncio").addFilter(_Tersely())
+    return {
+        "log_level": "error",  # it warns of every malformed request, and anybody can send those
+        "http": Door(limits.connections, raise_file_limit()),
+        "ws": "none",
+        "proxy_headers": False,
+        "backlog": limits.connections.backlog,  # so many are accepted in one go, and then counted
+        "timeout_keep_alive": limits.connections.idle_s,
+        "h11_max_incomplete_event_size": limits.requests.head_bytes,
+    }
+
+
+def raise_file_limit() -> int | None:
+    """As many open files as the system allows this process; None where there is no such limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(soft, MANY_FILES) if hard == resource.RLIM_INFINITY else hard
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ValueError, OSError):  # a system with a lower limit of its own
+        return int(soft)
+    return int(wanted)
+
+
+class _Tersely(logging.Filter):
+    """Says in one line a minute that files have run out; asyncio says it without end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = Bucket(1.0)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if "out of system resource" not in record.getMessage():
+            return True
+        record.exc_info = None
+        return self._told.take()

@@ -1,0 +1,202 @@
+"""TCP connections have a number and a time, on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from uvicorn.server import ServerState
+
+from omni_agent.server.connections import RESERVED_FILES, Door, uvicorn_options
+from omni_agent.server.limits import ConnectionLimits, Limits, RequestLimits
+
+Dialled = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class Serving:
+    """An app that answers with the size of the body, behind a door."""
+
+    def __init__(self, limits: ConnectionLimits, files: int | None = None) -> None:
+        options = uvicorn_options(Limits(requests=RequestLimits(head_bytes=4096)))
+        self.door = options["http"] = Door(limits, files)
+        options["timeout_keep_alive"] = limits.idle_s
+        self.config = uvicorn.Config(
+            self.answer, lifespan="off", interface="asgi3", log_config=None, **options
+        )
+        self.state = ServerState()
+        self.dialled: list[Dialled] = []
+        self.port = 0
+
+    async def answer(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]  # ASGI
+        size = len(await Request(scope, receive).body())
+        big = scope["path"] == "/big"
+        await PlainTextResponse("x" * 50_000_000 if big else str(size))(scope, receive, send)
+
+    def connection(self) -> asyncio.Protocol:
+        return self.door(config=self.config, server_state=self.state, app_state={})
+
+    async def dial(self) -> Dialled:
+        self.dialled.append(await asyncio.open_connection("127.0.0.1", self.port))
+        return self.dialled[-1]
+
+    async def close(self) -> None:
+        for _, writer in self.dialled:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+        await self.until_open(0)
+
+    async def until_open(self, count: int) -> None:
+        async with asyncio.timeout(20):
+            while self.door.open != count:  # noqa: ASYNC110  # sockets tell nobody
+                await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def serving(files: int | None = None, **limits: float) -> AsyncIterator[Serving]:
+    one = Serving(ConnectionLimits(**limits), files)  # type: ignore[arg-type]  # ints are floats
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(one.connection, "127.0.0.1", 0)
+    one.port = server.sockets[0].getsockname()[1]
+    try:
+        yield one
+    finally:
+        server.close()
+        await one.close()
+
+
+async def ended(dialled: Dialled) -> bytes:
+    """What comes until the server closes."""
+    async with asyncio.timeout(20):
+        try:
+            return await dialled[0].read()
+        except ConnectionResetError:
+            return b""
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"",
+        b"GET / HT",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf",
+    ],
+)
+async def test_a_request_that_is_not_whole_in_time_ends_its_connection(half: bytes) -> None:
+    async with serving(request_s=0.05) as server:
+        dialled = await server.dial()
+        dialled[1].write(half)
+        assert b"200" not in await ended(dialled)
+        await server.until_open(0)
+
+
+async def test_drop_by_drop_is_not_in_time() -> None:
+    async with serving(request_s=0.05) as server:
+        reader, writer = await server.dial()
+        writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n")
+        await server.until_open(1)
+        with contextlib.suppress(ConnectionError):
+            while server.door.open:
+                writer.write(b"x")
+                await asyncio.sleep(0)
+        assert b"200" not in await ended((reader, writer))
+
+
+async def test_an_idle_connection_ends_and_one_in_use_does_not() -> None:
+    async with serving(request_s=0.2, idle_s=0.05) as server:
+        dialled = await server.dial()
+        for _ in range(3):
+            dialled[1].write(GET)
+            head = await dialled[0].readuntil(b"\r\n\r\n")
+            assert b"200 OK" in head
+            assert await dialled[0].readexactly(1) == b"0"
+        assert await ended(dialled) == b""
+
+
+async def test_a_response_that_nobody_takes_ends_its_connection() -> None:
+    async with serving(response_s=0.05, idle_s=0.05) as server:
+        _, writer = await server.dial()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is a socket's
+        writer.write(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await server.until_open(1)
+        await server.until_open(0)
+
+
+async def test_a_head_has_a_size() -> None:
+    async with serving() as server:
+        dialled = await server.dial()
+        dialled[1].write(b"GET / HTTP/1.1\r\nX: " + b"x" * 5000 + b"\r\n\r\n")
+        assert b"400" in await ended(dialled)
+
+
+async def test_one_address_has_its_share_of_the_connections(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving(total=10, per_address=3) as server:
+        kept = [await server.dial() for _ in range(3)]
+        await server.until_open(3)
+        refused = [await server.dial() for _ in range(50)]
+        for one in refused:
+            assert await ended(one) == b""
+        assert server.door.open == 3
+        kept[0][1].write(GET)
+        assert await kept[0][0].readuntil(b"\r\n\r\n")
+        kept[1][1].close()
+        await server.until_open(2)
+        again = await server.dial()
+        again[1].write(GET)
+        assert b"200 OK" in await again[0].readuntil(b"\r\n\r\n")
+    said = [record for record in caplog.records if "connections are refused" in record.message]
+    assert len(said) == 1
+
+
+async def test_all_addresses_together_leave_files_for_the_calls() -> None:
+    async with serving(files=RESERVED_FILES + 20, per_address=1000) as server:
+        dialled = [await server.dial() for _ in range(30)]
+        for one in dialled[20:]:
+            assert await ended(one) == b""
+        assert server.door.open == 20
+
+
+def test_file_limits_are_raised_as_far_as_they_go() -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+        uvicorn_options(Limits())
+        now = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        assert now == hard or (hard == resource.RLIM_INFINITY and now >= 65536)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_that_files_have_run_out_is_said_in_one_line(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("asyncio"), "filters", [])
+    uvicorn_options(Limits())
+    loop = asyncio.get_running_loop()
+    for _ in range(1000):
+        error = OSError(errno.EMFILE, "Too many open files")
+        loop.call_exception_handler(
+            {"message": "socket.accept() out of system resource", "exception": error}
+        )
+    said = [record for record in caplog.records if record.name == "asyncio"]
+    assert len(said) == 1
+    assert said[0].levelno == logging.ERROR
+    assert said[0].exc_info is None
+
+
+def test_forwarded_headers_are_not_uvicorns_to_believe() -> None:
+    assert uvicorn_options(Limits())["proxy_headers"] is False
