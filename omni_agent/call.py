@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol, runtime_checkable
 
 from omni_agent.conversation import Conversation, ImagePart, Item, Message, as_read
@@ -110,6 +111,8 @@ class Call:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     turn: UserTurn | None = None
     picture: VideoFrame | None = None
+    _fillers_said: dict[str, int] = field(default_factory=dict)
+    _count: Iterator[int] = field(default_factory=count)
 
     @staticmethod
     def now() -> float:
@@ -119,6 +122,13 @@ class Call:
     def report(self, source: str, error: BaseException) -> None:
         """Tell the client and every observer that something failed and the call goes on."""
         self.emit(ErrorOccurred.of(self.now(), source, error))
+
+    def next_filler(self) -> str:
+        """The persona's filler that was not said for longest."""
+        said = self._fillers_said
+        filler = min(self.outfit.persona.fillers, key=lambda text: said.get(text, -1))
+        said[filler] = next(self._count)
+        return filler
 
     def pictures(self) -> tuple[ImagePart, ...]:
         """The latest camera frame, for a Thinker that sees."""

@@ -40,12 +40,14 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 class TurnTaking(BaseModel, extra="forbid", frozen=True):
     """patience_ms: silence that ends the user's turn (shorter when they clearly finished).
 
-    filler_after_ms: a tool still running then has "One moment." said for it.
+    filler_after_ms: a tool still running then has "One moment." said for it. filler_again_ms:
+    after so much silence another filler follows; each later silence is half as long again.
     """
 
     patience_ms: int = Field(default=500, ge=200, le=5000)
     backchannels: Literal["ignore", "interrupt"] = "ignore"
     filler_after_ms: int = Field(default=200, ge=0, le=10_000)
+    filler_again_ms: int = Field(default=4000, ge=500, le=60_000)
 
 
 class SamplingOptions(BaseModel, extra="forbid", frozen=True):

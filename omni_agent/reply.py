@@ -8,7 +8,6 @@ conversation items and tool calls wait in order for the confirmation.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -39,6 +38,9 @@ MAX_ROUNDS = 4
 """Thinker runs in one reply; the last one may not call tools, so a reply always ends."""
 APOLOGY = "Sorry, something went wrong on my side. Could you say that again?"
 CALL_APOLOGY = "Sorry, I could not do that."
+
+FILLER_GROWTH = 1.5
+"""Each silence between two fillers is so much longer than the last: a minute has six of them."""
 
 Kind = Literal["answer", "filler", "greeting", "announcement", "apology"]
 ToolStarter = Callable[[str, ToolCallRequest], "asyncio.Task[Outcome] | None"]
@@ -90,8 +92,7 @@ class Reply:
         self._waiting: list[Callable[[], None]] = []
         self._voicing = asyncio.Lock()
         self._tools: list[asyncio.Task[Outcome]] = []
-        self._fillers = itertools.cycle(call.outfit.persona.fillers or ("",))
-        self._answering = False
+        self._answering = self._filling = False
         self._features: Any = None  # of the latest round that gave any
 
     # -- what waits for the turn to be certain ---------------------------------
@@ -142,7 +143,7 @@ class Reply:
                     break
                 await self._confirmed.wait()
                 await asyncio.wait(self._tools) if self._tools else None
-                self._tools.clear()
+                self._tools = []
                 self.mark("tool_done")
             if not self._answering:
                 await self._say(tasks, APOLOGY, "answer")
@@ -187,10 +188,11 @@ class Reply:
                         case Features():
                             self._features = thought.handle
                         case ToolCallBegun():
-                            self._expect_tool(tasks)
+                            self.mark("tool_decided")
                         case ToolCallRequest():
-                            self._expect_tool(tasks)
+                            self.mark("tool_decided")
                             calls += self._begin_tool(thought, run)
+                            self._fill(tasks)
                         case MalformedCall():
                             log.error("malformed tool call (%s): %r", thought.reason, thought.raw)
                             text.put(_after(said, CALL_APOLOGY))
@@ -225,19 +227,37 @@ class Reply:
 
     # -- fillers ------------------------------------------------------------------
 
-    def _expect_tool(self, tasks: asyncio.TaskGroup) -> None:
-        """A tool is coming: unless the answer is quick, fill the silence."""
-        if "tool_decided" in self._marks:
-            return
-        self.mark("tool_decided")
-        if self._call.outfit.persona.fillers and not self._answering:
-            tasks.create_task(self._fill(tasks))
+    def _fill(self, tasks: asyncio.TaskGroup) -> None:
+        """A tool is about to run."""
+        if self._call.outfit.persona.fillers and not self._filling:
+            self._filling = True
+            tasks.create_task(self._say_fillers(tasks))
 
-    async def _fill(self, tasks: asyncio.TaskGroup) -> None:
+    async def _say_fillers(self, tasks: asyncio.TaskGroup) -> None:
+        """While tools run, say so: when they have run for a moment, then at growing intervals."""
+        turn = self._call.outfit.persona.turn
+        pause_ms: float = turn.filler_again_ms if self._answering else turn.filler_after_ms
         await self._confirmed.wait()
-        await asyncio.sleep(self._call.outfit.persona.turn.filler_after_ms / 1000)
-        if not self._answering and not self._voicing.locked():
-            await self._speak(tasks, Utterance(new_id("item"), "filler"), one(next(self._fillers)))
+        while await self._tools_run_in_silence(pause_ms / 1000):
+            if self._quiet and self._call.turn is None:
+                filler = Utterance(new_id("item"), "filler")
+                await self._speak(tasks, filler, one(self._call.next_filler()))
+                pause_ms = max(turn.filler_again_ms, FILLER_GROWTH * pause_ms)
+        self._filling = False
+
+    async def _tools_run_in_silence(self, seconds: float) -> bool:
+        """Once all is said, wait so long; True when a tool still runs then."""
+        for utterance in self.utterances:
+            await utterance.played.wait()
+        running = [tool for tool in self._tools if not tool.done()]
+        if running:
+            _, pending = await asyncio.wait(running, timeout=max(seconds, 0.1))
+            running = list(pending)
+        return bool(running)
+
+    @property
+    def _quiet(self) -> bool:
+        return all(utterance.played.is_set() for utterance in self.utterances)
 
     # -- voicing --------------------------------------------------------------------
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from omni_agent import Persona, events, tool
-from omni_agent.errors import EngineError
+from omni_agent.errors import EngineError, ToolError
 from omni_agent.testing import (
     Pause,
     ScriptedTalker,
     ScriptedThinker,
+    Stage,
     call,
     rehearse,
     virtual_time,
@@ -159,3 +161,108 @@ async def test_a_malformed_call_after_words_does_not_run_into_them() -> None:
     async with rehearse(ScriptedThinker(["Let me see", MalformedCall("f(", "cut")])) as stage:
         await stage.user("Where is Ann, please?")
         assert await stage.agent() == "Let me see… Sorry, I could not do that."
+
+
+@tool(timeout_s=60)
+async def search(seconds: float) -> str:
+    """Search for a while. seconds: how long."""
+    await asyncio.sleep(seconds)
+    return "found"
+
+
+@tool
+def forbidden() -> str:
+    """Never allowed."""
+    raise ToolError("not allowed")
+
+
+FILLERS = ("One moment.", "Let me see.", "Let me check.")
+
+
+def fillers_said(stage: Stage) -> list[tuple[float, str]]:
+    """(when, what) of the fillers so far."""
+    begun = [e for e in stage.seen(events.UtteranceStarted) if e.kind == "filler"]
+    spoken = {e.utterance: e.text for e in stage.seen(events.SpokenText)}
+    return [(e.at, spoken[e.utterance]) for e in begun]
+
+
+@virtual_time
+async def test_a_long_tool_is_never_long_silent_and_its_fillers_vary_over_the_call() -> None:
+    persona = Persona(name="test", fillers=FILLERS)
+    asked = [[[call("search", seconds=8)], ["Found it."]] for _ in range(3)]
+    thinker = ScriptedThinker(*itertools.chain(*asked))
+    async with rehearse(thinker, persona=persona, tools=[search]) as stage:
+        for _ in range(3):
+            stage.types("Search, please.")
+            assert await stage.agent() == "Found it."
+        texts = [text for _, text in fillers_said(stage)]
+        assert texts == [*FILLERS, *FILLERS]
+        (started, *_), (finished, *_) = (
+            stage.seen(kind) for kind in (events.ToolStarted, events.ToolFinished)
+        )
+        times = [at for at, _ in fillers_said(stage) if at < finished.at]
+        assert times[0] - started.at == pytest.approx(0.2)
+        assert 4 < times[1] - times[0] < 5.5
+        assert finished.at - times[1] < 4
+
+
+@virtual_time
+async def test_fillers_of_a_very_long_tool_become_rarer() -> None:
+    persona = Persona(name="test", fillers=FILLERS)
+    async with rehearse(
+        ScriptedThinker([call("search", seconds=59)], ["Found it."]),
+        persona=persona,
+        tools=[search],
+    ) as stage:
+        stage.types("Search, please.")
+        await stage.agent()
+        times = [at for at, _ in fillers_said(stage)]
+        gaps = [later - sooner for sooner, later in itertools.pairwise(times)]
+        assert gaps == sorted(gaps)
+        assert 5 <= len(times) <= 7
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [call("search", seconds=0)],
+        [call("search", seconds=0.15)],
+        [call("search", seconds="soon")],
+        [call("forbidden")],
+        [call("no_such_tool")],
+    ],
+    ids=["at once", "quick", "refused by its schema", "failing", "unknown"],
+)
+def test_no_filler_is_said_for_what_is_quick_or_refused(script: Sequence[Any]) -> None:
+    @virtual_time
+    async def scenario() -> None:
+        persona = Persona(name="test", fillers=FILLERS)
+        thinker = ScriptedThinker(script, [Pause(2), "There you are."])
+        async with rehearse(thinker, persona=persona, tools=[search, forbidden]) as stage:
+            stage.types("Search, please.")
+            assert await stage.agent() == "There you are."
+            assert not fillers_said(stage)
+
+    scenario()
+
+
+@virtual_time
+async def test_words_before_a_call_are_its_first_filler() -> None:
+    persona = Persona(name="test", fillers=FILLERS)
+    thinker = ScriptedThinker(["Let me look. ", call("search", seconds=8)], ["Found it."])
+    async with rehearse(thinker, persona=persona, tools=[search]) as stage:
+        stage.types("Search, please.")
+        assert await stage.agent() == "Let me look. "
+        said = stage.now
+        assert await stage.agent() == "Found it."
+        assert [at - said for at, _ in fillers_said(stage)] == [pytest.approx(4, abs=0.1)]
+
+
+@virtual_time
+async def test_a_persona_with_one_filler_has_it_again() -> None:
+    persona = Persona(name="test", fillers=FILLERS[:1])
+    thinker = ScriptedThinker([call("search", seconds=8)], ["Found it."])
+    async with rehearse(thinker, persona=persona, tools=[search]) as stage:
+        stage.types("Search, please.")
+        await stage.agent()
+        assert len(fillers_said(stage)) == 2

@@ -206,7 +206,7 @@ async def test_a_slow_tool_is_bridged_by_a_filler_that_is_not_history() -> None:
         await stage.user("Where is Ann?")
         assert await stage.agent() == "Room twelve."
         kinds = [e.kind for e in stage.seen(events.UtteranceStarted)]
-        assert kinds == ["filler", "answer"]
+        assert kinds == ["filler", "filler", "answer"]
         assert [role for role, _ in stage.transcript] == ["user", "assistant"]
 
 
