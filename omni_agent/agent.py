@@ -201,6 +201,7 @@ class Agent:
         caller: str = "",
         observers: Sequence[Observer] = (),
         idle_s: float = 900.0,
+        max_call_s: float | None = None,
     ) -> Session:
         """A call over this line; ``await session.run()`` holds it.
 
@@ -218,6 +219,7 @@ class Agent:
             caller=caller,
             observers=watching,
             idle_s=idle_s,
+            max_call_s=max_call_s,
         )
 
     def app(self, options: ServerOptions | None = None) -> Starlette:

@@ -22,8 +22,15 @@ from omni_agent.listening import (
     WentOn,
     WordsSoFar,
 )
-from omni_agent.manners import is_backchannel, is_echo, is_farewell, is_unfinished
+from omni_agent.manners import (
+    is_backchannel,
+    is_farewell,
+    is_hum,
+    is_patience,
+    is_unfinished,
+)
 from omni_agent.replies import Replies
+from omni_agent.utterance import Moment
 
 
 class Attention:
@@ -39,7 +46,11 @@ class Attention:
         self._over_the_agent: set[UserTurn] = set()
         """Turns over the agent's speech, as long as they have not taken the floor."""
         self._ignored: set[UserTurn] = set()
-        """Those of them that are noise, as far as is known."""
+        """Turns that are noise, as far as is known."""
+        self._moments: dict[UserTurn, Moment] = {}
+        """What the user had heard when a turn began that is not over yet."""
+        self._echoing: set[UserTurn] = set()
+        """Turns over the agent's speech whose words, so far, are its own."""
 
     async def consider(self, heard: HeardEvent) -> None:
         """Do what this calls for."""
@@ -47,15 +58,13 @@ class Attention:
             case TurnBegan(turn):
                 await self._turn_began(turn)
             case SpokeLong(turn):
-                if turn in self._over_the_agent:
-                    await self._yield()
-                    await self._paused(turn)
+                if turn in self._over_the_agent and turn not in self._echoing:
+                    await self._take_the_floor(turn)
             case SpeechSoFar(turn, audio):
                 self._read_ahead(turn, AudioPart(audio))
             case WordsSoFar(turn, text):
                 self._show(turn, text)
-                if not self._call.stages.thinker.hears:
-                    self._read_ahead(turn, TextPart(text))
+                await self._words_so_far(turn, text)
             case Paused(turn):
                 await self._paused(turn)
             case LikelyOver(turn, transcript):
@@ -82,11 +91,25 @@ class Attention:
     async def _turn_began(self, turn: UserTurn) -> None:
         self._call.turn = turn
         self._emit(events.SpeechStarted(self._call.now(), turn.item_id, turn.began_ms))
+        self._moments[turn] = self._replies.moment()
         if self._replies.current is not None:
             self._over_the_agent.add(turn)
             self._call.transport.hold()
             if self._call.outfit.persona.turn.backchannels == "interrupt":
                 await self._yield()
+
+    async def _words_so_far(self, turn: UserTurn, text: str) -> None:
+        if turn not in self._over_the_agent:
+            if not self._call.stages.thinker.hears:
+                self._read_ahead(turn, TextPart(text))
+        elif self._moments[turn].echoes(text):
+            self._echoing.add(turn)
+        elif not self._is_noise(turn, text):
+            await self._take_the_floor(turn)
+
+    async def _take_the_floor(self, turn: UserTurn) -> None:
+        await self._yield()
+        await self._paused(turn)
 
     async def _yield(self) -> None:
         """It is a barge-in: stop speaking."""
@@ -116,24 +139,34 @@ class Attention:
             await self._replies.discard(turn)
             return
         self._show(turn, text)
+        if self._is_noise(turn, text):
+            self._ignored.add(turn)
+            await self._replies.discard(turn)
+            self._speak_on()
+            return
         if turn in self._over_the_agent:
-            if self._is_noise(text):
-                self._ignored.add(turn)
-                self._speak_on()
-                return
             await self._yield()
         if self._is_farewell(text):
             await self._replies.discard(turn)
         elif self._replies.check_draft(turn, text) is None and not is_unfinished(text):
             await self._replies.draft(turn, self._heard(turn, text))
 
-    def _is_noise(self, text: str) -> bool:
-        """Said over the agent's speech, but not to take the turn."""
-        reply = self._replies.current
-        return is_backchannel(text) or is_echo(text, reply.spoken if reply is not None else "")
+    def _is_noise(self, turn: UserTurn, text: str) -> bool:
+        """The agent's own words, or said while it speaks and not to take the turn.
+
+        A short word after a question is its answer, and so is one while nothing can be heard
+        that it could accompany.
+        """
+        moment = self._moments[turn]
+        if moment.echoes(text):
+            return True
+        if moment.asked or turn not in self._over_the_agent or not is_backchannel(text):
+            return False
+        return moment.audible or is_hum(text) or (moment.waiting and is_patience(text))
 
     def _is_farewell(self, text: str) -> bool:
-        return bool(self._call.outfit.persona.goodbye) and is_farewell(text)
+        goodbye = self._call.outfit.persona.goodbye
+        return bool(goodbye) and is_farewell(text, after=self._call.conversation.told)
 
     # -- when they are done ----------------------------------------------------------------
 
@@ -142,10 +175,11 @@ class Attention:
         if noise and turn in self._over_the_agent:
             self._over_the_agent.remove(turn)
             self._speak_on()
-            if text:
-                self._emit(events.BackchannelIgnored(self._call.now(), text))
-        self._over_the_agent.discard(turn)
-        self._ignored.discard(turn)
+        if noise and text:
+            self._emit(events.BackchannelIgnored(self._call.now(), text))
+        for turns in (self._over_the_agent, self._ignored, self._echoing):
+            turns.discard(turn)
+        self._moments.pop(turn, None)
         self._show(turn, text, final=True)
         if noise:
             await self._replies.discard(turn)
@@ -167,6 +201,16 @@ class Attention:
             self._goodbye()
         else:
             replies.answer_turn(turn, message)
+
+    async def answer_typed(self) -> None:
+        """The client wants an answer to what it added to the conversation."""
+        await self._replies.interrupt()
+        asked = self._call.conversation.asked
+        newest = self._call.conversation.items[-1:]
+        if asked is not None and newest == (asked,) and self._is_farewell(asked.text):
+            self._goodbye()
+        else:
+            self._replies.answer()
 
     def _heard(self, turn: UserTurn, text: str | None = None) -> Message:
         """A turn as the Thinker takes it in. text: None while the words are not known."""

@@ -198,6 +198,12 @@ class Conversation:
         said = (item for item in reversed(self._items.values()) if isinstance(item, Message))
         return next((message for message in said if message.role == "user"), None)
 
+    @property
+    def told(self) -> str:
+        """What of the agent's words was heard last."""
+        said = (item for item in reversed(self._items.values()) if isinstance(item, Message))
+        return next((item.text for item in said if item.role == "assistant" and item.text), "")
+
     def get(self, item_id: str) -> Item | None:
         return self._items.get(item_id)
 

@@ -28,7 +28,7 @@ class SessionStarted:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """reason: ``hangup``, ``goodbye``, ``idle``, ``shutdown`` or an error's message."""
+    """reason: ``hangup``, ``goodbye``, ``idle``, ``time``, ``shutdown`` or an error's message."""
 
     at: float
     reason: str

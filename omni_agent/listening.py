@@ -9,6 +9,7 @@ them: the pause itself is told at once. It knows nothing of replies.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -29,8 +30,9 @@ class Spawn(Protocol):
     def __call__(self, work: Coroutine[Any, Any, T], /) -> asyncio.Task[T]: ...
 
 
-BARGE_IN_MS = 600
-"""Speech this long is meant for the agent, whatever the words."""
+BARGE_IN_MS = 1500
+"""Speech this long is meant for the agent, even if no word of it is known yet: the line was held
+when it began, and an echo of what was said before has died out by now. Words decide sooner."""
 PARTIAL_EVERY_MS = 900
 """How often a user who goes on speaking is transcribed on the way."""
 AUDIO_EVERY_MS = 480
@@ -39,6 +41,17 @@ AUDIO_EVERY_MS = 480
 short and a call's share of the model small."""
 UNFINISHED_EXTRA_MS = 700
 """More patience when the words ask for more ("set a timer for")."""
+STALLED_MS = 1000
+"""A turn ends so long after the patience is over when no audio says that the user is silent:
+the line stalled, or sends nothing in silence."""
+HUNG_MS = 4000
+"""… and so much later while the ears still have audio to judge."""
+WORDS_WITHIN_S = 15.0
+"""Ears that need longer for a turn have failed: 28 s of speech take a laptop some 8 s."""
+EARSHOT_S = 10.0
+"""Audio that waits for ears; of more, the oldest is lost."""
+OUTAGE_S = 5.0
+"""Failures of the ears closer together than this are one, and told once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -139,6 +152,30 @@ HeardEvent = (
 )
 
 
+class Earshot:
+    """Audio on its way to the ears, which may be slow or gone; whoever puts never waits."""
+
+    def __init__(self) -> None:
+        self._frames: deque[AudioFrame] = deque()
+        self._seconds = 0.0
+        self._arrived = asyncio.Event()
+
+    def put(self, frame: AudioFrame) -> None:
+        self._frames.append(frame)
+        self._seconds += frame.seconds
+        while self._seconds > EARSHOT_S and len(self._frames) > 1:
+            self._seconds -= self._frames.popleft().seconds
+        self._arrived.set()
+
+    async def get(self) -> AudioFrame:
+        while not self._frames:
+            self._arrived.clear()
+            await self._arrived.wait()
+        frame = self._frames.popleft()
+        self._seconds -= frame.seconds
+        return frame
+
+
 class Listener:
     """Hears one caller. Its transcriptions run in tasks that ``spawn`` makes.
 
@@ -166,6 +203,11 @@ class Listener:
         self._pending: set[asyncio.Task[None]] = set()
         self._next_partial_ms = self._next_audio_ms = 0
         self._spoke_long = False
+        self._watching: asyncio.Task[None] | None = None
+        self._voiced_at = 0.0
+        """When the user was last heard, loop seconds."""
+        self._judging = False
+        self._failed_at = -OUTAGE_S
 
     def retime(self, timing: TurnTiming, language: str) -> None:
         """Another persona's patience and language, from the next turn on."""
@@ -186,15 +228,30 @@ class Listener:
 
     async def push(self, frame: AudioFrame) -> None:
         """The next piece of the caller's audio, of any sample rate."""
+        voiced, self._judging = self._detector.endpointer.voiced, True
         try:
             steps = await self._detector.push(self._at_ear_rate(frame))
         except EngineError as error:
-            self._heard.put_nowait(HearingFailed(self._turn, error))
+            self._deaf(error)
             return
+        finally:
+            self._judging = False
+        if self._detector.endpointer.voiced > voiced:
+            self._voiced_at = self._now()
         for step in steps:
             self._take(step)
         if self._turn is not None:
             self._check_length(self._turn)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _deaf(self, error: EngineError) -> None:
+        """The ears failed on a piece of audio, and will on the next."""
+        if self._now() - self._failed_at >= OUTAGE_S:
+            self._heard.put_nowait(HearingFailed(self._turn, error))
+        self._failed_at = self._now()
 
     def _at_ear_rate(self, frame: AudioFrame) -> AudioFrame:
         if frame.sample_rate == EAR_RATE:
@@ -224,14 +281,30 @@ class Listener:
         self._spoke_long = False
         self._next_partial_ms, self._next_audio_ms = PARTIAL_EVERY_MS, AUDIO_EVERY_MS
         self._heard.put_nowait(TurnBegan(turn))
+        self._watching = self._spawn(self._watch(turn))
+
+    async def _watch(self, turn: UserTurn) -> None:
+        """End a turn that audio does not end: the endpointer counts audio, not time."""
+        endpointer = self._detector.endpointer
+        while self._turn is turn:
+            patience_ms = endpointer.patience_ms + STALLED_MS + HUNG_MS * self._judging
+            left = self._voiced_at + patience_ms / 1000 - self._now()
+            if left > 0:
+                await asyncio.sleep(left)
+            else:
+                endpointer.end()
+                self._watching = None
+                self._end(turn)
 
     def _check_length(self, turn: UserTurn) -> None:
         endpointer = self._detector.endpointer
         spoken_ms = endpointer.turn_ms - endpointer.silence_ms
+        if turn.audio is not None:  # a noise in a pause is not the user going on
+            spoken_ms = turn.ended_ms - turn.began_ms
         if spoken_ms >= BARGE_IN_MS and not self._spoke_long:
             self._spoke_long = True
             self._heard.put_nowait(SpokeLong(turn))
-        if endpointer.silence_ms == 0 and turn.audio is None:  # else a noise in a pause
+        if endpointer.silence_ms == 0 and turn.audio is None:
             self._report(turn, spoken_ms)
 
     def _report(self, turn: UserTurn, spoken_ms: int) -> None:
@@ -258,7 +331,7 @@ class Listener:
         if self._partial is not None:
             self._partial.cancel()
         silence_ms = self._detector.endpointer.silence_ms
-        turn.speech_end = asyncio.get_running_loop().time() - silence_ms / 1000
+        turn.speech_end = self._now() - silence_ms / 1000
         turn.ended_ms = round(self._detector.audio_ms) - silence_ms
         turn.audio = self._detector.utterance()
         self._heard.put_nowait(Paused(turn))
@@ -274,10 +347,14 @@ class Listener:
 
     async def _guess(self, audio: AudioFrame) -> Transcript:
         try:
-            return await self._ears.transcribe(audio, language=self.language)
+            async with asyncio.timeout(WORDS_WITHIN_S):
+                return await self._ears.transcribe(audio, language=self.language)
         except EngineError as error:
             self._heard.put_nowait(HearingFailed(None, error))
-            return Transcript("")
+        except TimeoutError:
+            late = EngineError(f"the ears found no words within {WORDS_WITHIN_S:g} s")
+            self._heard.put_nowait(HearingFailed(None, late))
+        return Transcript("")
 
     def _forget_work(self) -> None:
         if self._work is not None:
@@ -288,7 +365,9 @@ class Listener:
         if self._work is None:
             self._pause(turn)
         assert self._work is not None
-        turn.end_of_turn = asyncio.get_running_loop().time()
+        if self._watching is not None:
+            self._watching.cancel()
+        turn.end_of_turn = self._now()
         self._heard.put_nowait(EndOfTurn(turn))
         concluding = self._spawn(self._conclude(turn, self._work))
         self._pending.add(concluding)

@@ -14,9 +14,10 @@ from omni_agent.call import Call
 from omni_agent.conversation import Message
 from omni_agent.listening import UserTurn
 from omni_agent.preparation import Preparation
-from omni_agent.reply import APOLOGY, Kind, Reply
+from omni_agent.reply import APOLOGY, Reply
 from omni_agent.tool_runs import ToolRuns
 from omni_agent.transport import PlayoutFinished, PlayoutStarted, Truncate
+from omni_agent.utterance import Kind, Moment, moment
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +198,13 @@ class Replies:
             if isinstance(news, PlayoutStarted):
                 reply.playout_started(news.utterance, news.at)
             else:
-                reply.playout_finished(news.utterance)
+                reply.playout_finished(news.utterance, news.at)
+
+    def moment(self) -> Moment:
+        """What the user has heard by now."""
+        transport = self._call.transport
+        utterances = [utterance for reply in self._recent for utterance in reply.utterances]
+        return moment(utterances, lambda item: transport.heard(item).ms, self._call.now())
 
     def truncate(self, order: Truncate) -> None:
         """The client knows better how much of a message was heard."""

@@ -11,8 +11,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from omni_agent import events
 from omni_agent.call import Call
@@ -20,8 +20,8 @@ from omni_agent.conversation import Message, TextPart, ToolCall, new_id
 from omni_agent.errors import EngineError
 from omni_agent.ledger import Outcome
 from omni_agent.streams import Channel, chain, closing, first_words, one
-from omni_agent.talker import Speech, Voice
-from omni_agent.text import compose, words_heard
+from omni_agent.talker import Voice
+from omni_agent.text import compose
 from omni_agent.thinker import (
     Features,
     MalformedCall,
@@ -31,6 +31,7 @@ from omni_agent.thinker import (
     ToolCallRequest,
     Usage,
 )
+from omni_agent.utterance import Kind, Utterance
 
 log = logging.getLogger(__name__)
 
@@ -42,38 +43,7 @@ CALL_APOLOGY = "Sorry, I could not do that."
 FILLER_GROWTH = 1.5
 """Each silence between two fillers is so much longer than the last: a minute has six of them."""
 
-Kind = Literal["answer", "filler", "greeting", "announcement", "apology"]
 ToolStarter = Callable[[str, ToolCallRequest], "asyncio.Task[Outcome] | None"]
-
-
-@dataclass(slots=True)
-class Utterance:
-    """A message on its way to the user's ear, and which audio voices which text."""
-
-    id: str
-    kind: Kind
-    text: str = ""
-    marks: list[tuple[float, int]] = field(default_factory=list)
-    """(ms played, characters voiced by then), ascending."""
-    audible: bool = False
-    played: asyncio.Event = field(default_factory=asyncio.Event)
-    settled: bool = False
-
-    @property
-    def ms(self) -> float:
-        return self.marks[-1][0] if self.marks else 0.0
-
-    def extend(self, speech: Speech) -> None:
-        self.marks.append((self.ms + 1000 * speech.audio.seconds, speech.text_end))
-
-    def heard_text(self, ms: float) -> str:
-        """The whole words voiced within the first ``ms`` milliseconds."""
-        end = 0
-        for until, text_end in self.marks:
-            if until > ms:
-                break
-            end = text_end
-        return words_heard(self.text, end)
 
 
 class Reply:
@@ -323,6 +293,7 @@ class Reply:
         if utterance.settled:
             return
         utterance.settled = True
+        utterance.silent_since = utterance.silent_since or self._now()
         if utterance.kind != "filler":
             parts = (TextPart(heard),) if heard else ()
             message = Message("assistant", parts, utterance.id, interrupted=interrupted)
@@ -354,9 +325,10 @@ class Reply:
             self.mark("answer_on_the_wire", at)
         self._call.emit(events.PlaybackStarted(at, utterance_id))
 
-    def playout_finished(self, utterance_id: str) -> None:
+    def playout_finished(self, utterance_id: str, at: float) -> None:
         utterance = self._find(utterance_id)
         if utterance is not None:
+            utterance.silent_since = at
             utterance.played.set()
 
     def cut(self, dropped_ms: float, *, by_user: bool) -> None:
@@ -381,11 +353,6 @@ class Reply:
     def apologised(self) -> bool:
         """True when this reply was itself the apology for a failed one."""
         return any(utterance.kind == "apology" for utterance in self.utterances)
-
-    @property
-    def spoken(self) -> str:
-        """All text on its way to the user's ear, fillers included."""
-        return " ".join(utterance.text for utterance in self.utterances)
 
     def _find(self, utterance_id: str) -> Utterance | None:
         return next((u for u in self.utterances if u.id == utterance_id), None)

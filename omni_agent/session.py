@@ -19,7 +19,7 @@ from omni_agent.call import Call, Outfit, Stages
 from omni_agent.conversation import Conversation, Item, Message, Part, TextPart, new_id
 from omni_agent.errors import OmniAgentError
 from omni_agent.ledger import Ledger
-from omni_agent.listening import Listener
+from omni_agent.listening import Earshot, Listener
 from omni_agent.replies import Replies
 from omni_agent.transport import (
     ChoosePersona,
@@ -96,10 +96,13 @@ class Session:
         caller: str = "",
         observers: Sequence[Observer] = (),
         idle_s: float = 900.0,
+        max_call_s: float | None = None,
     ) -> None:
         self.id = call_id or new_id("call")
         self._wardrobe, self._persona = wardrobe, persona
         self._observers, self._idle_s = tuple(observers), idle_s
+        self._max_call_s = max_call_s
+        self._failing: set[tuple[int, type[events.Event]]] = set()
         outfit = wardrobe.outfit(persona)
         self._call = Call(
             session_id=self.id,
@@ -117,6 +120,7 @@ class Session:
         self._attention = Attention(self._call, self._replies, self._user_said_goodbye)
         self._tasks: asyncio.TaskGroup
         self._listener: Listener | None = None
+        self._earshot = Earshot()
         self._activity: events.Activity = "listening"
         self._reason = "hangup"
         self._last_sign_of_life = 0.0
@@ -141,6 +145,8 @@ class Session:
             async with asyncio.TaskGroup() as self._tasks:
                 self._spawn(self._receive())
                 self._spawn(self._watch_idleness())
+                if self._max_call_s is not None:
+                    self._spawn(self._watch_length(self._max_call_s))
                 self._listen()
                 if persona.greeting:
                     self._replies.announce(persona.greeting, "greeting")
@@ -160,6 +166,7 @@ class Session:
             self._listener = Listener(
                 stages.ears, self._timing(), language, self._spawn, tell_audio=hears
             )
+            self._spawn(self._hear(self._listener))
             self._spawn(self._attend(self._listener))
 
     def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -203,6 +210,10 @@ class Session:
                 return await self.say_goodbye("idle")
             await asyncio.sleep(left)
 
+    async def _watch_length(self, max_call_s: float) -> None:
+        await asyncio.sleep(max_call_s)
+        await self.say_goodbye("time")
+
     # -- events ------------------------------------------------------------------------
 
     def emit(self, event: events.Event) -> None:
@@ -210,11 +221,13 @@ class Session:
         if isinstance(event, _SIGNS_OF_LIFE):
             self._last_sign_of_life = event.at
         self._call.transport.notify(event)
-        for observer in self._observers:
+        for place, observer in enumerate(self._observers):
             try:
                 observer(self.id, event)
             except Exception:
-                log.exception("an observer failed on %s", type(event).__name__)
+                if (place, type(event)) not in self._failing:  # it may fail on every one of them
+                    self._failing.add((place, type(event)))
+                    log.exception("an observer failed on %s", type(event).__name__)
 
     def _item_changed(self, item: Item) -> None:
         self.emit(events.ItemAdded(self._call.now(), item))
@@ -236,8 +249,13 @@ class Session:
             if not isinstance(incoming, AudioFrame):
                 await self._obey(incoming)
             elif self._listener is not None:
-                await self._listener.push(incoming)
+                self._earshot.put(incoming)
         self.end("hangup")
+
+    async def _hear(self, listener: Listener) -> None:
+        """Apart from ``_receive``, so that what is typed or pressed never waits for ears."""
+        while True:
+            await listener.push(await self._earshot.get())
 
     async def _obey(self, incoming: Incoming) -> None:
         match incoming:
@@ -250,8 +268,7 @@ class Session:
                 message = Message("user", parts, incoming.item_id or new_id("item"))
                 self.conversation.add(message)
             case ReplyRequest():
-                await self._replies.interrupt()
-                self._replies.answer()
+                await self._attention.answer_typed()
             case Interrupt():
                 await self._replies.interrupt()
                 self._replies.rest()

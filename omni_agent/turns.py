@@ -55,6 +55,8 @@ class Endpointer:
         """Silence since the last voiced window of the turn."""
         self.turn_ms = 0
         """Time since the turn began."""
+        self.voiced = 0
+        """Windows with a voice in them, ever."""
 
     def step(self, probability: float) -> Step | None:
         return self._during(probability) if self.active else self._before(probability)
@@ -71,7 +73,9 @@ class Endpointer:
     def _is_voice(self, probability: float) -> bool:
         timing = self.timing
         going_on = self.active or self._voiced_ms > 0
-        return probability >= (timing.release if going_on else timing.threshold)
+        is_voice = probability >= (timing.release if going_on else timing.threshold)
+        self.voiced += is_voice
+        return is_voice
 
     def _during(self, probability: float) -> Step | None:
         self.turn_ms += self.window_ms
@@ -87,13 +91,14 @@ class Endpointer:
             self._voiced_ms = 0
             self.silence_ms += self.window_ms
         if self.silence_ms >= self.patience_ms or self.turn_ms >= self.timing.max_turn_ms:
-            return self._end()
+            return self.end()
         if not self._paused and self.silence_ms >= self.timing.pause_ms:
             self._paused = True
             return Step.PAUSED
         return None
 
-    def _end(self) -> Step:
+    def end(self) -> Step:
+        """The turn is over, whatever follows."""
         self.active, self._voiced_ms = False, 0
         return Step.ENDED
 
@@ -116,13 +121,15 @@ class TurnDetector:
         self._frames.append(frame)
         self._kept += frame.samples
         self.audio_ms += 1000 * frame.seconds
-        steps = []
-        for probability in await self._activity.push(frame):
-            step = self.endpointer.step(probability)
-            if step is not None:
-                steps.append(step)
-        if not self.endpointer.active and Step.ENDED not in steps:
-            self._trim()
+        steps: list[Step] = []
+        try:
+            for probability in await self._activity.push(frame):
+                step = self.endpointer.step(probability)
+                if step is not None:
+                    steps.append(step)
+        finally:  # ears that fail must not have us keep all they did not hear
+            if not self.endpointer.active and Step.ENDED not in steps:
+                self._trim()
         return steps
 
     def _trim(self) -> None:

@@ -46,6 +46,7 @@ CALL = {
     "tool_context",
     "tool_runs",
     "preparation",
+    "utterance",
     "reply",
     "replies",
     "attention",

@@ -14,6 +14,8 @@ from omni_agent.ears import EAR_RATE
 from omni_agent.errors import EngineError
 from omni_agent.listening import (
     AUDIO_EVERY_MS,
+    EARSHOT_S,
+    Earshot,
     EndOfTurn,
     HeardEvent,
     HearingFailed,
@@ -175,3 +177,89 @@ async def test_words_that_ask_for_more_get_more_patience() -> None:
         await it.listener.push(AudioFrame.silence(0.3, EAR_RATE))
         await asyncio.sleep(1)
         assert it.kinds[-1] is TurnOver
+
+
+@virtual_time
+async def test_a_turn_ends_though_no_packet_comes_any_more() -> None:
+    async with room() as it:
+        await it.say("What time is it?", then_silence_ms=0)
+        stopped = asyncio.get_running_loop().time()
+        await asyncio.sleep(5)
+        assert it.kinds[-4:] == [Paused, EndOfTurn, LikelyOver, TurnOver]
+        over = it.told[-1]
+        assert isinstance(over[1], TurnOver)
+        assert over[1].transcript.text == "What time is it?"
+        assert over[0] - stopped < 2
+        await it.say("And what day?", then_silence_ms=600)
+        assert it.kinds[-1] is TurnOver
+
+
+@virtual_time
+async def test_a_turn_ends_on_a_line_that_sends_next_to_nothing_in_silence() -> None:
+    async with room() as it:
+        await it.say("What time is it?", then_silence_ms=100)
+        stopped = asyncio.get_running_loop().time()
+        for _ in range(10):  # discontinuous transmission: a packet of 20 ms every 400 ms
+            await it.listener.push(AudioFrame.silence(0.02, EAR_RATE))
+            await asyncio.sleep(0.4)
+        (over_at,) = [at for at, event in it.told if isinstance(event, TurnOver)]
+        assert over_at - stopped < 2
+
+
+@virtual_time
+async def test_a_turn_ends_when_the_ears_hang_over_its_audio() -> None:
+    async with room() as it:
+        await it.say("What time is it?", then_silence_ms=0)
+        hung = asyncio.Event()
+        it.ears.activity.wait_for = hung
+        pushing = asyncio.create_task(it.listener.push(AudioFrame.silence(0.1, EAR_RATE)))
+        await asyncio.sleep(10)
+        assert it.kinds[-1] is TurnOver
+        hung.set()
+        await pushing
+        it.ears.activity.wait_for = None
+        await it.say("And what day?", then_silence_ms=600)
+        assert it.kinds.count(TurnOver) == 2
+
+
+@virtual_time
+async def test_a_turn_ends_when_its_words_never_come() -> None:
+    async with room(delay_s=1000) as it:
+        await it.say("What time is it?", then_silence_ms=600)
+        await asyncio.sleep(20)
+        assert it.kinds[-3:] == [HearingFailed, LikelyOver, TurnOver]
+
+
+@virtual_time
+async def test_ears_that_fail_on_every_frame_are_one_failure() -> None:
+    async with room() as it:
+        it.ears.activity.error = EngineError("the ears are gone")
+        await it.say("Can you hear me at all?", then_silence_ms=600)
+        assert it.kinds == [HearingFailed]
+        it.ears.activity.error = None
+        await it.say("Can you hear me now?", then_silence_ms=6000)
+        assert it.kinds[-1] is TurnOver
+        it.ears.activity.error = EngineError("the ears are gone again")
+        await it.say("And now?", then_silence_ms=600)
+        assert it.kinds.count(HearingFailed) == 2
+
+
+@virtual_time
+async def test_ears_that_fail_keep_no_audio() -> None:
+    async with room() as it:
+        it.ears.activity.error = EngineError("the ears are gone")
+        await it.say("word " * 100, then_silence_ms=0)
+        it.ears.activity.error = None
+        await it.say("Hi.", then_silence_ms=600)
+        (over,) = [event for event in it.events if isinstance(event, TurnOver)]
+        assert over.turn.audio is not None
+        assert over.turn.audio.seconds < 2
+
+
+@virtual_time
+async def test_of_audio_that_waits_for_ears_the_oldest_is_lost() -> None:
+    earshot = Earshot()
+    for number in range(1, 1001):
+        earshot.put(AudioFrame(np.full(EAR_RATE // 50, number, np.int16), EAR_RATE))
+    kept = [int((await earshot.get()).pcm[0]) for _ in range(int(EARSHOT_S * 50))]
+    assert kept == list(range(1001 - len(kept), 1001))

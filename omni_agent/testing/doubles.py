@@ -151,15 +151,24 @@ class ScriptedTalker:
         pass
 
 
-class _Loudness:
-    """Voice activity for scripted audio: anything but zeros is speech."""
+class Loudness:
+    """Voice activity for scripted audio: anything but zeros is speech.
+
+    error: raised instead, while it is set. wait_for: until this is set nothing is heard.
+    """
 
     window_ms = 32
 
     def __init__(self) -> None:
         self._rest = np.zeros(0, np.int16)
+        self.error: Exception | None = None
+        self.wait_for: asyncio.Event | None = None
 
     async def push(self, frame: AudioFrame) -> list[float]:
+        if self.wait_for is not None:
+            await self.wait_for.wait()
+        if self.error is not None:
+            raise self.error
         samples = np.concatenate([self._rest, frame.pcm])
         size = EAR_RATE * self.window_ms // 1000
         windows = len(samples) // size
@@ -171,13 +180,18 @@ class _Loudness:
 
 
 class ScriptedEars:
-    """Understands what :meth:`say` made; every other sound is noise without words."""
+    """Understands what :meth:`say` made; every other sound is noise without words.
+
+    error: raised by ``transcribe``, while it is set. activity: the voice activity handed out
+    last, which can fail and hang.
+    """
 
     def __init__(self, *, delay_s: float = 0.1, ms_per_character: int = 60) -> None:
         self.delay_s, self._ms = delay_s, ms_per_character
         self._said: list[str] = []
         self.transcribed = 0
         self.error: Exception | None = None
+        self.activity = Loudness()
 
     def say(self, text: str) -> AudioFrame:
         """Audio that these ears will transcribe as ``text``; empty text is mere noise."""
@@ -185,8 +199,9 @@ class ScriptedEars:
         samples = EAR_RATE * max(200, len(text) * self._ms) // 1000
         return AudioFrame(np.full(samples, len(self._said), np.int16), EAR_RATE)
 
-    def voice_activity(self) -> _Loudness:
-        return _Loudness()
+    def voice_activity(self) -> Loudness:
+        self.activity = Loudness()
+        return self.activity
 
     async def transcribe(self, audio: AudioFrame, *, language: str = "en") -> Transcript:
         self.transcribed += 1

@@ -1,0 +1,132 @@
+"""What is on its way to the user's ear, and what the user has heard of it by now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from omni_agent.manners import is_echo, is_question
+from omni_agent.talker import Speech
+from omni_agent.text import words_heard
+
+Kind = Literal["answer", "filler", "greeting", "announcement", "apology"]
+
+NEARLY_MS = 500
+"""A question is answered so long before its last word is out …"""
+SOON_MS = 1500
+"""… and so long after it, though the agent goes on."""
+LATELY_MS = 3000
+"""One or two words are an echo of what was voiced in so long; more, of all the agent said."""
+ECHO_S = 1.0
+"""An echo begins so soon after the agent has fallen silent …"""
+SHORT_ECHO_S = 0.4
+"""… and one of a word or two sooner: "Twelve?" after "room twelve" is a question."""
+PATIENCE_S = 3.0
+"""So long after a filler "okay" means that the user will wait."""
+
+
+@dataclass(slots=True)
+class Utterance:
+    """A message on its way to the user's ear, and which audio voices which text."""
+
+    id: str
+    kind: Kind
+    text: str = ""
+    marks: list[tuple[float, int]] = field(default_factory=list)
+    """(ms played, characters voiced by then), ascending."""
+    audible: bool = False
+    """True once its first audio left for the user."""
+    played: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: bool = False
+    silent_since: float | None = None
+    """Loop time at which it was played out or cut; None before."""
+
+    @property
+    def ms(self) -> float:
+        return self.marks[-1][0] if self.marks else 0.0
+
+    def extend(self, speech: Speech) -> None:
+        self.marks.append((self.ms + 1000 * speech.audio.seconds, speech.text_end))
+
+    def heard_text(self, ms: float) -> str:
+        """The whole words voiced within the first ``ms`` milliseconds."""
+        return words_heard(self.text, self._reached(ms))
+
+    def _reached(self, ms: float) -> int:
+        """Characters voiced within the first ``ms`` milliseconds."""
+        end = 0
+        for until, text_end in self.marks:
+            if until > ms:
+                break
+            end = text_end
+        return end
+
+    def voiced(self, since_ms: float, until_ms: float) -> str:
+        """What was voiced between two places, words that are cut there included."""
+        begin, end = self._reached(since_ms), self._reached(until_ms)
+        begin = self.text.rfind(" ", 0, begin) + 1
+        stop = self.text.find(" ", end)
+        return self.text[begin : stop if stop >= 0 else len(self.text)]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the user had heard when they began to speak.
+
+    audible: the agent was speaking. asked: it had just asked something, or nearly. waiting: it
+    had just asked for patience, with a filler. said: all it had said; lately: the end of that.
+    silent_s: since it fell silent.
+    """
+
+    audible: bool = False
+    asked: bool = False
+    waiting: bool = False
+    said: str = ""
+    lately: str = ""
+    silent_s: float = float("inf")
+
+    def echoes(self, text: str) -> bool:
+        """True when these words are the agent's own, come back."""
+        few = len(text.split()) <= 2
+        if self.silent_s > (SHORT_ECHO_S if few else ECHO_S):
+            return False
+        if self.asked:  # the question's own words may be its answer, but not all of them
+            return not few and is_echo(text, self.said) and is_echo(_last(self.said), text)
+        return is_echo(text, self.lately if few else self.said)
+
+
+def _last(said: str) -> str:
+    """The last sentence."""
+    for mark in ".!":
+        said = said.rstrip(" .!").rpartition(f"{mark} ")[2]
+    return said
+
+
+def moment(utterances: Sequence[Utterance], heard_ms: Callable[[str], float], now: float) -> Moment:
+    """What a user hears now, of utterances in the order they are played in."""
+    heard = [utterance for utterance in utterances if utterance.audible]
+    if not heard:
+        return Moment()
+    last = heard[-1]
+    ms = min(heard_ms(last.id), last.ms) if last.marks else 0.0
+    since = last.silent_since
+    silent_s = now - since if since is not None else 0.0
+    said, lately = last.voiced(0, ms), last.voiced(ms - LATELY_MS, ms)
+    for before in heard[-2:-1]:
+        said = f"{before.text} {said}"
+        lately = f"{before.voiced(before.ms - LATELY_MS + ms, before.ms)} {lately}"
+    return Moment(
+        audible=since is None,
+        asked=_has_asked(last, ms),
+        waiting=last.kind == "filler" and silent_s < PATIENCE_S,
+        said=said,
+        lately=lately,
+        silent_s=silent_s,
+    )
+
+
+def _has_asked(utterance: Utterance, ms: float) -> bool:
+    around = utterance.voiced(ms - SOON_MS, ms + NEARLY_MS)
+    return any(mark in around for mark in "?？؟") or is_question(utterance.heard_text(ms))
