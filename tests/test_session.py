@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -437,6 +438,83 @@ async def test_an_observer_that_fails_disturbs_nobody() -> None:
         stage = Stage(session, line, ears)
         assert await stage.agent() == "Hi."
         line.hang_up()
+
+
+@virtual_time
+async def test_an_observer_that_fails_on_every_event_is_logged_once_for_each_type(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    line, ears = InProcessTransport(), ScriptedEars()
+    outfit = Outfit(Persona(name="t", fillers=()), {}, ())
+
+    def fails(session_id: str, event: events.Event) -> None:
+        raise RuntimeError("observer bug")
+
+    stages = Stages(ScriptedThinker(*[["word " * 20]] * 5), ScriptedTalker(), ears)
+    session = Session(stages, line, FixedWardrobe(outfit), observers=[fails, fails])
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(session.run())
+        stage = Stage(session, line, ears)
+        for _ in range(5):
+            stage.types("Go on.")
+            await stage.agent()
+        line.hang_up()
+    logged = [r for r in caplog.records if "observer" in r.message]
+    assert len(logged) == 2 * len({type(event) for event in line.events})
+
+
+@virtual_time
+async def test_a_call_has_a_longest_time_and_ends_with_a_goodbye() -> None:
+    persona = Persona(name="test", goodbye="Our time is up.", fillers=())
+    async with rehearse(persona=persona, max_call_s=60) as stage:
+        for _ in range(5):
+            await asyncio.sleep(10)
+            stage.types("Are you there?")
+        assert await stage.until(events.UtteranceFinished, lambda e: e.text == persona.goodbye)
+        ended = await stage.until(events.SessionEnded)
+        assert ended.reason == "time"
+        assert 60 < ended.at < 62
+
+
+@pytest.mark.parametrize("hanging", [True, False], ids=["hang", "fail"])
+def test_typing_stop_and_persona_do_not_wait_for_ears(hanging: bool) -> None:
+    @virtual_time
+    async def scenario() -> None:
+        outfits = [Outfit(Persona(name=name, fillers=()), {}, ()) for name in "ab"]
+        thinker = ScriptedThinker(["word " * 100], ["Typed answer."])
+        async with rehearse(thinker, wardrobe=FixedWardrobe(*outfits)) as stage:
+            await stage.until(events.SessionStarted)
+            if hanging:
+                stage.ears.activity.wait_for = asyncio.Event()
+            else:
+                stage.ears.activity.error = EngineError("the ears are gone")
+            async with asyncio.TaskGroup() as tasks:
+                speaking = tasks.create_task(stage.user("word " * 100))
+                began = stage.now
+                stage.types("Tell me a story")
+                await stage.until(events.PlaybackStarted)
+                stage.line.put(Interrupt())
+                assert (await stage.until(events.UtteranceFinished)).interrupted
+                stage.line.put(ChoosePersona("b"))
+                assert (await stage.until(events.PersonaChanged)).persona == "b"
+                assert stage.now - began < 0.2
+                stage.types("Something else")
+                assert await stage.agent() == "Typed answer."
+                speaking.cancel()
+            assert len(stage.seen(events.ErrorOccurred)) == (not hanging)
+
+    scenario()
+
+
+@virtual_time
+async def test_ears_that_come_back_hear_what_was_said_meanwhile() -> None:
+    async with rehearse(ScriptedThinker(["It is noon."])) as stage:
+        await stage.until(events.SessionStarted)
+        stage.ears.activity.wait_for = back = asyncio.Event()
+        await stage.user("What time is it?")
+        await asyncio.sleep(3)
+        back.set()
+        assert await stage.agent() == "It is noon."
 
 
 @given(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from omni_agent import events
 from omni_agent.call import Outfit, Stages
@@ -13,13 +14,15 @@ from omni_agent.conversation import Message
 from omni_agent.errors import ConfigError, OmniAgentError
 from omni_agent.in_process import InProcessTransport
 from omni_agent.persona import Persona
-from omni_agent.session import Session
+from omni_agent.registry import Registry
+from omni_agent.session import Observer, Session, Wardrobe
 from omni_agent.talker import Talker
 from omni_agent.testing.doubles import ScriptedEars, ScriptedTalker, ScriptedThinker
 from omni_agent.text import TextFilter
 from omni_agent.thinker import Thinker
 from omni_agent.tools import Tool
 from omni_agent.transport import ReplyRequest, UserText
+from omni_agent.wardrobe import PersonaWardrobe
 
 E = TypeVar("E", bound=events.Event)
 
@@ -110,26 +113,52 @@ class Stage:
         ]
 
 
+def _outfit(persona: Any, tools: Sequence[Tool], filters: Sequence[TextFilter]) -> Outfit:
+    return Outfit(persona, {tool.name: tool for tool in tools}, tuple(filters))
+
+
 @asynccontextmanager
 async def rehearse(
     thinker: Thinker | None = None,
     *,
     talker: Talker | None = None,
     ears: ScriptedEars | None = None,
-    persona: Persona | None = None,
+    persona: Persona | Path | str | None = None,
+    plugins: Iterable[Any] = (),
     tools: Sequence[Tool] = (),
     filters: Sequence[TextFilter] = (),
-    wardrobe: FixedWardrobe | None = None,
+    wardrobe: Wardrobe | None = None,
+    caller: str = "",
     idle_s: float = 900.0,
+    max_call_s: float | None = None,
 ) -> AsyncGenerator[Stage, None]:
-    """A call with scripted parts wherever none is given; hung up at the end."""
+    """A call with scripted parts wherever none is given; hung up at the end.
+
+    persona: as for :class:`omni_agent.Agent`, a name, a path or a Persona. A name or a path,
+    or any ``plugins``, get the persona what it names: of these plugins and the installed
+    ones; a mere Persona has ``tools`` and ``filters`` alone. Raises OmniAgentError as
+    Agent does.
+    """
     ears = ears or ScriptedEars()
     line = InProcessTransport()
-    outfit = Outfit(
-        persona or Persona(name="test", fillers=()), {t.name: t for t in tools}, tuple(filters)
-    )
+    persona = persona or Persona(name="test", fillers=())
+    plugins, observers = tuple(plugins), list[Observer]()
+    if wardrobe is None and (plugins or not isinstance(persona, Persona)):
+        registry = Registry(plugins)
+        wardrobe = PersonaWardrobe(registry, persona, tools)
+        observers.append(registry.observe)
+    elif wardrobe is None:
+        wardrobe = FixedWardrobe(_outfit(persona, tools, filters))
     stages = Stages(thinker or ScriptedThinker(), talker or ScriptedTalker(), ears)
-    session = Session(stages, line, wardrobe or FixedWardrobe(outfit), idle_s=idle_s)
+    session = Session(
+        stages,
+        line,
+        wardrobe,
+        caller=caller,
+        observers=observers,
+        idle_s=idle_s,
+        max_call_s=max_call_s,
+    )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(session.run())
         yield Stage(session, line, ears)
