@@ -39,12 +39,16 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 class PanelRow(BaseModel, extra="forbid"):
-    """One line of a panel. ``state`` picks the colour; ``group`` puts rows under a heading."""
+    """One line of a panel. ``state`` picks the colour; ``group`` puts rows under a heading.
+
+    until: a moment in seconds since 1970 that the page counts down to; it does so by itself.
+    """
 
     label: str
     value: str
     group: str = ""
     state: Literal["on", "off", "warn", "none"] = "none"
+    until: float | None = None
 
 
 class Panel(BaseModel, extra="forbid"):

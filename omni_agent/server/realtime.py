@@ -49,7 +49,7 @@ Extension events, server to client (each also has ``event_id``)
     ``call_id``, ``name``, ``output`` (text), ``ok``, ``ms`` (how long it ran).
 ``omni.panel``
     ``panel``: the panel's id, one panel each; ``data``: ``{"title", "rows": [{"label",
-    "value", "group", "state": "on" | "off" | "warn" | "none"}], "empty"}`` (see
+    "value", "group", "state": "on" | "off" | "warn" | "none", "until"}], "empty"}`` (see
     :class:`omni_agent.tools.Panel`). A new one with the same id replaces the old.
 ``omni.interrupted``
     ``response_id``, ``dropped_ms``: speech that was never played.

@@ -94,7 +94,8 @@ class Timers:
         rows = [
             PanelRow(
                 label=timer.label or "timer",
-                value=f"{duration_words(timer.seconds)}, rings at {timer.rings_at:%H:%M:%S}",
+                value=duration_words(timer.seconds),
+                until=timer.rings_at.timestamp(),
                 state="on",
             )
             for timer in self.running

@@ -17,7 +17,7 @@ from playwright.async_api import (
     expect,
 )
 
-from tests.page.scripted import ScriptedServer, loopback_only, tone
+from tests.page.scripted import ELSEWHERE, ScriptedServer, loopback_only, tone
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -33,6 +33,7 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
     "--allow-loopback-in-peer-connection",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
+    f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
 ]
 
 # A loaded machine is slow, not wrong.
@@ -135,7 +136,12 @@ async def open_page(
     expected: list[str] = []
 
     async def open_(
-        *, allowed: bool = True, may_complain: tuple[str, ...] = (), **options: Any
+        *,
+        allowed: bool = True,
+        may_complain: tuple[str, ...] = (),
+        at: str = "",
+        fragment: str = "",
+        **options: Any,
     ) -> Page:
         browser = await chromium(allowed)
         options.setdefault("viewport", {"width": 1280, "height": 800})
@@ -148,7 +154,7 @@ async def open_page(
         page = await context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         watched.append(Watched(page))
-        await page.goto(server.url)
+        await page.goto((at or server.url) + "/" + fragment)
         return page
 
     yield open_

@@ -60,3 +60,26 @@ def transcribed(item: str, text: str) -> dict[str, Any]:
     """All that the user said in this turn."""
     kind = "conversation.item.input_audio_transcription.completed"
     return {"type": kind, "item_id": item, "transcript": text}
+
+
+ROWS = [
+    {"label": "Door", "value": "unlocked" * 8, "group": "Hall", "state": "warn"},
+    {"label": "Lamp", "value": "on", "group": "Hall", "state": "on"},
+]
+TOOL = {"call_id": "c1", "name": "a_tool_with_quite_a_long_name_indeed"}
+CONVERSATION: list[dict[str, Any]] = [
+    transcribed("u1", "Is the door locked? " * 6),
+    {"type": "omni.tool.started", **TOOL, "arguments": {"q": "x" * 90}},
+    {"type": "omni.tool.finished", **TOOL, "output": "y" * 400, "ok": False, "ms": 12},
+    *says("a1", "It is " + "z" * 80),
+    finished("a1", "It is locked, I think.", "It is", interrupted=True),
+    {
+        "type": "omni.waterfall",
+        "response_id": "r1",
+        "marks": {"transcript": 300, "on_the_wire": 900},
+    },
+    {"type": "omni.panel", "panel": "home", "data": {"title": "A rather long title", "rows": ROWS}},
+    {"type": "omni.panel", "panel": "timers", "data": {"title": "Timers", "rows": []}},
+    {"type": "error", "error": {"message": "The tool did not answer."}},
+]
+"""Something of everything, and all of it too long."""

@@ -30,7 +30,9 @@ from starlette.staticfiles import StaticFiles
 from omni_agent.server.shielding import Shielded
 
 PAGE = Path(__file__).resolve().parents[2] / "omni_agent" / "server" / "page"
-PERSONAS = [
+ELSEWHERE = "agent.example"
+"""A name that the browser of the tests finds here: not loopback, and not secure."""
+PERSONAS: list[dict[str, Any]] = [
     {
         "name": "concierge",
         "title": "Concierge",
@@ -103,7 +105,9 @@ class ScriptedServer:
                 Route("/v1/realtime/calls/{call}", self._hang_up, methods=["DELETE"]),
                 Mount("/", StaticFiles(directory=PAGE, html=True)),
             ],
-            middleware=[Middleware(Shielded, hosts=(), origins=())],  # the real server's headers
+            middleware=[
+                Middleware(Shielded, hosts=(ELSEWHERE,), origins=())
+            ],  # the real server's headers
         )
         self.reset()
         self.url = ""
@@ -111,6 +115,10 @@ class ScriptedServer:
 
     def reset(self) -> None:
         self.health: dict[str, Any] = {"status": "ready"}
+        self.health_status: int | None = None
+        self.default = "concierge"
+        self.personas = PERSONAS
+        self.omni: dict[str, Any] = {}
         self.refusal: Refusal | None = None
         self.received: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
@@ -118,6 +126,10 @@ class ScriptedServer:
         self.channel: RTCDataChannel | None = None
 
     # for the test ------------------------------------------------------------
+
+    @property
+    def elsewhere(self) -> str:
+        return self.url.replace("127.0.0.1", ELSEWHERE)
 
     def send(self, *events: dict[str, Any]) -> None:
         """Over the data channel, in order."""
@@ -158,12 +170,18 @@ class ScriptedServer:
             self.drop()
 
     async def _health(self, request: Request) -> Response:
-        return JSONResponse(self.health, 200 if self.health.get("status") == "ready" else 503)
+        status = 200 if self.health.get("status") == "ready" else 503
+        return JSONResponse(self.health, self.health_status or status)
 
     async def _personas(self, request: Request) -> Response:
         engine = {"thinker": "a-thinker", "talker": "a-talker"}
         return JSONResponse(
-            {"default": "concierge", "personas": PERSONAS, "sees": False, "engine": engine}
+            {
+                "default": self.default,
+                "personas": self.personas,
+                "sees": False,
+                "engine": engine,
+            }
         )
 
     async def _secret(self, request: Request) -> Response:
@@ -198,7 +216,7 @@ class ScriptedServer:
             json.dumps(
                 {
                     "type": "session.created",
-                    "session": {"omni": {"persona": "concierge", "sees": False}},
+                    "session": {"omni": {"persona": "concierge", "sees": False, **self.omni}},
                 }
             )
         )

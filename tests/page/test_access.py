@@ -8,30 +8,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.page.driving import call, finished, receive, says, transcribed
+from tests.page.driving import CONVERSATION, call, receive
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
-
-ROWS = [
-    {"label": "Door", "value": "unlocked" * 8, "group": "Hall", "state": "warn"},
-    {"label": "Lamp", "value": "on", "group": "Hall", "state": "on"},
-]
-TOOL = {"call_id": "c1", "name": "a_tool_with_quite_a_long_name_indeed"}
-CONVERSATION: list[dict[str, Any]] = [
-    transcribed("u1", "Is the door locked? " * 6),
-    {"type": "omni.tool.started", **TOOL, "arguments": {"q": "x" * 90}},
-    {"type": "omni.tool.finished", **TOOL, "output": "y" * 400, "ok": False, "ms": 12},
-    *says("a1", "It is " + "z" * 80),
-    finished("a1", "It is locked, I think.", "It is", interrupted=True),
-    {
-        "type": "omni.waterfall",
-        "response_id": "r1",
-        "marks": {"transcript": 300, "on_the_wire": 900},
-    },
-    {"type": "omni.panel", "panel": "home", "data": {"title": "A rather long title", "rows": ROWS}},
-    {"type": "omni.panel", "panel": "timers", "data": {"title": "Timers", "rows": []}},
-    {"type": "error", "error": {"message": "The tool did not answer."}},
-]
 
 
 async def tab_stops(page: Page) -> list[str]:
@@ -239,39 +218,6 @@ async def test_the_theme_follows_the_system_until_it_is_chosen_and_the_choice_is
     await theme.click()
     await expect(theme).to_have_text("Theme: dark")
     assert await page.evaluate(ground) == dark
-
-
-SIZES = [(360, 640), (390, 844), (768, 1024), (1280, 720)]
-
-
-@pytest.mark.parametrize(("width", "height"), SIZES, ids=lambda value: str(value))
-async def test_nothing_overflows_and_the_controls_stay_in_reach(
-    open_page: Any, width: int, height: int
-) -> None:
-    page = await open_page(viewport={"width": width, "height": height})
-    wide = "() => document.documentElement.scrollWidth"
-    assert await page.evaluate(wide) <= width
-    await expect(page.get_by_test_id("call")).to_be_in_viewport(ratio=1)
-    await call(page)
-    await receive(page, *CONVERSATION)
-    await page.locator("details.waterfall summary").click()
-    assert await page.evaluate(wide) <= width
-    for control in ("mute", "camera", "stop", "hangup", "message"):
-        await expect(page.get_by_test_id(control)).to_be_in_viewport(ratio=1)
-    spilled = await page.evaluate(
-        """() => [...document.querySelectorAll('#scroll, #scroll *:not(.sr), .panels *:not(.sr)')]
-            .filter(one => one.checkVisibility())
-            .filter(one => one.getBoundingClientRect().right > innerWidth + 0.5)
-            .map(one => one.className || one.tagName)"""
-    )
-    assert spilled == []
-    assert await page.evaluate(
-        "() => { const {scrollWidth, clientWidth} = document.getElementById('scroll');"
-        " return scrollWidth <= clientWidth; }"
-    )
-    scroll = await page.locator("#scroll").bounding_box()
-    assert scroll is not None
-    assert scroll["height"] >= 150  # the words keep room to be read
 
 
 @pytest.mark.parametrize("width", [360, 1280])

@@ -26,7 +26,7 @@ async def test_a_call_connects_opts_in_hears_and_hangs_up(
     await dial(page, server)
     update = {"type": "realtime", "omni": {"extensions": True}}
     assert server.received[0] == {"type": "session.update", "session": update}
-    assert ("offer", "persona=concierge") in server.requests
+    assert ("offer", "") in server.requests  # nobody chose: the server says who answers
     await expect(page.get_by_test_id("hangup")).to_be_visible()
     await expect(page.get_by_test_id("call")).to_be_hidden()
     await expect(page.get_by_test_id("mute")).to_be_focused()
@@ -220,9 +220,10 @@ async def test_an_insecure_page_says_so(open_page: Any) -> None:
 
 
 REFUSALS = [
-    (503, {"Retry-After": "20"}, "cannot take another call right now", "Try again in 20 seconds."),
-    (429, {}, "Too many calls from here", "Try again in a moment."),
-    (403, {}, "did not accept this page", "origin"),
+    (503, {"Retry-After": "20"}, "All lines are busy", "Try again in 20 seconds."),
+    (429, {}, "Too many calls from here", "Wait a little"),
+    (401, {}, "who calls", "Log in"),
+    (403, {}, "did not accept a call from this page", "has to be allowed"),
     (400, {}, "could not set up the call", "because"),
 ]
 
@@ -230,7 +231,7 @@ REFUSALS = [
 @pytest.mark.parametrize(
     ("status", "headers", "title", "advice"), REFUSALS, ids=lambda value: str(value)[:12]
 )
-async def test_a_refused_call_says_why(
+async def test_a_refused_call_says_why_and_what_to_do(
     open_page: Any,
     server: ScriptedServer,
     status: int,
@@ -244,7 +245,78 @@ async def test_a_refused_call_says_why(
     problem = page.get_by_test_id("problem")
     await expect(problem).to_contain_text(title)
     await expect(problem).to_contain_text(advice)
-    await expect(page.get_by_test_id("call")).to_have_text("Call again")
+    await expect(page.get_by_test_id("activity")).to_have_text("Not connected")
+    await expect(page.get_by_test_id("call")).to_have_text("Call")  # there is nothing to do again
+
+
+async def test_busy_lines_are_counted_down_to(open_page: Any, server: ScriptedServer) -> None:
+    page = await open_page(may_complain=("Failed to load resource",))
+    await page.clock.install()
+    server.refuse(503, {}, {"Retry-After": "70"})
+    await page.get_by_test_id("call").click()
+    retry = page.get_by_test_id("retry")
+    await expect(retry).to_have_text("Try again in 1:10")
+    await page.clock.run_for(50_000)
+    await expect(retry).to_have_text("Try again in 0:20")
+    await page.clock.run_for(20_000)
+    await expect(retry).to_have_text("You can call again now")
+
+
+async def test_callers_elsewhere_are_shown_no_internals(
+    open_page: Any, server: ScriptedServer
+) -> None:
+    page = await open_page(
+        at=server.elsewhere, may_complain=("Failed to load resource", "Cross-Origin-Opener-Policy")
+    )
+    server.refuse(400, {"error": {"message": "/srv/personas/x.yaml, line 3"}}, {})
+    await page.get_by_test_id("call").click()
+    problem = page.get_by_test_id("problem")
+    await expect(problem).to_have_attribute("data-kind", "insecure")  # http, and not this machine
+    await problem.get_by_role("button", name="Take the call by typing").click()
+    await expect(problem).to_contain_text("could not set up the call")
+    await expect(problem).not_to_contain_text("srv")
+    server.health = {"status": "failed", "progress": "http://10.0.0.7:8000 refused"}
+    await page.reload()
+    await expect(page.get_by_test_id("readiness")).to_contain_text("could not start")
+    await expect(page.get_by_test_id("readiness")).not_to_contain_text("10.0.0.7")
+
+
+async def test_a_call_refused_while_the_server_starts_is_told_so_until_it_is_up(
+    open_page: Any, server: ScriptedServer
+) -> None:
+    page = await open_page(may_complain=("Failed to load resource",))
+    await expect(page.get_by_test_id("call")).to_have_attribute("aria-disabled", "false")
+    server.health = {"status": "starting", "progress": "Loading the voice"}
+    server.refuse(503, {}, {"Retry-After": "2"})
+    await page.get_by_test_id("call").click()
+    await expect(page.get_by_test_id("problem")).to_contain_text("not ready yet")
+    await expect(page.get_by_test_id("readiness")).to_contain_text("Loading the voice")
+    server.health, server.refusal = {"status": "ready"}, None
+    await expect(page.get_by_test_id("problem")).to_be_hidden()
+    await dial(page, server)
+
+
+async def test_a_token_in_the_address_is_used_for_one_call_and_is_not_left_there(
+    open_page: Any, server: ScriptedServer
+) -> None:
+    page = await open_page(fragment="#token=ek_test")
+    assert page.url == f"{server.url}/"
+    assert "token" not in await page.evaluate("location.href")
+    await dial(page, server)
+    assert ("secret", "") not in server.requests
+    await page.get_by_test_id("hangup").click()
+    await dial(page, server)
+    assert ("secret", "") in server.requests
+
+
+async def test_who_is_asked_to_log_in_finds_the_form(
+    open_page: Any, server: ScriptedServer
+) -> None:
+    page = await open_page(may_complain=("Failed to load resource",))
+    server.refuse(401, {}, {})
+    await page.get_by_test_id("call").click()
+    await page.get_by_test_id("problem").get_by_role("button", name="Log in").click()
+    await page.wait_for_url("**/login")
 
 
 async def test_a_server_that_is_starting_shows_its_progress_until_it_is_ready(
@@ -256,9 +328,42 @@ async def test_a_server_that_is_starting_shows_its_progress_until_it_is_ready(
     await expect(page.get_by_test_id("call")).to_have_attribute("aria-disabled", "true")
     await page.get_by_test_id("call").click(force=True)
     await expect(page.locator("body")).to_have_attribute("data-call", "idle")
+    await expect(page.get_by_test_id("announcer")).to_contain_text("Fetching the voice, 42 %")
     server.health = {"status": "ready"}
     await expect(page.get_by_test_id("readiness")).to_be_hidden()
     await dial(page, server)
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+async def test_health_that_is_kept_from_callers_is_no_reason_not_to_call(
+    open_page: Any, server: ScriptedServer, status: int
+) -> None:
+    server.health_status = status
+    page = await open_page(may_complain=("Failed to load resource",))
+    await dial(page, server)
+
+
+async def test_a_server_that_is_away_is_asked_ever_less_often_and_found_again(
+    open_page: Any, server: ScriptedServer
+) -> None:
+    page = await open_page(may_complain=("Failed to load resource",))
+    await page.clock.install()
+    asked: list[str] = []
+
+    async def away(route: Route) -> None:
+        asked.append(route.request.url)
+        await route.abort()
+
+    await page.route("**/healthz", away)
+    await page.reload()
+    await expect(page.get_by_test_id("readiness")).to_contain_text("does not answer")
+    for _ in range(60):
+        await page.clock.run_for(1_000)
+    assert 5 < len(asked) < 15
+    await page.unroute("**/healthz")
+    await page.evaluate("window.dispatchEvent(new Event('online'))")
+    await expect(page.get_by_test_id("readiness")).to_be_hidden()
+    await expect(page.get_by_test_id("call")).to_have_attribute("aria-disabled", "false")
 
 
 async def test_a_click_counts_before_the_server_has_said_that_it_is_ready(

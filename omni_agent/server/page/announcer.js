@@ -12,9 +12,10 @@ export class Announcer {
     this.region = region;
   }
 
-  say(text) {
+  /** @param {string} text @param {string} [lang] BCP 47, when it is not the page's language */
+  say(text, lang = "") {
     if (!this.enabled || !text.trim()) return;
-    this.region.append(el("p", {}, text));
+    this.region.append(el("p", { lang: lang || null, dir: "auto" }, text));
     while (this.region.childElementCount > KEPT) this.region.firstElementChild.remove();
   }
 }

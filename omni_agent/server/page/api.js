@@ -1,7 +1,21 @@
 // The server's HTTP side. Addresses are relative to the page, so that the agent may be
 // mounted anywhere in another application.
 
+import { learnClock } from "./clock.js";
 import { Problem, fromResponse, unreachable } from "./problems.js";
+
+/** A token that came with the address, `…/#token=…`: good for one call, and gone from the address bar at once. */
+let given = takeToken();
+
+function takeToken() {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const token = fragment.get("token");
+  if (token === null) return "";
+  fragment.delete("token");
+  const rest = fragment.toString();
+  history.replaceState(history.state, "", location.pathname + location.search + (rest && `#${rest}`));
+  return token.trim();
+}
 
 async function ask(path, options = {}) {
   let response;
@@ -11,6 +25,7 @@ async function ask(path, options = {}) {
     if (error?.name === "AbortError") throw error;
     throw unreachable();
   }
+  learnClock(response);
   return response;
 }
 
@@ -18,8 +33,7 @@ async function json(response) {
   try {
     return await response.json();
   } catch {
-    throw new Problem("refused", "The server's answer could not be understood.",
-      "Is this page served by an omni_agent server, and of the same version?");
+    throw new Problem("refused", "The server's answer could not be understood.", "Reload the page and call again.");
   }
 }
 
@@ -27,8 +41,8 @@ const text = (value, fallback = "") => (typeof value === "string" ? value : fall
 
 /**
  * The personas to choose from, and what they run on.
- * @returns {Promise<{personas: {name: string, title: string, description: string, tools: string[]}[],
- *   first: string|null, sees: boolean|null, engine: [string, string][]}>}
+ * @returns {Promise<{personas: {name: string, title: string, description: string, language: string,
+ *   tools: string[]}[], first: string|null, sees: boolean|null, engine: [string, string][]}>}
  */
 export async function fetchPersonas() {
   const response = await ask("v1/personas");
@@ -40,6 +54,7 @@ export async function fetchPersonas() {
       name: persona.name,
       title: text(persona.title, persona.name),
       description: text(persona.description),
+      language: text(persona.language),
       tools: Array.isArray(persona.tools) ? persona.tools.map(String) : [],
     })),
     first: text(body?.default) || null,
@@ -49,19 +64,25 @@ export async function fetchPersonas() {
 }
 
 /**
- * Is the server ready for calls?
- * @returns {Promise<{ready: boolean, failed: boolean, progress: string}>}
+ * Does the server take calls?
+ * @returns {Promise<{state: "ready"|"starting"|"failed", progress: string}>}
  */
 export async function fetchHealth() {
   const response = await ask("healthz");
-  let body = {};
-  try {
-    body = await response.json();
-  } catch {
-    // an old or foreign server: its status alone has to do
-  }
-  const status = text(body?.status, response.ok ? "ready" : "starting");
-  return { ready: status === "ready", failed: status === "failed", progress: text(body?.progress) };
+  const body = await response.json().catch(() => ({}));
+  // Only 503 means "not now": where health is kept from callers (401, 404), a call is worth trying.
+  const state = response.status !== 503 ? "ready" : body?.status === "failed" ? "failed" : "starting";
+  return { state, progress: text(body?.progress) };
+}
+
+/** Why the server refused; where it cannot take calls at all, that is the reason. @param {Response} response */
+async function refusal(response) {
+  const problem = await fromResponse(response);
+  if (problem.kind !== "busy") return problem;
+  const { state } = await fetchHealth().catch(() => ({ state: "ready" }));
+  if (state === "ready") return problem;
+  return new Problem("starting", state === "failed" ? "The server could not start." : "The server is not ready yet.",
+    "This page keeps asking; you can call as soon as it is.");
 }
 
 /**
@@ -69,12 +90,17 @@ export async function fetchHealth() {
  * @returns {Promise<{value: string, iceServers: RTCIceServer[]}>}
  */
 export async function fetchSecret() {
+  if (given) {
+    const value = given;
+    given = "";
+    return { value, iceServers: [] };
+  }
   const response = await ask("v1/realtime/client_secrets", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ session: { type: "realtime" } }),
   });
-  if (!response.ok) throw await fromResponse(response);
+  if (!response.ok) throw await refusal(response);
   const body = await json(response);
   const value = body?.value ?? body?.client_secret?.value;
   if (typeof value !== "string" || !value) {
@@ -97,7 +123,7 @@ export async function placeCall(sdp, secret, persona) {
     headers: { "Content-Type": "application/sdp", Authorization: `Bearer ${secret}` },
     body: sdp,
   });
-  if (!response.ok) throw await fromResponse(response);
+  if (!response.ok) throw await refusal(response);
   const location = response.headers.get("Location");
   return { sdp: await response.text(), location: location ? new URL(location, response.url).href : null };
 }

@@ -8,6 +8,7 @@ import { el } from "./dom.js";
 
 const FIRST_RATE = 0.015; // characters a millisecond: about 180 words a minute of English
 const RATE_BOUNDS = [0.004, 0.04];
+const LONGEST_WORD = 24; // characters; what goes on longer is written without spaces
 const LEARNING = 0.3; // weight of the newest utterance in the rate
 
 export class Captions {
@@ -17,10 +18,11 @@ export class Captions {
 
   /**
    * @param {import("./timeline.js").Timeline} timeline
-   * @param {{agentName: () => string, announce: (text: string) => void, now?: () => number}} options
+   * @param {{agentName: () => string, language: () => string, announce: (text: string, lang: string) => void,
+   *   now?: () => number}} options  language: what both speak, as for `lang`
    */
-  constructor(timeline, { agentName, announce, now = () => performance.now() }) {
-    Object.assign(this, { timeline, agentName, announce, now });
+  constructor(timeline, { agentName, language, announce, now = () => performance.now() }) {
+    Object.assign(this, { timeline, agentName, language, announce, now });
   }
 
   has(id) {
@@ -47,7 +49,7 @@ export class Captions {
     entry.text = text;
     entry.line.textContent = text;
     entry.root.dataset.state = settled ? "settled" : "partial";
-    if (settled) this.announce(`You: ${text}`);
+    if (settled) this.announce(`You: ${text}`, entry.line.lang);
     this.timeline.grew();
   }
 
@@ -117,7 +119,7 @@ export class Captions {
       entry.root.dataset.state = "settled";
     }
     if (!entry.text) return this.drop(id);
-    this.announce(`${this.agentName()}: ${interrupted ? `${heard} (interrupted)` : entry.text}`);
+    this.announce(`${entry.who}: ${interrupted ? `${heard} (interrupted)` : entry.text}`, entry.line.lang);
     this.timeline.grew();
   }
 
@@ -143,6 +145,12 @@ export class Captions {
     return entries.at(-1)?.root ?? null;
   }
 
+  /** Did anything of this response answer the user? Greetings and announcements do not. */
+  answers(responseId) {
+    const kinds = [...this.#entries.values()].filter(({ root }) => root.dataset.response === responseId).map(({ root }) => root.dataset.kind);
+    return !kinds.length || kinds.some((kind) => kind !== "greeting" && kind !== "announcement");
+  }
+
   drop(id) {
     this.#entries.get(id)?.root.remove();
     this.#entries.delete(id);
@@ -158,17 +166,17 @@ export class Captions {
     if (known) return known;
     const spoken = el("span", { class: "spoken" });
     const coming = el("span", { class: "coming" });
-    const line = el("p", { class: "line", "data-testid": "line" });
+    const line = el("p", { class: "line", "data-testid": "line", lang: this.language() || null, dir: "auto" });
     if (role === "agent") line.append(spoken, coming);
     else line.append(el("span", { class: "hearing", "aria-label": "speaking" }, el("i"), el("i"), el("i")));
-    const name = role === "agent" ? this.agentName() : "You";
+    const who = role === "agent" ? this.agentName() : "You";
     const root = el("li", {
       class: "entry", "data-testid": "entry", "data-role": role, "data-item": id,
       "data-state": role === "agent" ? "speaking" : "empty",
-    }, el("span", { class: "speaker" }, name), line);
-    const entry = { root, line, spoken, coming, text: "", playingSince: null, done: false };
+    }, el("span", { class: "speaker", dir: "auto" }, who), line);
+    const entry = { root, who, line, spoken, coming, text: "", unheard: "", playingSince: null, done: false };
     this.#entries.set(id, entry);
-    this.timeline.add(root);
+    this.timeline.add(root, () => told(entry));
     return entry;
   }
 
@@ -187,7 +195,10 @@ export class Captions {
     const estimate = Math.floor((this.now() - entry.playingSince) * this.#rate) + 1;
     if (estimate >= entry.text.length) return entry.text.length;
     const space = entry.text.indexOf(" ", estimate);
-    return space === -1 ? entry.text.length : space;
+    if (space !== -1 && space - estimate < LONGEST_WORD) return space;
+    if (entry.text.length - estimate < LONGEST_WORD) return entry.text.length;
+    // A script without spaces: to the character, but never half of one.
+    return /[\uDC00-\uDFFF]/.test(entry.text[estimate]) ? estimate + 1 : estimate;
   }
 
   #strike(entry, heard) {
@@ -195,12 +206,13 @@ export class Captions {
     root.dataset.state = "interrupted";
     const cut = text.startsWith(heard) ? heard.length : commonPrefix(text, heard);
     const rest = text.slice(cut).trimStart();
+    entry.unheard = rest;
     entry.spoken.textContent = text.slice(0, cut);
     line.replaceChildren(entry.spoken);
     if (!rest) return;
     line.append(
       " ",
-      el("span", { class: "sr" }, "(interrupted; not heard:) "),
+      el("span", { class: "sr", lang: "en" }, "(interrupted; not heard:) "),
       el("s", { class: "unheard", "data-testid": "unheard" }, rest),
     );
   }
@@ -218,6 +230,12 @@ export class Captions {
       if (entry.root.dataset.state === "empty") this.drop(id);
     }
   }
+}
+
+/** An entry as the transcript has it; null while nothing was said. */
+function told({ who, text, unheard }) {
+  const said = unheard ? text.slice(0, text.length - unheard.length).trim() : text;
+  return text ? { kind: "words", who, text: said, unheard } : null;
 }
 
 /** How far the heard words go into the text when spacing or case differ. */

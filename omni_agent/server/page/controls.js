@@ -1,14 +1,9 @@
-// The call's buttons and readings: what is offered in which state of the call.
+// The call's buttons and readings: shows what state.js says.
 
+import { clockText } from "./clock.js";
 import { byId } from "./dom.js";
 
-const ACTIVITY = {
-  idle: "Ready when you are",
-  listening: "Listening",
-  hearing: "Hearing you",
-  thinking: "Thinking",
-  speaking: "Speaking",
-};
+const NEAR_LIMIT_S = 120; // what is left is said from here on
 
 /** RTT and loss as a person would put it. */
 function judge({ rttMs, lossPercent }) {
@@ -18,27 +13,20 @@ function judge({ rttMs, lossPercent }) {
 }
 
 export class Controls {
-  #state = "idle";
-  #ready = true; // until the server says otherwise: no click is lost while it is asked
-  #muted = false;
-  #activity = "idle";
-  #words = "";
-  #liveSince = 0;
+  #call = "idle";
+  #enabled = true;
   #clock = null;
+  #liveSince = 0;
+  #limitS = Infinity;
 
   /**
    * @param {{onCall: () => void, onHangUp: () => void, onMute: () => void, onStop: () => void,
-   *   onText: (text: string) => boolean}} actions
+   *   onText: (text: string) => boolean, onWait: () => void}} actions
+   *   `onWait`: Call was pressed while the server takes no calls
    */
-  constructor({ onCall, onHangUp, onMute, onStop, onText }) {
-    this.call = byId("call");
-    this.hangup = byId("hangup");
-    this.mute = byId("mute");
-    this.camera = byId("camera");
-    this.stop = byId("stop");
-    this.message = byId("message");
-    this.send = byId("send");
-    this.call.addEventListener("click", () => this.#ready && onCall());
+  constructor({ onCall, onHangUp, onMute, onStop, onText, onWait }) {
+    for (const name of ["call", "hangup", "mute", "talk", "camera", "stop", "message", "send"]) this[name] = byId(name);
+    this.call.addEventListener("click", () => (this.#enabled ? onCall() : onWait()));
     this.hangup.addEventListener("click", onHangUp);
     this.mute.addEventListener("click", onMute);
     this.stop.addEventListener("click", onStop);
@@ -49,68 +37,73 @@ export class Controls {
     });
   }
 
-  set ready(ready) {
-    this.#ready = ready;
-    this.#reflect();
+  /** @param {import("./state.js").State} state @param {ReturnType<import("./state.js").says>} said */
+  show(state, said) {
+    this.#showButtons(said);
+    document.body.dataset.activity = byId("orb").dataset.activity = said.activity;
+    document.body.toggleAttribute("data-silent", said.silent);
+    if (byId("activity").textContent !== said.sentence) byId("activity").textContent = said.sentence;
+    if (this.#call === state.call) return;
+    this.#call = document.body.dataset.call = state.call;
+    this.#entered(state.call);
   }
 
-  /** @param {"idle"|"asking"|"connecting"|"live"|"ended"} state */
-  set callState(state) {
-    const before = this.#state;
-    this.#state = state;
-    document.body.dataset.call = state;
-    this.#reflect();
-    if (state === "asking") {
+  #showButtons({ call, hangup, mute, talk, camera, stop, message }) {
+    this.#enabled = call.enabled;
+    this.call.hidden = call.hidden;
+    // Not `disabled`: the button keeps its place in the tab order while the server starts.
+    this.call.setAttribute("aria-disabled", String(!call.enabled));
+    byId("call-label").textContent = call.label;
+    this.hangup.hidden = hangup.hidden;
+    this.mute.hidden = mute.hidden;
+    this.mute.setAttribute("aria-pressed", String(mute.pressed));
+    this.mute.querySelector(".label").textContent = mute.label;
+    this.mute.querySelector("use").setAttribute("href", mute.off ? "#i-mic-off" : "#i-mic");
+    this.talk.hidden = talk.hidden;
+    this.talk.setAttribute("aria-pressed", String(talk.pressed));
+    this.camera.hidden = camera.hidden;
+    this.stop.hidden = stop.hidden;
+    this.stop.disabled = !stop.enabled;
+    this.message.disabled = this.send.disabled = !message.enabled;
+    this.message.placeholder = message.hint;
+  }
+
+  #entered(call) {
+    if (call === "asking") {
+      clearInterval(this.#clock);
       byId("clock").hidden = true; // it still shows the last call
+      this.#limitS = Infinity;
+      this.#liveSince = 0;
       this.hangup.focus();
     }
-    if (state === "live" && before !== "live") {
+    if (call === "live" && !this.#liveSince) {
       this.#startClock();
-      // Space on a focused button presses it: let that be mute, not hang up.
-      if (document.activeElement === this.hangup || document.activeElement === document.body) this.mute.focus();
+      // Space on a focused button presses it: let that be the microphone, not hang up.
+      const microphone = this.talk.hidden ? this.mute : this.talk;
+      if (document.activeElement === this.hangup || document.activeElement === document.body) microphone.focus();
     }
-    if (state === "ended") {
+    if (call === "ended") {
       clearInterval(this.#clock);
       byId("quality").hidden = true;
     }
-  }
-
-  set muted(muted) {
-    this.#muted = muted;
-    this.mute.setAttribute("aria-pressed", String(muted));
-    this.mute.querySelector(".label").textContent = muted ? "Unmute" : "Mute";
-    this.mute.querySelector("use").setAttribute("href", muted ? "#i-mic-off" : "#i-mic");
-    document.body.toggleAttribute("data-muted", muted);
-    this.showActivity(this.#activity, this.#words);
   }
 
   get personaName() {
     return byId("persona-name").textContent;
   }
 
-  /** @param {string[]} tools names */
-  showPersona(title, description, tools) {
+  /** @param {string[]} tools names @param {string} language as for `lang` */
+  showPersona(title, description, tools, language) {
     byId("persona-name").textContent = title;
     byId("persona-description").textContent = description;
     byId("meter-out-name").textContent = title;
     byId("persona-tools").textContent = tools.length ? `Can use ${tools.map((name) => name.replaceAll("_", " ")).join(", ")}` : "";
-    this.#reflect();
+    byId("message").lang = language;
   }
 
   /** @param {[string, string][]} engine (stage, model) */
   showEngine(engine) {
     byId("engine").textContent = engine.length ? `Runs on ${engine.map(([stage, model]) => `${model} (${stage})`).join(", ")}.` : "";
-  }
-
-  /** @param {string} [words] instead of the activity's own */
-  showActivity(activity, words = "") {
-    this.#activity = activity;
-    this.#words = words;
-    document.body.dataset.activity = activity;
-    byId("orb").dataset.activity = activity;
-    const said = words || ACTIVITY[activity] || "";
-    byId("activity").textContent = this.#muted && activity === "listening" ? `${said}, but you are muted` : said;
-    this.stop.disabled = activity !== "speaking";
   }
 
   /** @param {{rttMs: number|null, lossPercent: number}} quality */
@@ -127,9 +120,14 @@ export class Controls {
 
   /** @param {{in: number, out: number}} levels */
   showLevels(levels) {
-    if (this.#state !== "live") return; // nobody sees the meters
+    if (document.body.dataset.call !== "live") return; // nobody sees the meters
     byId("meter-in").style.setProperty("--level", levels.in.toFixed(3));
     byId("meter-out").style.setProperty("--level", levels.out.toFixed(3));
+  }
+
+  /** The longest this call may last, from its beginning. @param {number} seconds */
+  limitTo(seconds) {
+    this.#limitS = seconds;
   }
 
   focusMessage() {
@@ -140,25 +138,14 @@ export class Controls {
     if (!this.call.hidden) this.call.focus();
   }
 
-  #reflect() {
-    const busy = ["asking", "connecting", "live"].includes(this.#state);
-    const live = this.#state === "live";
-    this.call.hidden = busy;
-    // Not `disabled`: the button keeps its place in the tab order while the server starts.
-    this.call.setAttribute("aria-disabled", String(!this.#ready));
-    byId("call-label").textContent = this.#state === "ended" ? "Call again" : "Call";
-    this.hangup.hidden = !busy;
-    for (const control of [this.mute, this.camera, this.stop]) control.hidden = !live;
-    this.message.disabled = this.send.disabled = !live;
-    this.message.placeholder = live ? "Or type a message" : "You can type here during a call";
-  }
-
   #startClock() {
     this.#liveSince = performance.now();
     const clock = byId("clock");
     const show = () => {
-      const total = Math.floor((performance.now() - this.#liveSince) / 1000);
-      clock.textContent = `${Math.floor(total / 60)}:${String(total % 60).padStart(2, "0")}`;
+      const seconds = (performance.now() - this.#liveSince) / 1000;
+      const left = this.#limitS - seconds;
+      clock.toggleAttribute("data-ending", left <= NEAR_LIMIT_S);
+      clock.textContent = left <= NEAR_LIMIT_S ? `${clockText(left)} left` : clockText(seconds);
     };
     show();
     clock.hidden = false;

@@ -41,6 +41,7 @@ export class Conversation {
   settle() {
     this.captions.settle();
     this.tools.settle();
+    this.panels.settle();
   }
 
   clear() {
@@ -119,7 +120,7 @@ export class Conversation {
   }
 
   #waterfall(response, marks) {
-    const drawn = drawWaterfall(marks);
+    const drawn = this.captions.answers(response) && drawWaterfall(marks);
     if (!drawn) return;
     const home = this.captions.lastOf(response);
     if (!home) return void this.timeline.add(wrap(drawn));

@@ -1,26 +1,11 @@
 // Microphones, speakers and the camera: opening them, listing them, remembering the choice.
 
+import { keep, recall } from "./memory.js";
 import { Problem, fromCamera, fromMicrophone, insecure } from "./problems.js";
 
 const PROCESSING = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 const CAMERA = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 5, max: 5 } };
 const CAMERA_ANY_RATE = { width: { ideal: 640 }, height: { ideal: 480 } };
-
-function remembered(key) {
-  try {
-    return localStorage.getItem(`omni_agent.${key}`) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-function remember(key, value) {
-  try {
-    localStorage.setItem(`omni_agent.${key}`, value);
-  } catch {
-    // not kept for next time, that is all
-  }
-}
 
 function media() {
   if (!window.isSecureContext || !navigator.mediaDevices?.getUserMedia) throw insecure();
@@ -69,11 +54,11 @@ export class DeviceChoice {
     // Without setSinkId the system decides where sound goes.
     speakerField.hidden = typeof audio.setSinkId !== "function";
     microphone.addEventListener("change", () => {
-      remember("microphone", microphone.value);
+      keep("microphone", microphone.value);
       onMicrophone(microphone.value);
     });
     speaker.addEventListener("change", () => {
-      remember("speaker", speaker.value);
+      keep("speaker", speaker.value);
       onSpeaker(speaker.value);
     });
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.refresh());
@@ -90,8 +75,8 @@ export class DeviceChoice {
   /** Read the devices again; names are only known once the microphone was allowed. */
   async refresh() {
     const all = (await navigator.mediaDevices?.enumerateDevices?.().catch(() => [])) ?? [];
-    fill(this.microphone, "Default microphone", remembered("microphone"), all.filter((one) => one.kind === "audioinput"));
-    fill(this.speaker, "Default speaker", remembered("speaker"), all.filter((one) => one.kind === "audiooutput"));
+    fill(this.microphone, "Default microphone", recall("microphone"), all.filter((one) => one.kind === "audioinput"));
+    fill(this.speaker, "Default speaker", recall("speaker"), all.filter((one) => one.kind === "audiooutput"));
     this.hint.hidden = all.some((one) => one.label);
   }
 }
@@ -100,4 +85,23 @@ function fill(select, first, chosen, devices) {
   const named = devices.filter((one) => one.deviceId && one.deviceId !== "default" && one.label);
   select.replaceChildren(new Option(first, ""), ...named.map((one) => new Option(one.label, one.deviceId)));
   select.value = named.some((one) => one.deviceId === chosen) ? chosen : "";
+}
+
+/** How loud the agent is: a slider, and the choice kept. */
+export class Volume {
+  /** @param {{slider: HTMLInputElement, field: HTMLElement, audio: HTMLAudioElement}} parts */
+  constructor({ slider, field, audio }) {
+    const kept = Number.parseInt(recall("volume"), 10);
+    if (kept >= 0 && kept <= 100) slider.value = String(kept);
+    const apply = () => {
+      audio.volume = Number(slider.value) / 100;
+      slider.setAttribute("aria-valuetext", `${slider.value} %`);
+    };
+    slider.addEventListener("input", apply);
+    slider.addEventListener("change", () => keep("volume", slider.value));
+    // Some phones leave the volume to their keys, and ignore what a page asks for.
+    audio.volume = 0.5;
+    field.hidden = audio.volume !== 0.5;
+    apply();
+  }
 }

@@ -4,10 +4,12 @@ const TYPING = "input:not([type=radio]):not([type=checkbox]), textarea, select, 
 const PRESSABLE = "button, a[href], summary, input, label";
 
 /**
- * @param {{enabled: () => boolean, mute: () => void, stop: () => boolean, type: () => void,
- *   camera: () => void, help: () => void}} actions
+ * @param {{enabled: () => boolean, mute: () => void, hold: (on: boolean) => boolean, stop: () => boolean,
+ *   type: () => void, camera: () => void, help: () => void}} actions
+ *   `hold` is push-to-talk: false when that is not how this call is held.
  */
 export function listenToKeys(actions) {
+  let holding = false;
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.querySelector("dialog[open]")) return; // Esc and Tab belong to it
@@ -15,13 +17,21 @@ export function listenToKeys(actions) {
       if (actions.stop()) event.preventDefault();
       return;
     }
+    if (holding && event.key === " ") return event.preventDefault(); // it repeats; the page must not scroll
     const target = event.target instanceof Element ? event.target : document.body;
     if (!actions.enabled() || event.repeat || target.closest(TYPING)) return;
     // Space on a button presses that button; only elsewhere is it a shortcut.
     if (event.key === " " && target.closest(PRESSABLE)) return;
-    const action = { " ": actions.mute, m: actions.mute, "/": actions.type, v: actions.camera, "?": actions.help }[event.key.toLowerCase()];
+    const space = () => (holding = actions.hold(true)) || actions.mute();
+    const action = { " ": space, m: actions.mute, "/": actions.type, v: actions.camera, "?": actions.help }[event.key.toLowerCase()];
     if (!action) return;
     event.preventDefault();
     action();
   });
+  const release = () => {
+    if (holding) actions.hold(false);
+    holding = false;
+  };
+  document.addEventListener("keyup", ({ key }) => key === " " && release());
+  window.addEventListener("blur", release);
 }

@@ -1,20 +1,21 @@
 // The call page: puts the parts together. What each part does is said in its own file.
 //
 // For tests and scripts, these stay stable:
-//   body[data-call]        idle | asking | connecting | live | ended
+//   body[data-call]        idle | asking | connecting | live | reconnecting | ended
 //   body[data-activity], [data-testid=orb][data-activity]
 //                          idle | connecting | listening | hearing | thinking | speaking | ended
-//   data-testid            call, hangup, mute, camera, stop, message, send, theme, open-settings,
-//                          open-help, microphone, speaker, personas, persona-NAME, persona-name,
-//                          activity, clock, quality, readiness, problem (data-kind), captions,
-//                          announcer, preview, preview-note, panels, latest
+//   data-testid            call, hangup, mute, talk, camera, stop, message, send, copy, save, theme,
+//                          open-settings, open-help, microphone, speaker, volume, push-to-talk, personas,
+//                          persona-NAME, persona-name, activity, clock, quality, readiness,
+//                          problem (data-kind), retry, captions, announcer, preview, preview-note,
+//                          panels, latest
 //   [data-testid=entry]    one utterance: data-role user|agent, data-item,
 //                          data-state empty|partial|settled|speaking|interrupted, data-kind
 //                          answer|filler|greeting|announcement; inside it [data-testid=line] with
 //                          .spoken and .coming, and [data-testid=unheard] around what was not heard
 //   [data-testid=tool-card] data-call, data-state running|done|failed|gone; inside it tool-name,
 //                          tool-arguments, tool-progress, tool-output, tool-time, tool-status
-//   [data-testid=panel] data-panel, [data-testid=panel-row] data-state
+//   [data-testid=panel] data-panel, [data-testid=panel-row] data-state, [data-testid=countdown]
 //   [data-testid=waterfall], [data-testid=waterfall-row] data-mark
 // `conversation.receive(event)` renders a server event as if it had come over the data
 // channel; `currentCall()` is the call in progress, or null.
@@ -26,7 +27,7 @@ import { Camera } from "./camera.js";
 import { Captions } from "./captions.js";
 import { Controls } from "./controls.js";
 import { Conversation } from "./conversation.js";
-import { DeviceChoice, openMicrophone, silentTrack } from "./devices.js";
+import { DeviceChoice, Volume, openMicrophone, silentTrack } from "./devices.js";
 import { byId } from "./dom.js";
 import { listenToKeys } from "./keyboard.js";
 import { Meters } from "./meters.js";
@@ -34,32 +35,45 @@ import { Notice } from "./notice.js";
 import { Orb } from "./orb.js";
 import { Panels } from "./panels.js";
 import { Personas } from "./personas.js";
-import { Problem, lost } from "./problems.js";
+import { Problem, farewell } from "./problems.js";
 import { Readiness } from "./readiness.js";
+import { START, next, says, sending } from "./state.js";
+import { PushToTalk } from "./talk.js";
 import { Timeline } from "./timeline.js";
 import { ToolCards } from "./tools.js";
+import { TranscriptButtons } from "./transcript.js";
 import { WakeLock } from "./wake.js";
 
+const TOLD_MS = 4_000;
 const FRAME_MS = 1000 / 30 - 2; // smooth enough, and leaves the processor to the models
-const WAIT_AFTER = new Set(["unreachable", "lost", "busy", "shutdown"]); // the server may be away
+const WAIT_AFTER = new Set(["unreachable", "lost", "starting", "shutdown"]); // the server may be away
 
 const audio = new Audio();
 audio.autoplay = true;
 
 const announcer = new Announcer(byId("announcer"));
-const announce = (text) => announcer.say(text);
+const announce = (text, lang) => announcer.say(text, lang);
 const meters = new Meters();
 const wakeLock = new WakeLock();
 const orb = new Orb(byId("orb-canvas"));
 const timeline = new Timeline({ list: byId("captions"), scroll: byId("scroll"), latest: byId("latest"), blank: byId("blank") });
-const captions = new Captions(timeline, { agentName: () => personas.title(), announce });
-const controls = new Controls({ onCall: () => startCall(), onHangUp: hangUp, onMute: toggleMute, onStop: stopSpeech, onText: sendText });
+const captions = new Captions(timeline, {
+  agentName: () => personas.title(), language: () => personas.language(), announce,
+});
+const controls = new Controls({
+  onCall: () => startCall(), onHangUp: hangUp, onMute: toggleMute, onStop: stopSpeech, onText: sendText,
+  onWait() {
+    announce(readiness.sentence);
+    readiness.watch();
+  },
+});
 const notice = new Notice(byId("problem"), act);
 const personas = new Personas({ fieldset: byId("personas"), list: byId("persona-list"), onChoose: choosePersona });
 const readiness = new Readiness({
   box: byId("readiness"), words: byId("readiness-text"),
   onChange(ready) {
-    controls.ready = ready;
+    happens("server", { ready });
+    if (ready && notice.kind === "starting") notice.hide();
     if (ready && personas.current === null) loadPersonas();
   },
 });
@@ -75,11 +89,12 @@ const devices = new DeviceChoice({
 });
 const conversation = new Conversation({
   timeline, captions, tools: new ToolCards(timeline, { announce }), panels: new Panels(byId("panels")),
-  onActivity: setActivity,
+  onActivity: (activity) => happens("activity", { activity }),
   onPersona: personaChanged,
   onSession(omni) {
     if (typeof omni.sees === "boolean") camera.sees = omni.sees;
     if (typeof omni.persona === "string" && omni.persona) showPersona(omni.persona);
+    if (omni.limit_s > 0) controls.limitTo(omni.limit_s);
   },
   onEnded: (reason) => (endReason = reason),
   onError: (message) => {
@@ -90,13 +105,21 @@ const conversation = new Conversation({
 
 /** @type {Call|null} */
 let call = null;
-let microphone = null; // the track that is sent
-let muted = false;
-let connected = false; // was the last call ever up?
+let track = null; // what is sent: the microphone, or silence
+let state = START;
 let endReason = "";
 
 export { conversation };
 export const currentCall = () => call;
+
+/** The one way in which the call's state changes. @param {string} kind see state.js */
+function happens(kind, facts = {}) {
+  state = next(state, { kind, ...facts });
+  const said = says(state, personas.title());
+  orb.activity = said.activity;
+  controls.show(state, said);
+  if (track) track.enabled = sending(state);
+}
 
 async function startCall({ typing = false } = {}) {
   if (call) return;
@@ -104,8 +127,8 @@ async function startCall({ typing = false } = {}) {
   notice.hide();
   conversation.clear();
   endReason = "";
-  connected = false;
-  setMuted(false);
+  if (!personas.chosen && personas.first) showPersona(personas.first);
+  happens("dial", { typing });
   audio.srcObject = null;
   const mine = new Call();
   call = mine;
@@ -114,25 +137,24 @@ async function startCall({ typing = false } = {}) {
   mine.addEventListener("quality", ({ detail }) => controls.showQuality(detail));
   mine.addEventListener("remote", ({ detail }) => hear(detail));
   const open = async () => {
-    const track = typing ? silentTrack(context) : await openMicrophone(devices.microphoneId);
-    if (call === mine) useMicrophone(track); // else they hung up while the browser was asking
+    const opened = typing ? silentTrack(context) : await openMicrophone(devices.microphoneId);
+    if (call === mine) useTrack(opened, !typing); // else they hung up while the browser was asking
     devices.refresh();
-    return track;
+    return opened;
   };
-  await mine.start({ persona: personas.current, audio: open, video: camera.track });
+  // Where nobody chose, the server says who answers: a token may name somebody.
+  await mine.start({ persona: personas.chosen ? personas.current : null, audio: open, video: camera.track });
 }
 
-function callState(from, { state, problem }) {
+function callState(from, { state: to, problem }) {
   if (from !== call) return;
-  controls.callState = state;
-  if (state === "asking") setActivity("connecting", "Allow the microphone to begin");
-  else if (state === "connecting") setActivity("connecting", `Calling ${personas.title()}`);
-  else if (state === "live") {
-    connected = true;
+  const before = state.call;
+  happens("call", { to });
+  if (to === "live") {
     wakeLock.hold();
-    setActivity("listening");
-    announce(`Connected to ${personas.title()}.`);
-  } else if (state === "ended") ended(problem);
+    announce(before === "reconnecting" ? "The line is back." : `Connected to ${personas.title()}.`);
+  } else if (to === "reconnecting") announce("The line dropped. Reconnecting.");
+  else if (to === "ended") ended(problem);
 }
 
 function ended(problem) {
@@ -140,27 +162,14 @@ function ended(problem) {
   wakeLock.release();
   conversation.settle();
   meters.close();
-  microphone?.stop();
-  microphone = null;
+  track?.stop();
+  track = null;
   camera.off();
   audio.srcObject = null;
-  setActivity("ended", connected ? "Call ended" : "Not connected");
-  if (connected) announce("The call has ended.");
+  if (state.wasLive) announce("The call has ended.");
   const shown = problem ?? farewell(endReason);
   if (shown) notice.show(shown);
   if (WAIT_AFTER.has(shown?.kind)) readiness.watch();
-}
-
-/** Why the server hung up, when that needs saying. */
-function farewell(reason) {
-  if (!reason || reason === "hangup" || reason === "goodbye") return null;
-  if (reason === "idle") {
-    return new Problem("idle", "The call ended because nobody spoke for a while.", "Call again whenever you like.");
-  }
-  if (reason === "shutdown") {
-    return new Problem("shutdown", "The server was shut down.", "Call again once it is back.");
-  }
-  return reason === "lost" ? lost() : new Problem("ended", "The server ended the call.", reason);
 }
 
 function hangUp() {
@@ -177,19 +186,26 @@ function hear(stream) {
   meters.attach("out", stream);
 }
 
-function useMicrophone(track) {
-  microphone?.stop();
-  microphone = track;
-  track.enabled = !muted;
-  track.addEventListener("ended", () => microphone === track && call && changeMicrophone(""));
-  meters.attach("in", new MediaStream([track]));
+/** Send this from now on. @param {MediaStreamTrack} opened @param {boolean} on is it a microphone? */
+function useTrack(opened, on) {
+  track?.stop();
+  track = opened;
+  happens("microphone", { on });
+  opened.addEventListener("ended", () => track === opened && call && microphoneGone());
+  meters.attach("in", new MediaStream([opened]));
+}
+
+/** It was unplugged: another one, or the call goes on by typing. */
+async function microphoneGone() {
+  happens("microphone", { on: false });
+  await changeMicrophone("");
 }
 
 async function changeMicrophone(deviceId) {
-  if (!call || call.state !== "live") return;
+  if (call?.state !== "live") return;
   try {
-    useMicrophone(await openMicrophone(deviceId));
-    await call?.sendAudio(microphone);
+    useTrack(await openMicrophone(deviceId), true);
+    await call?.sendAudio(track);
   } catch (problem) {
     problem.actions = ["settings", "dismiss"];
     notice.show(problem);
@@ -200,21 +216,24 @@ function chooseSpeaker(deviceId) {
   audio.setSinkId?.(deviceId).catch(() => undefined); // gone: the system's default plays
 }
 
-function setMuted(value) {
-  muted = value;
-  if (microphone) microphone.enabled = !muted;
-  controls.muted = muted;
+/** The microphone's button: mute and unmute, or, on a call without one, open it. */
+function toggleMute() {
+  if (call?.state !== "live" || state.hold && state.microphone) return;
+  if (!state.microphone) return changeMicrophone(devices.microphoneId);
+  happens("mute", { on: !state.muted });
+  announce(state.muted ? "Microphone muted." : "Microphone on.");
 }
 
-function toggleMute() {
-  if (call?.state !== "live") return;
-  setMuted(!muted);
-  announce(muted ? "Microphone muted." : "Microphone on.");
+/** Push-to-talk; false when this call is not held that way. */
+function hold(on) {
+  if (!state.hold || !state.microphone || state.call !== "live") return false;
+  if (on !== state.held) happens("hold", { on });
+  return true;
 }
 
 /** Esc and the stop button; false when there is nothing to stop. */
 function stopSpeech() {
-  if (document.body.dataset.activity !== "speaking" || !call) return false;
+  if (says(state).activity !== "speaking" || !call) return false;
   call.send({ type: "response.cancel" });
   call.send({ type: "output_audio_buffer.clear" });
   return true;
@@ -243,17 +262,14 @@ function personaChanged(name) {
 
 function showPersona(name) {
   personas.mark(name);
-  controls.showPersona(personas.title(name), personas.description(name), personas.tools(name));
-}
-
-function setActivity(activity, words) {
-  orb.activity = activity;
-  controls.showActivity(activity, words);
+  controls.showPersona(personas.title(name), personas.description(name), personas.tools(name), personas.language(name));
 }
 
 function act(action) {
   if (action === "type") startCall({ typing: true });
   else if (action === "settings") byId("settings").showModal();
+  else if (action === "login") location.assign(new URL("login", document.baseURI));
+  else if (action === "reload") location.reload();
   else if (action === "dismiss") audio.play().catch(() => undefined);
 }
 
@@ -290,6 +306,7 @@ byId("announce").addEventListener("change", ({ target }) => (announcer.enabled =
 listenToKeys({
   enabled: () => byId("shortcuts").checked,
   mute: toggleMute,
+  hold,
   stop: stopSpeech,
   type: () => controls.focusMessage(),
   camera: () => call?.state === "live" && camera.toggle(),
@@ -297,6 +314,16 @@ listenToKeys({
 });
 window.addEventListener("pagehide", () => call?.hangUp());
 
+new Volume({ slider: byId("volume"), field: byId("volume-field"), audio });
+new PushToTalk({ button: byId("talk"), choice: byId("push-to-talk"), onMode: (on) => happens("mode", { hold: on }), onHold: hold });
+new TranscriptButtons({
+  copy: byId("copy"), save: byId("save"), entries: () => timeline.entries(), agent: () => personas.title(),
+  tell(text) {
+    byId("told").textContent = text;
+    announce(text);
+    setTimeout(() => byId("told").textContent === text && (byId("told").textContent = ""), TOLD_MS);
+  },
+});
 devices.refresh();
 loadPersonas();
 readiness.watch();

@@ -1,13 +1,15 @@
 // What tools keep visible: a titled list of rows each, with state colours.
 
+import { clockText, secondsUntil } from "./clock.js";
 import { el, plain } from "./dom.js";
 
 const STATES = { on: "on", off: "off", warn: "attention" };
 const MOST_ROWS = 60;
-const NARROW = matchMedia("(max-width: 820px)");
+const NARROW = matchMedia("(max-width: 820px), (max-height: 520px)");
 
 export class Panels {
   #panels = new Map(); // id → details
+  #ticking = null;
 
   /** @param {HTMLElement} host hidden while there is nothing to show */
   constructor(host) {
@@ -35,9 +37,36 @@ export class Panels {
     panel.replaceChildren(heading, ...body);
     if (focused) heading.focus();
     this.host.hidden = false;
+    this.#tick();
+    this.#ticking ??= setInterval(() => this.#tick(), 250);
+  }
+
+  /** The call is over: nothing here moves any more, and what was to come does not. */
+  settle() {
+    this.#stop();
+    for (const countdown of this.#countdowns()) countdown.textContent = "stopped";
+    for (const panel of this.#panels.values()) panel.append(el("p", { class: "panel-over" }, "As it was when the call ended."));
+  }
+
+  #countdowns() {
+    return this.host.querySelectorAll("[data-until]");
+  }
+
+  #tick() {
+    for (const countdown of this.#countdowns()) {
+      const left = Math.ceil(secondsUntil(Number(countdown.dataset.until)));
+      const text = left ? `${clockText(left)} left` : "now";
+      if (countdown.textContent !== text) countdown.textContent = text;
+    }
+  }
+
+  #stop() {
+    clearInterval(this.#ticking);
+    this.#ticking = null;
   }
 
   clear() {
+    this.#stop();
     this.#panels.clear();
     this.host.replaceChildren();
     this.host.hidden = true;
@@ -62,7 +91,9 @@ function line(row) {
   return el("li", { class: "panel-row", "data-testid": "panel-row", "data-state": state },
     el("span", { class: "panel-dot", "aria-hidden": "true" }),
     el("span", { class: "panel-label" }, plain(row.label)),
-    el("span", { class: "panel-value" }, plain(row.value)),
+    el("span", { class: "panel-value" }, plain(row.value),
+      // role=timer: read when asked for, not each second
+      Number.isFinite(row.until) ? el("span", { class: "panel-countdown", role: "timer", "data-testid": "countdown", "data-until": row.until }) : null),
     // The colour says it to the eye; this says it to everyone else.
     STATES[state] ? el("span", { class: "sr" }, ` (${STATES[state]})`) : null);
 }

@@ -6,7 +6,8 @@ export class Problem extends Error {
    * @param {string} kind stable name, e.g. "microphone-denied"
    * @param {string} title what happened, one sentence
    * @param {string} advice what to do about it
-   * @param {{actions?: ("call"|"type"|"settings"|"dismiss")[], retryAfter?: number}} [more]
+   * @param {{actions?: ("call"|"type"|"settings"|"login"|"reload"|"dismiss")[], retryAfter?: number}} [more]
+   *   retryAfter: seconds to wait before another try
    */
   constructor(kind, title, advice, { actions = ["call"], retryAfter = 0 } = {}) {
     super(title);
@@ -15,6 +16,13 @@ export class Problem extends Error {
     this.actions = actions;
     this.retryAfter = retryAfter;
   }
+}
+
+const AT_THE_MACHINE = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+
+/** What the server said beyond its status, for its developer; callers elsewhere are not shown internals. */
+export function detail(said) {
+  return said && AT_THE_MACHINE ? ` It said: “${said}”` : "";
 }
 
 const MICROPHONE = {
@@ -50,7 +58,7 @@ export function fromMicrophone(error) {
   const known = MICROPHONE[name];
   if (known) return known();
   return new Problem("microphone", "The microphone could not be opened.",
-    `The browser said: ${error?.message || error?.name || "nothing"}. Try another microphone, or take the call by typing.`,
+    "Try another microphone, or take the call by typing.",
     { actions: ["settings", "call", "type"] });
 }
 
@@ -60,7 +68,7 @@ export function fromCamera(error) {
     NotAllowedError: "The browser did not let this page use your camera. Allow it in the address bar and try again.",
     NotFoundError: "No camera was found.",
     NotReadableError: "The camera is in use by another program.",
-  }[error?.name] ?? `The camera could not be opened: ${error?.message || "no reason given"}.`;
+  }[error?.name] ?? "The camera could not be opened.";
   return new Problem("camera", why, "The call goes on without it.", { actions: ["dismiss"] });
 }
 
@@ -68,14 +76,14 @@ export function fromCamera(error) {
 export function insecure() {
   return new Problem("insecure",
     "Browsers only allow the microphone on a secure page.",
-    `Open this page over https://, or on the machine itself as http://localhost${location.port ? `:${location.port}` : ""}.`,
-    { actions: [] });
+    `Open this page as https://${location.host}, if it is served there. You can also take the call by typing: you will still hear the agent.`,
+    { actions: ["type"] });
 }
 
 /** The server did not answer at all. */
 export function unreachable() {
   return new Problem("unreachable", "The server does not answer.",
-    "Check that it is still running (./scripts/serve) and that you are online, then call again.");
+    "Check that you are online. This page keeps trying; you can call again as soon as it answers.");
 }
 
 /** The line broke during a call. */
@@ -87,7 +95,21 @@ export function lost() {
 /** Media could not get through although signalling did. */
 export function unconnected() {
   return new Problem("unconnected", "No audio connection could be made to the server.",
-    "A firewall may be blocking UDP between you and it. Try another network, or set up a TURN server (see the docs), then call again.");
+    "A firewall or a VPN may be blocking calls. Try another network, such as your phone's, then call again.");
+}
+
+const FAREWELLS = {
+  idle: ["The call ended because nobody spoke for a while.", "Call again whenever you like."],
+  limit: ["The call reached the longest time this server allows.", "Call again to go on."],
+  shutdown: ["The server was shut down.", "Call again once it is back."],
+  lost: ["The connection was lost.", "The network between you and the server dropped. What was said so far is kept below."],
+};
+
+/** Why the server ended the call, when that needs saying. @param {string} reason of `omni.session.ended` */
+export function farewell(reason) {
+  if (!reason || reason === "hangup" || reason === "goodbye") return null;
+  if (Object.hasOwn(FAREWELLS, reason)) return new Problem(reason, ...FAREWELLS[reason]);
+  return new Problem("ended", "Something went wrong on the server, and it ended the call.", `Call again to go on.${detail(reason)}`);
 }
 
 function seconds(value) {
@@ -113,21 +135,22 @@ async function reason(response) {
 
 /** A call that the server refused. @param {Response} response */
 export async function fromResponse(response) {
-  const said = await reason(response);
+  const details = detail(await reason(response));
   const retryAfter = seconds(response.headers.get("Retry-After"));
-  const wait = retryAfter ? `Try again in ${retryAfter} second${retryAfter === 1 ? "" : "s"}.` : "Try again in a moment.";
-  const details = said ? ` The server said: “${said}”` : "";
   switch (response.status) {
     case 401:
+      return new Problem("login", "This server wants to know who calls.",
+        "Log in, or open the link you were given again: a link is good for one call.", { actions: ["login", "call"] });
     case 403:
-      return new Problem("forbidden", "The server did not accept this page.",
-        `Reload the page and call again. If it is embedded in another site, that site's origin has to be allowed on the server.${details}`);
+      return new Problem("forbidden", "The server did not accept a call from this page.",
+        `Reload the page and call again. If it is part of another site, that site has to be allowed on the server.${details}`,
+        { actions: ["reload"] });
     case 429:
-      return new Problem("rate", "Too many calls from here in a short time.", wait, { retryAfter });
+      return new Problem("rate", "Too many calls from here in a short time.", "Wait a little, then call again.", { retryAfter });
     case 503:
-      return new Problem("busy", "The server cannot take another call right now.", `${wait}${details}`, { retryAfter });
+      return new Problem("busy", "All lines are busy.", "Somebody else is on the phone. Call again in a moment.", { retryAfter });
     default:
-      return new Problem("refused", "The server could not set up the call.",
-        `It answered with status ${response.status}.${details}`);
+      return new Problem("refused", "The server could not set up the call.", `Reload the page and call again.${details}`,
+        { actions: ["reload"] });
   }
 }

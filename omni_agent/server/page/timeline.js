@@ -9,6 +9,7 @@ export class Timeline {
   #following = true;
   #at = 0;
   #height = 0;
+  #told = []; // what joined, in order: {entry, at, tell}
 
   /** @param {{list: HTMLElement, scroll: HTMLElement, latest: HTMLButtonElement, blank: HTMLElement}} parts */
   constructor({ list, scroll, latest, blank }) {
@@ -28,9 +29,14 @@ export class Timeline {
     new ResizeObserver(() => this.grew()).observe(scroll);
   }
 
-  /** @template {HTMLElement} T @param {T} entry @returns {T} */
-  add(entry) {
+  /**
+   * @template {HTMLElement} T @param {T} entry
+   * @param {() => object|null} [tell] what the transcript is told of it (see transcript.js)
+   * @returns {T}
+   */
+  add(entry, tell = () => null) {
     this.blank.hidden = true;
+    this.#told.push({ entry, tell, at: Date.now() });
     this.list.append(entry);
     this.grew();
     return entry;
@@ -38,7 +44,15 @@ export class Timeline {
 
   /** A line of stage direction: who joined, what changed; kind "error" for what failed. */
   note(text, kind = "change") {
-    return this.add(el("li", { class: "note", "data-testid": "note", "data-kind": kind }, text));
+    return this.add(el("li", { class: "note", "data-testid": "note", "data-kind": kind }, text), () => ({ kind: "note", text }));
+  }
+
+  /** Everything that is shown, for the transcript. @returns {import("./transcript.js").Entry[]} */
+  entries() {
+    return this.#told.filter(({ entry }) => entry.isConnected)
+      .map(({ tell, at }) => ({ entry: tell(), at }))
+      .filter(({ entry }) => entry !== null)
+      .map(({ entry, at }) => ({ ...entry, at }));
   }
 
   /** Something got longer: stay at the end, or offer the way there. */
@@ -59,6 +73,7 @@ export class Timeline {
 
   clear() {
     this.list.replaceChildren();
+    this.#told = [];
     this.blank.hidden = false;
     this.#following = true;
     this.latest.hidden = true;

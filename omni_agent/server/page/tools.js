@@ -35,6 +35,7 @@ export class ToolCards {
   finished(callId, { name, output, ok, ms }) {
     const card = this.#card(callId, name);
     if (name) card.name.textContent = name;
+    card.result = plain(output);
     this.#close(card, ok ? "done" : "failed", Number.isFinite(ms) ? duration(ms) : "");
     drawOutput(card.output, plain(output), () => this.timeline.grew());
     this.announce(`${card.name.textContent} ${ok ? "finished" : "failed"}: ${plain(output).slice(0, 200)}`);
@@ -69,6 +70,7 @@ export class ToolCards {
     const known = this.#cards.get(callId);
     if (known) return known;
     const card = {
+      result: "",
       name: el("code", { class: "tool-name", "data-testid": "tool-name" }, name),
       status: el("span", { class: "sr", "data-testid": "tool-status" }, "Running"),
       time: el("span", { class: "tool-time", "data-testid": "tool-time" }),
@@ -81,9 +83,16 @@ export class ToolCards {
       el("div", { class: "tool-call" }, card.name, card.status, card.args),
       card.time, card.progress, card.output);
     this.#cards.set(callId, card);
-    this.timeline.add(card.root);
+    this.timeline.add(card.root, () => told(card));
     return card;
   }
+}
+
+/** A card as the transcript has it. */
+function told(card) {
+  const args = [...card.args.children].map((pair) => [...pair.children].map((part) => part.textContent).join(": ")).join(", ");
+  const outcome = [card.status.textContent.toLowerCase(), card.root.dataset.state === "gone" ? "" : card.time.textContent];
+  return { kind: "tool", name: card.name.textContent, args, outcome: outcome.filter(Boolean).join(" in "), output: card.result };
 }
 
 function drawArguments(list, args) {
