@@ -20,7 +20,8 @@ LINE_PX = 25
 """One line of the transcript."""
 
 SPILLED = """() => [...document.querySelectorAll('body *:not(.sr):not(.sr *)')]
-    .filter(one => one.checkVisibility({checkOpacity: true}) && !one.closest('svg, .persona-list, .skip'))
+    .filter(one => one.checkVisibility({checkOpacity: true}))
+    .filter(one => !one.closest('svg, .persona-list, .skip'))  // a list that is swiped sideways
     .filter(one => getComputedStyle(one).clipPath === 'none')
     .filter(one => { const {left, right} = one.getBoundingClientRect();
                      return right > innerWidth + 0.5 || left < -0.5; })
