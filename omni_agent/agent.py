@@ -51,7 +51,10 @@ class Agent:
 
         Agent(persona="personas/concierge.md", tools=[order_status]).serve()
 
-    persona: a name, a path or a Persona. tools: there for every persona.
+    persona: a name, a path or a Persona. personas: others that callers may choose, as
+    names, paths, folders or Personas; None offers what lies in the persona's folder
+    where it was given by name, and nothing else where it is a path or a Persona.
+    tools: there for every persona.
     plugins: objects with hooks, beside the installed ones. engine: a name for
     all stages, or an Engines. With ``base_url`` an OpenAI-compatible server does
     the thinking; ``model`` is then its model's name, but a checkpoint of the engine
@@ -67,6 +70,7 @@ class Agent:
         self,
         persona: str | Path | Persona = DEFAULT_PERSONA,
         *,
+        personas: Sequence[str | Path | Persona] | None = None,
         tools: Sequence[Tool] = (),
         plugins: Iterable[Any] = (),
         engine: str | Engines = "local",
@@ -78,7 +82,7 @@ class Agent:
         transcripts: TranscriptStore | None = None,
     ) -> None:
         self.registry = Registry(plugins)
-        self.wardrobe = PersonaWardrobe(self.registry, persona, tools)
+        self.wardrobe = PersonaWardrobe(self.registry, persona, tools, personas)
         self.transcripts = transcripts
         engines = engine if isinstance(engine, Engines) else Engines(engine, engine, engine)
         elsewhere = base_url and engines.thinker not in _SERVED

@@ -115,11 +115,19 @@ def json_schema() -> dict[str, Any]:
 
 def folders(search: Iterable[Path | str] = ()) -> list[Path]:
     """Where personas are looked for: ``search``, ./personas, and the ones that come along."""
+    places = [*map(Path, search), Path("personas"), *_shipped()]
+    return [place for place in places if place.is_dir()]
+
+
+def _shipped() -> list[Path]:
     package = Path(__file__).resolve().parent
     # The last is the repository's folder, which is packaged as the one before.
-    places = [*map(Path, search), Path("personas"), package / "_personas"]
-    places.append(package.parent / "personas")
-    return [place for place in places if place.is_dir()]
+    return [package / "_personas", package.parent / "personas"]
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a persona's file is one of those that come along."""
+    return path.resolve().parent in _shipped()
 
 
 def available(search: Iterable[Path | str] = ()) -> dict[str, Path]:

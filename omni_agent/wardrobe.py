@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omni_agent import persona as personas
 from omni_agent.call import Outfit
-from omni_agent.errors import OmniAgentError
+from omni_agent.errors import OmniAgentError, PersonaError
 from omni_agent.persona import Persona
 from omni_agent.registry import Registry
 from omni_agent.tools import Tool
@@ -16,34 +16,63 @@ from omni_agent.tools import Tool
 log = logging.getLogger(__name__)
 
 
-class PersonaWardrobe:
-    """Outfits of persona files (and of personas made in code).
+Source = str | Path | Persona
+"""A persona's name, its file, a folder of such files, or one made in code."""
 
-    ``tools`` belong to every outfit, whatever the persona names. Raises
-    OmniAgentError at once when the default persona cannot be used.
+
+class PersonaWardrobe:
+    """Outfits of persona files (and of personas made in code), and which of them are offered.
+
+    A default that comes along offers all that are found by name; one found by name in
+    the user's own folder offers that folder. A file or a Persona offers itself alone, a
+    folder what is in it. offered: with the default, these alone. ``tools`` belong to
+    every outfit, whatever the persona names. Raises OmniAgentError at once when the
+    default, or one that is named here, cannot be used.
     """
 
     def __init__(
-        self, registry: Registry, default: str | Path | Persona, tools: Sequence[Tool] = ()
+        self,
+        registry: Registry,
+        default: Source,
+        tools: Sequence[Tool] = (),
+        offered: Sequence[Source] | None = None,
     ) -> None:
         self._registry, self._tools = registry, tuple(tools)
         self._made: dict[str, Outfit] = {}
         self._files: dict[str, personas.PersonaFile] = {}
         self._problems: list[OmniAgentError] = []
-        if isinstance(default, Persona):
-            self.default = default.name
-            self._made[default.name] = registry.outfit(default, self._tools)
-        else:
-            self.default = str(default)
-            self.outfit(None)
+        self._told: set[str] = set()
+        sources: Sequence[Source] | None = (default, *(offered or ()))
+        if offered is None and isinstance(default, str) and _is_name(default):
+            file = personas.find(default, paths=False)
+            shipped = personas.is_shipped(file)
+            default, sources = default if shipped else file, None if shipped else [file.parent]
+        self._sources = sources
+        self.default = self._take(default)
+        self.outfit(None)
+        for source in sources or ():
+            self._take(source)
+
+    def _take(self, source: Source) -> str:
+        """Dress what the operator named (a folder's when they are asked for); its first key."""
+        keys = _keys(source)
+        if not keys:
+            raise PersonaError(str(source), 0, "no personas (files ending in .md) in this folder")
+        if isinstance(source, Persona):
+            self._made[source.name] = self._registry.outfit(source, self._tools)
+        elif keys == [str(source)]:
+            self._outfit(keys[0])
+        return keys[0]
 
     def outfit(self, persona: str | None) -> Outfit:
         """See :class:`omni_agent.session.Wardrobe`. Knows names as shown and as filed."""
-        key = self.default if persona is None else self._key(persona)
+        return self._outfit(self.default if persona is None else self._key(persona))
+
+    def _outfit(self, key: str) -> Outfit:
         file = self._files.get(key)
         if file is None:
             if key not in self._made:
-                self._load(key, personas.find(key, paths=persona is None))
+                self._load(key, personas.find(key, paths=self._sources is not None))
             return self._made[key]
         try:
             if file.reload_if_changed():
@@ -58,11 +87,19 @@ class PersonaWardrobe:
         self._files[key] = file
 
     def _key(self, name: str) -> str:
-        """The key of an outfit in use by its persona's name; else the name itself."""
+        """The key of an outfit by its persona's name, if it is offered; else the name itself."""
         for key, outfit in self._made.items():
             if outfit.persona.name == name:
                 return key
+        if self._sources is not None and name not in self._offered():
+            raise PersonaError(name, 0, "no such persona is offered here")
         return name
+
+    def _offered(self) -> Sequence[str]:
+        """Keys, the default's first."""
+        if self._sources is None:
+            return [self.default, *personas.available()]
+        return [self.default, *(key for source in self._sources for key in _keys(source))]
 
     @property
     def default_name(self) -> str:
@@ -71,15 +108,21 @@ class PersonaWardrobe:
 
     def known(self) -> Sequence[Persona]:
         """The personas a caller can choose, the default first; broken files are left out."""
-        chosen = {self.default_name: self.outfit(None).persona}
-        for name in personas.available():
+        chosen: dict[str, Persona] = {}
+        for key in dict.fromkeys(self._offered()):
             try:
-                persona = self.outfit(name).persona
+                persona = self._outfit(key).persona
             except OmniAgentError as error:
-                log.warning("%s", error)
+                self._tell(error)
                 continue
             chosen.setdefault(persona.name, persona)
         return tuple(chosen.values())
+
+    def _tell(self, error: OmniAgentError) -> None:
+        """Once: anybody may ask who there is, as often as they like."""
+        if str(error) not in self._told:
+            self._told.add(str(error))
+            log.warning("%s", error)
 
     def problems(self) -> Sequence[OmniAgentError]:
         problems, self._problems = self._problems, []
@@ -87,3 +130,22 @@ class PersonaWardrobe:
 
     def retrieve(self, session_id: str, user_text: str) -> str:
         return self._registry.context(session_id, user_text)
+
+
+def _is_name(source: Source) -> bool:
+    """Whether it is to be found by name, and is no file or folder."""
+    return (
+        isinstance(source, str)
+        and not source.lower().endswith(".md")
+        and not any(mark in source for mark in ("/", "\\"))
+    )
+
+
+def _keys(source: Source) -> Sequence[str]:
+    """What its outfits are kept by; a folder's in the order of their names."""
+    if isinstance(source, Persona):
+        return [source.name]
+    if _is_name(source) or not Path(source).is_dir():
+        return [str(source)]
+    files = sorted(Path(source).glob("*.md"))
+    return [str(path) for path in files if path.stem.lower() != "readme"]

@@ -1,0 +1,103 @@
+"""Which personas callers may choose, and what they are dressed in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from omni_agent.errors import OmniAgentError
+from omni_agent.persona import Persona, available
+from omni_agent.registry import Registry
+from omni_agent.wardrobe import PersonaWardrobe, Source
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A developer's folder with two personas of their own; the working directory is above it."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "personas"
+    folder.mkdir()
+    for name in ("desk", "night"):
+        write(folder / f"{name}.md", name.title())
+    (folder / "README.md").write_text("Notes on these.")
+    return folder
+
+
+def write(path: Path, name: str) -> None:
+    path.write_text(f"---\nname: {name}\n---\n# Thinker\nYou answer.\n")
+
+
+def offered(default: Source, *more: Source, only: bool = False) -> list[str]:
+    wardrobe = PersonaWardrobe(Registry(), default, offered=more if more or only else None)
+    return [persona.name for persona in wardrobe.known()]
+
+
+def test_a_persona_that_comes_along_offers_all_that_are_found_by_name(own: Path) -> None:
+    names = offered("concierge")
+    assert len(names) == len(available())
+    assert {"Desk", "Night"} < set(names)
+
+
+def test_one_from_the_developers_folder_offers_that_folder_alone(own: Path) -> None:
+    assert offered("night") == ["Night", "Desk"]
+
+
+def test_a_file_offers_itself_alone(own: Path) -> None:
+    assert offered(own / "desk.md") == ["Desk"]
+    assert offered("personas/desk.md") == ["Desk"]
+
+
+def test_a_folder_offers_what_is_in_it(own: Path) -> None:
+    assert offered(own) == offered("personas/") == ["Desk", "Night"]
+
+
+def test_a_persona_made_in_code_offers_itself_alone() -> None:
+    assert offered(Persona(name="Made")) == ["Made"]
+
+
+def test_a_list_is_all_there_is_beside_the_default(own: Path) -> None:
+    assert offered("concierge", only=True) == offered("concierge")[:1]
+    made = Persona(name="Made")
+    assert offered("desk", own / "night.md", made) == ["Desk", "Night", "Made"]
+    assert offered(made, own) == ["Made", "Desk", "Night"]
+
+
+def test_what_is_not_offered_cannot_be_chosen(own: Path) -> None:
+    wardrobe = PersonaWardrobe(Registry(), own / "desk.md")
+    assert wardrobe.outfit("Desk").persona.name == "Desk"
+    for name in ("Night", "night", "concierge", str(own / "night.md"), "../personas/night.md"):
+        with pytest.raises(OmniAgentError):
+            wardrobe.outfit(name)
+
+
+def test_a_file_by_its_path_is_never_a_callers_to_choose(own: Path) -> None:
+    wardrobe = PersonaWardrobe(Registry(), "concierge")
+    with pytest.raises(OmniAgentError):
+        wardrobe.outfit(str(own / "night.md"))
+
+
+def test_one_that_is_added_to_the_folder_is_offered_at_once(own: Path) -> None:
+    wardrobe = PersonaWardrobe(Registry(), own)
+    write(own / "late.md", "Late")
+    assert [persona.name for persona in wardrobe.known()] == ["Desk", "Late", "Night"]
+    assert wardrobe.outfit("Late").persona.name == "Late"
+
+
+def test_a_broken_file_is_left_out_and_said_once(
+    own: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (own / "broken.md").write_text("---\nname: [\n---\n")
+    wardrobe = PersonaWardrobe(Registry(), own / "desk.md", offered=[own])
+    for _ in range(3):
+        assert [persona.name for persona in wardrobe.known()] == ["Desk", "Night"]
+    assert len([record for record in caplog.records if "broken.md" in record.message]) == 1
+
+
+@pytest.mark.parametrize("named", ["nobody", "personas/nobody.md", "empty/"])
+def test_what_an_operator_names_and_is_not_there_is_said_at_once(own: Path, named: str) -> None:
+    (own.parent / "empty").mkdir()
+    with pytest.raises(OmniAgentError):
+        PersonaWardrobe(Registry(), named)
+    with pytest.raises(OmniAgentError):
+        PersonaWardrobe(Registry(), "desk", offered=[named])
