@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -17,6 +17,7 @@ from omni_agent.cli.options import (
     Light,
     Model,
     PersonaName,
+    Personas,
     make_agent,
 )
 from omni_agent.cli.upkeep import models, upkeep
@@ -34,11 +35,13 @@ app.add_typer(calls)
 app.add_typer(upkeep)
 app.add_typer(models, name="models")
 err = Console(stderr=True)
+Metrics = Literal["private", "public", "off"]
 
 
 @app.command()
 def serve(
     persona: PersonaName = "concierge",
+    personas: Personas = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes any free one.", min=0, max=65535)] = 7860,
     engine: EngineName = "local",
@@ -50,7 +53,7 @@ def serve(
         str | None,
         typer.Option(
             envvar="OMNI_AGENT_SERVER_KEY",
-            help="What programs must bring to call; pages need none.",
+            help="What programs must bring to call, and the page asks for once.",
         ),
     ] = None,
     origin: Annotated[
@@ -59,6 +62,16 @@ def serve(
     name: Annotated[
         list[str] | None, typer.Option(help="A public name this server answers to (repeatable).")
     ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An address or network whose X-Forwarded-For and -Proto are believed (repeatable)."
+        ),
+    ] = None,
+    metrics: Annotated[
+        Metrics,
+        typer.Option(help="Who reads /metrics; private: this machine, and who has the server key."),
+    ] = "private",
     ice_server: Annotated[
         list[str] | None, typer.Option(help="A STUN or TURN URL for both ends (repeatable).")
     ] = None,
@@ -72,7 +85,14 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     agent = make_agent(
-        persona, engine, model, light, base_url, api_key, transcripts=TranscriptStore()
+        persona,
+        engine,
+        model,
+        light,
+        base_url,
+        api_key,
+        personas=personas,
+        transcripts=TranscriptStore(),
     )
     for problem in agent.registry.problems:
         err.print(f"[yellow]skipped:[/] {problem}", highlight=False)
@@ -84,6 +104,8 @@ def serve(
             api_key=server_key,
             origins=tuple(origin or ()),
             hosts=tuple(name or ()),
+            trusted_proxies=tuple(trusted_proxy or ()),
+            metrics=metrics,
             ice_servers=tuple({"urls": url} for url in ice_server or ()),
         ),
         announce=lambda url: err.print(f"\n  [bold]{url}[/]\n", highlight=False),

@@ -12,6 +12,13 @@ from omni_agent.store import TranscriptStore
 PersonaName = Annotated[
     str, typer.Option("--persona", "-p", help="A persona's name, or a path to its file.")
 ]
+Personas = Annotated[
+    str | None,
+    typer.Option(
+        help="Personas callers may choose beside --persona, separated by commas: names, files, "
+        "folders. Not given: those in its folder where it was named, none where it is a file."
+    ),
+]
 EngineName = Annotated[str, typer.Option(help="Engine of all stages; see `omni-agent plugins`.")]
 Model = Annotated[
     str | None, typer.Option(help="The engine's model: a name from `omni-agent models`, or a path.")
@@ -39,6 +46,7 @@ def make_agent(
     base_url: str | None,
     api_key: str | None,
     *,
+    personas: str | None = None,
     silent: bool = False,
     transcripts: TranscriptStore | None = None,
 ) -> Agent:
@@ -46,6 +54,7 @@ def make_agent(
     engines = Engines(engine, None, None) if silent else Engines(engine, engine, engine)
     return Agent(
         persona,
+        personas=None if personas is None else [one for one in personas.split(",") if one],
         engine=engines,
         model=model,
         light=light,
