@@ -12,6 +12,32 @@ from omni_agent.audio import AudioFrame
 Role = Literal["user", "assistant", "system"]
 
 
+def whole(text: str) -> str:
+    """``text`` without halves of characters: two that meet become one, a lone one U+FFFD.
+
+    JSON can spell a half of a UTF-16 pair, and servers, tools and clients do; UTF-8 cannot, so
+    that one in a conversation would fail every later turn.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def whole_json(value: Any) -> Any:
+    """A JSON value whose every text is whole."""
+    match value:
+        case str():
+            return whole(value)
+        case Mapping():
+            return {whole_json(key): whole_json(item) for key, item in value.items()}
+        case list() | tuple():
+            return [whole_json(item) for item in value]
+        case _:
+            return value
+
+
 def new_id(prefix: str) -> str:
     """A fresh id such as ``item_3f2a…``."""
     return f"{prefix}_{uuid.uuid4().hex[:20]}"
@@ -171,6 +197,26 @@ def _says_something(item: Item) -> bool:
     return bool(item.text) or not all(isinstance(part, TextPart) for part in item.parts)
 
 
+def _whole_item(item: Item) -> Item:
+    match item:
+        case ToolCall():
+            return replace(item, arguments=whole_json(item.arguments))
+        case ToolResult():
+            return replace(item, output=whole(item.output))
+        case Message():
+            return replace(item, parts=tuple(map(_whole_part, item.parts)))
+
+
+def _whole_part(part: Part) -> Part:
+    match part:
+        case TextPart():
+            return TextPart(whole(part.text))
+        case AudioPart(transcript=str(words)) if whole(words) != words:
+            return replace(part, transcript=whole(words))
+        case _:
+            return part
+
+
 class Conversation:
     """The ordered items of one call.
 
@@ -208,7 +254,8 @@ class Conversation:
         return self._items.get(item_id)
 
     def add(self, item: Item) -> None:
-        """Append, or replace in place when the id is known."""
+        """Append, or replace in place when the id is known. Its texts become whole."""
+        item = _whole_item(item)
         self._items[item.id] = item
         if self._on_change:
             self._on_change(item)

@@ -22,8 +22,10 @@ T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
 _ROUNDS = 3
+_LONGEST_S = 45.0
+"""After this no further server is asked: who waits for an answer that long has given up."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.3, 5.0
-_TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _LONGEST_REFUSAL = 1 << 16
 _QUOTED = 200
 _WORDED = ("error", "message", "detail", "msg")
@@ -62,10 +64,11 @@ async def ask(
     """The answer of the first server that begins one (key, needs: see ``Servers.choose``).
 
     Before it has begun, another server is asked at once, and only when none is left
-    there is a wait, twice at most. Raises EngineError with the last reason, or when
-    an answer breaks off: half a reply cannot be continued elsewhere.
+    there is a wait, twice at most. Raises EngineError with the last reason, when
+    _LONGEST_S are over, or when an answer breaks off: half a reply cannot be continued
+    elsewhere.
     """
-    waits = 0
+    waits, began = 0, asyncio.get_running_loop().time()
     while True:
         server = servers.choose(key, needs) or await servers.revive()
         begun = False
@@ -87,7 +90,7 @@ async def ask(
         except Lost as failure:
             if server is not None:
                 servers.lose(server, failure.reason, failure.wait_s)
-            if begun:
+            if begun or asyncio.get_running_loop().time() - began > _LONGEST_S:
                 raise EngineError(failure.reason) from failure
             if servers.choose() is not None:
                 continue
@@ -105,7 +108,7 @@ async def failure(servers: Servers, server: Server, response: httpx.Response) ->
     quoted = f" ({said})" if said else ""
     reason = f"{server.url} answered HTTP {status}{quoted}"
     # llama.cpp says "… is not supported" as a 500: waiting would not help.
-    if status in _TRANSIENT and "not supported" not in said:
+    if status in TRANSIENT and "not supported" not in said:
         wait = response.headers.get("retry-after", "")
         return Lost(reason, float(wait) if wait.isdigit() else None)
     match status:
@@ -123,7 +126,8 @@ async def failure(servers: Servers, server: Server, response: httpx.Response) ->
 def broken(server: Server, error: httpx.HTTPError) -> Lost:
     """What an error of the line means."""
     if isinstance(error, httpx.TimeoutException):
-        return Lost(f"{server.url} took too long ({type(error).__name__})")
+        # Who has waited that long is not made to wait as long again.
+        return Lost(f"{server.url} took too long ({type(error).__name__})", passing=False)
     return Lost(server.unreachable(error))
 
 

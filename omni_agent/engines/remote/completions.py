@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
 import httpx
 
+from omni_agent.conversation import whole
 from omni_agent.engines.remote.asking import Again, Lost, Refusal, Sleep, ask, broken, failure
 from omni_agent.engines.remote.server import Server
 from omni_agent.engines.remote.servers import Servers
-from omni_agent.engines.remote.sse import events
+from omni_agent.engines.remote.sse import DONE, events
 from omni_agent.errors import EngineError
 
+_JSON = {"Content-Type": "application/json"}
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -33,12 +36,14 @@ class Reader(Protocol[T_co]):
         ...
 
     def read(self, chunk: Any) -> Iterator[T_co]:
-        """Raises EngineError for a chunk that is an error or cannot be read, Refusal for
-        an answer to something else than was asked.
+        """Raises Lost for a chunk that is an error, EngineError for one that cannot be read,
+        Refusal for an answer to something else than was asked.
         """
         ...
 
-    def finish(self) -> Iterator[T_co]: ...
+    def finish(self, *, ended: bool) -> Iterator[T_co]:
+        """ended: the server has said that this is all; else the line broke off."""
+        ...
 
 
 class Question(Protocol[T_co]):
@@ -58,7 +63,7 @@ class Question(Protocol[T_co]):
         """The request as this server can take it. Raises EngineError when it cannot."""
         ...
 
-    def reader(self) -> Reader[T_co]:
+    def reader(self, server: Server) -> Reader[T_co]:
         """A fresh one for every attempt."""
         ...
 
@@ -91,19 +96,29 @@ class Completions:
 
     async def attempt(self, server: Server, question: Question[T]) -> AsyncGenerator[T, None]:
         """One server's answer, for :func:`ask`."""
-        body, reader, begun = question.body(server), question.reader(), False
+        body, reader, begun = question.body(server), question.reader(server), False
+        patience = self._servers.patience(server)
+        limit, ended = _now() + patience.first_s, False
         try:
             async with aclosing(self._chunks(server, body)) as chunks:
-                async for chunk in chunks:
-                    for part in reader.read(chunk):
+                while not (ended or reader.done):
+                    chunk = await _next(chunks, limit)
+                    if chunk is None:
+                        break
+                    ended = chunk is DONE
+                    for part in () if ended else reader.read(chunk):
                         begun = True
                         yield part
-                    if reader.done:
-                        break
-            if not reader.stopped and not begun:
-                raise EngineError(f"{server.url} sent an empty reply")
-            for part in reader.finish():
+                    limit = _now() + patience.next_s if begun else limit
+            ended = ended or reader.stopped or reader.done
+            for part in reader.finish(ended=ended):
+                begun = True
                 yield part
+            if not begun and not reader.stopped:
+                raise EngineError(f"{server.url} sent an empty reply")
+        except TimeoutError as error:
+            silent_s = patience.next_s if begun else patience.first_s
+            raise Lost(f"{server.url} said nothing for {silent_s:g} s", passing=False) from error
         except EngineError as error:
             if begun:
                 raise
@@ -114,11 +129,15 @@ class Completions:
             raise EngineError(refusal.reason) from refusal
 
     async def _chunks(self, server: Server, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
-        """The parsed ``data:`` events of one streamed completion."""
-        url, patience = f"{server.url}/chat/completions", self._servers.patience(server)
-        http = self._servers.http
+        """The events of one streamed completion (see ``sse.events``)."""
+        http, url = self._servers.http, f"{server.url}/chat/completions"
+        timeout = self._servers.patience(server).timeout
+        # Halves of characters would be refused, for good: they are in every later request, too.
+        content = whole(json.dumps(body, ensure_ascii=False)).encode()
         try:
-            async with http.stream("POST", url, json=body, timeout=patience) as response:
+            async with http.stream(
+                "POST", url, content=content, headers=_JSON, timeout=timeout
+            ) as response:
                 if response.status_code != 200:
                     raise await failure(self._servers, server, response)
                 async with aclosing(events(response)) as chunks:
@@ -126,3 +145,13 @@ class Completions:
                         yield chunk
         except httpx.HTTPError as error:
             raise broken(server, error) from error
+
+
+async def _next(chunks: AsyncGenerator[Any, None], limit: float) -> Any:
+    """The next one, None after the last. Raises TimeoutError at ``limit``, the loop's time."""
+    async with asyncio.timeout_at(limit):
+        return await anext(chunks, None)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 AUDIO = "audio"
 """In ``Server.lacks``: the server has refused audio, which goes to it as words since then."""
+_OPTIONAL = ("stream_options", "seed", "top_p", "temperature", "max_tokens")
+"""What a request has, and what servers refuse: some the field (Mistral), some any value but
+one (OpenAI's reasoning models)."""
 _NAMES_AUDIO = re.compile(r"audio|multi-?modal", re.IGNORECASE)
 
 
@@ -50,22 +53,28 @@ class ChatQuestion:
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
         }
+        if "max_tokens" in server.lacks:  # as OpenAI calls it now
+            body["max_completion_tokens"] = sampling.max_tokens
         if sampling.seed is not None:
             body["seed"] = sampling.seed
         if request.tools:
             body["tools"] = messages.tools(request.tools)
             if request.tool_choice != "auto":  # which is what every server takes it for
                 body["tool_choice"] = request.tool_choice
-        return body
+        return {field: value for field, value in body.items() if field not in server.lacks}
 
-    def reader(self) -> ChunkReader:
-        return ChunkReader()
+    def reader(self, server: Server) -> ChunkReader:
+        return ChunkReader(self._request.tools, server.habits)
 
     def concede(self, server: Server, refusal: Refusal) -> bool:
-        if self._recordings is None or AUDIO in server.lacks:
+        if self._recordings is not None and _NAMES_AUDIO.search(refusal.said):
+            return self._without(server, AUDIO, refusal, "it gets transcripts")
+        refused = next((field for field in _OPTIONAL if field in refusal.said), "")
+        return bool(refused) and self._without(server, refused, refusal, f"no {refused} for it")
+
+    def _without(self, server: Server, what: str, refusal: Refusal, instead: str) -> bool:
+        if what in server.lacks:
             return False
-        if not _NAMES_AUDIO.search(refusal.said):
-            return False
-        server.lacks.add(AUDIO)
-        log.warning("%s; it gets transcripts from now on", refusal.reason)
+        server.lacks.add(what)
+        log.warning("%s; %s from now on", refusal.reason, instead)
         return True

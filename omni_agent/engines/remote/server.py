@@ -33,13 +33,15 @@ class Server:
     """One address, up to and with ``/v1``.
 
     busy: replies under way. lacks: what it has refused for good (``audio`` …).
-    aside: not asked before a probe finds it well. known: it was seen to offer the
-    model. failures: in a row. back_at: the earliest next probe, on the pool's clock.
+    habits: how it puts things (``Content``). aside: not asked before a probe finds it well.
+    known: it was seen to offer the model. failures: in a row. back_at: the earliest next
+    probe, on the pool's clock.
     """
 
     url: str
     busy: int = 0
     lacks: set[str] = field(default_factory=set)
+    habits: set[str] = field(default_factory=set)
     aside: bool = False
     known: bool = True
     failures: int = 0

@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -16,12 +17,36 @@ from omni_agent.errors import ConfigError, EngineUnavailable
 
 log = logging.getLogger(__name__)
 
-TIMEOUT = httpx.Timeout(connect=5.0, read=60.0, write=20.0, pool=5.0)
-_PATIENCE_S = 20.0
+_SHARED_S = 20.0
 """Silence after which a reply moves on, when another server could give it."""
 _PROBE_S = 2.0
 _ENDPOINT = "/chat/completions"
 _FIRST_BACK_OFF_S, _LONGEST_BACK_OFF_S = 1.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a caller is let wait, in seconds; afterwards the agent apologises.
+
+    connect_s: for a connection. first_s: for the first word (or reasoning, or call). A slow
+    local server reads a prompt of 1,500 tokens in this time at 40 tokens a second, and keeps
+    what it has read for the next turn; nobody stays on the line for longer. next_s: between
+    chunks, in which some servers write a whole call (100 tokens at 4 a second). Comments that
+    keep a connection open are no answer.
+    """
+
+    connect_s: float = 5.0
+    first_s: float = 40.0
+    next_s: float = 25.0
+
+    @property
+    def timeout(self) -> httpx.Timeout:
+        return httpx.Timeout(
+            connect=self.connect_s, read=max(self.first_s, self.next_s), write=20.0, pool=5.0
+        )
+
+
+PATIENCE = Patience()
 
 
 class Servers:
@@ -38,7 +63,7 @@ class Servers:
         model: str = "",
         api_key: str | None = None,
         *,
-        timeout: httpx.Timeout = TIMEOUT,
+        patience: Patience = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """base_url: one address, or several separated by commas. Raises ConfigError."""
@@ -46,11 +71,11 @@ class Servers:
         self.model = model
         self.trouble = ""
         """What went wrong last, in words."""
-        self._clock, self._timeout = clock, timeout
+        self._clock, self._patience = clock, patience
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         # How many calls there are is not for the connection pool to decide (it stops at 100).
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-        self.http = httpx.AsyncClient(headers=headers, timeout=timeout, limits=limits)
+        self.http = httpx.AsyncClient(headers=headers, timeout=patience.timeout, limits=limits)
 
     async def aclose(self) -> None:
         await self.http.aclose()
@@ -73,16 +98,13 @@ class Servers:
             default=None,
         )
 
-    def patience(self, server: Server) -> httpx.Timeout:
+    def patience(self, server: Server) -> Patience:
         """How long to wait for this server: less long when another could answer instead."""
         if not any(other is not server and not other.aside for other in self.all):
-            return self._timeout
-        read = self._timeout.read
-        return httpx.Timeout(
-            connect=self._timeout.connect,
-            read=_PATIENCE_S if read is None else min(read, _PATIENCE_S),
-            write=self._timeout.write,
-            pool=self._timeout.pool,
+            return self._patience
+        most = self._patience
+        return replace(
+            most, first_s=min(most.first_s, _SHARED_S), next_s=min(most.next_s, _SHARED_S)
         )
 
     # -- health --------------------------------------------------------------------------

@@ -1,48 +1,155 @@
-"""Server-sent events with JSON in them, as chat servers stream their chunks."""
+"""Server-sent events with JSON in them, as chat servers stream their chunks.
+
+The format is WHATWG's ("Server-sent events", 9.2.6), read as loosely as servers write it:
+without blank lines between events, with ``error:`` as a field, as plain JSON where no stream
+is made.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Any
+import re
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any, Final
 
 import httpx
 
 from omni_agent.errors import EngineError
 
-_LONGEST_LINE = 16 << 20
-"""Characters. A server may send a whole reply's speech as one line: 3.8 MB of base64 a minute."""
+_LONGEST = 16 << 20
+"""Bytes of a line, or of an event. A server may send a whole reply's speech as one line:
+3.8 MB of base64 a minute."""
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_FIELD = re.compile(r"(data|error): ?(.*)", re.DOTALL)
+_BOM = b"\xef\xbb\xbf"
+
+
+class _Done:
+    """The server's ``[DONE]``."""
+
+
+DONE: Final = _Done()
 
 
 async def events(response: httpx.Response) -> AsyncGenerator[Any, None]:
-    """``data:`` lines as JSON until ``[DONE]``. Raises EngineError for anything unreadable."""
-    seen = False
-    async with aclosing(_lines(response)) as lines:
-        async for line in lines:
-            if not line.startswith("data:"):
-                continue  # comments that keep the connection open, event names, blank lines
-            seen = True
-            data = line[5:].strip()
-            if data == "[DONE]":
+    """The events' JSON, then DONE if the server says so; what follows it is not read.
+
+    Raises EngineError for anything unreadable.
+    """
+    reader = EventReader()
+    async for piece in response.aiter_bytes():
+        for event in reader.push(piece):
+            yield event
+            if event is DONE:
                 return
-            try:
-                yield json.loads(data)
-            except ValueError as error:
-                raise EngineError(f"the server sent what is not JSON: {data[:80]!r}") from error
-    if not seen:
-        raise EngineError("the server sent no stream: is this an OpenAI-compatible address?")
+    for event in reader.finish():
+        yield event
 
 
-async def _lines(response: httpx.Response) -> AsyncGenerator[str, None]:
-    """Lines of bounded length. (httpx's own iterator waits for a line's end without bound.)"""
-    held: list[str] = []
-    async for text in response.aiter_text():
-        first, *rest = text.split("\n")
-        held.append(first)
+class EventReader:
+    """Bytes in, cut anywhere; events out."""
+
+    def __init__(self) -> None:
+        self._lines = LineReader()
+        self._data: list[str] = []
+        self._size = 0
+        self._plain: list[str] | None = []
+        """The body as long as it has no event in it; it may be one JSON value."""
+
+    def push(self, piece: bytes) -> Iterator[Any]:
+        for line in self._lines.push(piece):
+            yield from self._line(line)
+
+    def finish(self) -> Iterator[Any]:
+        for line in self._lines.finish():
+            yield from self._line(line)
+        yield from self._dispatch()
+        if self._plain is not None:
+            yield self._body("\n".join(self._plain))
+
+    def _line(self, line: str) -> Iterator[Any]:
+        if not line:
+            yield from self._dispatch()
+        elif field := _FIELD.match(line):
+            self._plain = None
+            yield from self._field(field[1], field[2])
+        elif self._plain is not None:
+            self._grow(line)
+            self._plain.append(line)
+
+    def _field(self, name: str, value: str) -> Iterator[Any]:
+        if name == "error":  # llama.cpp
+            yield {"error": _value(value, value)}
+        elif self._data:
+            self._grow(value)
+            self._data.append(value)
+        elif value.strip() == "[DONE]":
+            yield DONE
+        elif value.strip():
+            event = _value(value, None)
+            if event is not None:
+                yield event  # not waiting for a blank line that may never come
+            else:
+                self._size = len(value)
+                self._data = [value]
+
+    def _dispatch(self) -> Iterator[Any]:
+        """What several lines said together."""
+        data, self._data = "\n".join(self._data), []
+        if data:
+            event = _value(data, None)
+            if event is None:
+                raise EngineError(f"the server sent what is not JSON: {data[:80]!r}")
+            yield event
+
+    def _grow(self, line: str) -> None:
+        self._size += len(line)
+        if self._size > _LONGEST:
+            raise EngineError("the server sent an event without end")
+
+    def _body(self, text: str) -> Any:
+        event = _value(text, None)
+        if not isinstance(event, dict):
+            raise EngineError("the server sent no stream: is this an OpenAI-compatible address?")
+        return event
+
+
+class LineReader:
+    """Bytes in, cut anywhere; lines out, each of bounded length."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._returned = False  # the last byte was a carriage return: a newline belongs to it
+        self._first = True
+
+    def push(self, piece: bytes) -> Iterator[str]:
+        if self._returned and piece.startswith(b"\n"):
+            piece = piece[1:]
+        if not piece:
+            return
+        self._returned = piece.endswith(b"\r")
+        first, *rest = _LINE_END.split(piece)
+        self._held += first
         for following in rest:
-            yield "".join(held).removesuffix("\r")
-            held = [following]
-        if sum(map(len, held)) > _LONGEST_LINE:
+            yield self._line()
+            self._held += following
+        if len(self._held) > _LONGEST:
             raise EngineError("the server sent a line without end")
-    yield "".join(held)
+
+    def finish(self) -> Iterator[str]:
+        if self._held:
+            yield self._line()
+
+    def _line(self) -> str:
+        line, self._held = self._held, bytearray()
+        if self._first:
+            self._first = False
+            line = line.removeprefix(_BOM)
+        return line.decode("utf-8", "replace")
+
+
+def _value(text: str, otherwise: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return otherwise

@@ -8,15 +8,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
-import httpx
-
 from omni_agent.engines.remote.asking import Sleep
 from omni_agent.engines.remote.completions import Completions
 from omni_agent.engines.remote.meeting import meet
 from omni_agent.engines.remote.question import AUDIO, ChatQuestion
 from omni_agent.engines.remote.recordings import Recordings
 from omni_agent.engines.remote.server import Model
-from omni_agent.engines.remote.servers import TIMEOUT, Servers
+from omni_agent.engines.remote.servers import PATIENCE, Patience, Servers
 from omni_agent.thinker import ThinkRequest, Thought
 
 log = logging.getLogger(__name__)
@@ -34,7 +32,7 @@ class OpenAIThinker:
         api_key: str | None = None,
         *,
         hears: bool | None = None,
-        timeout: httpx.Timeout = TIMEOUT,
+        patience: Patience = PATIENCE,
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -43,7 +41,7 @@ class OpenAIThinker:
         hears: whether to send audio; None goes by the model's name ("omni" is in it).
         Raises ConfigError when an address is none.
         """
-        self.servers = Servers(base_url, model, api_key, timeout=timeout, clock=clock)
+        self.servers = Servers(base_url, model, api_key, patience=patience, clock=clock)
         self._hears = is_omni(Model(model)) if hears is None else hears
         self._completions = Completions(self.servers, sleep)
         self._recordings = Recordings()

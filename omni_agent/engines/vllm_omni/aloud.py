@@ -69,10 +69,10 @@ class Aloud:
         body |= {"response_format": "wav", "stream_format": "audio"}
         if speaker:
             body["voice"] = speaker
-        http, patience = self._servers.http, self._servers.patience(server)
+        http, timeout = self._servers.http, self._servers.patience(server).timeout
         url, pcm = f"{server.url}/audio/speech", PcmReader()
         try:
-            async with http.stream("POST", url, json=body, timeout=patience) as response:
+            async with http.stream("POST", url, json=body, timeout=timeout) as response:
                 if response.status_code in _NOT_OFFERED:
                     server.lacks.add(SPEECH)
                     log.info("%s is not for %s: it is asked to read", url, self._servers.model)

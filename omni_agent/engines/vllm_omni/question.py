@@ -8,6 +8,7 @@ from typing import Any
 
 from omni_agent.audio import AudioFrame
 from omni_agent.engines.remote.asking import Refusal
+from omni_agent.engines.remote.deltas import ChunkReader
 from omni_agent.engines.remote.question import ChatQuestion
 from omni_agent.engines.remote.recordings import Recordings
 from omni_agent.engines.remote.server import Server
@@ -45,9 +46,9 @@ class SpokenQuestion:
     def body(self, server: Server) -> dict[str, Any]:
         return self._chat.body(server) | _spoken(server, self._speaker)
 
-    def reader(self) -> SpokenReader:
+    def reader(self, server: Server) -> SpokenReader:
         self.sound = ReplySound()
-        return SpokenReader(self.sound)
+        return SpokenReader(self.sound, self._chat.reader(server))
 
     def concede(self, server: Server, refusal: Refusal) -> bool:
         return self._chat.concede(server, refusal) or _without_speaker(server, refusal)
@@ -73,7 +74,7 @@ class Recital:
             "max_tokens": len(self._words) + 64,  # tokens: no language needs one a character
         } | _spoken(server, self._speaker)
 
-    def reader(self) -> RecitalReader:
+    def reader(self, server: Server) -> RecitalReader:
         return RecitalReader(self._words)
 
     def concede(self, server: Server, refusal: Refusal) -> bool:
@@ -90,7 +91,7 @@ class RecitalReader:
     def __init__(self, words: str) -> None:
         self._wanted, self._said = letters(words), ""
         self._sound = ReplySound()
-        self._spoken = SpokenReader(self._sound)
+        self._spoken = SpokenReader(self._sound, ChunkReader())
 
     @property
     def stopped(self) -> bool:
@@ -110,8 +111,8 @@ class RecitalReader:
         if letters(self._said) == self._wanted:
             yield from self._sound.taken()
 
-    def finish(self) -> Iterator[AudioFrame]:
-        for thought in self._spoken.finish():
+    def finish(self, *, ended: bool) -> Iterator[AudioFrame]:
+        for thought in self._spoken.finish(ended=ended):
             if isinstance(thought, TextDelta):
                 self._said += thought.text
         if letters(self._said) != self._wanted:

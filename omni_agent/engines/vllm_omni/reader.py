@@ -22,8 +22,8 @@ class SpokenReader:
     with ``data`` (samples) and ``transcript``. ``Features`` comes before the first word.
     """
 
-    def __init__(self, sound: ReplySound) -> None:
-        self._sound, self._pcm, self._words = sound, PcmReader(), ChunkReader()
+    def __init__(self, sound: ReplySound, words: ChunkReader) -> None:
+        self._sound, self._pcm, self._words = sound, PcmReader(), words
         self._introduced = self._complete = False
 
     @property
@@ -37,23 +37,24 @@ class SpokenReader:
         return called and (self._sound.enough or not self._introduced)
 
     def read(self, chunk: Any) -> Iterator[Thought]:
-        """Raises EngineError for a chunk that is an error or cannot be read."""
+        """Raises Lost for a chunk that is an error, EngineError for one that cannot be read."""
         if isinstance(chunk, Mapping):
             chunk = self._without_audio(chunk)
         yield from self._watched(self._words.read(chunk))
         self._sound.calling = self._words.calling
         if self._words.calling and not self._complete and _ends_text(chunk):
-            yield from self._rest()  # the call need not wait until the server has voiced it
+            # The call need not wait until the server has voiced it.
+            yield from self._rest(ended=True)
 
-    def finish(self) -> Iterator[Thought]:
-        yield from self._rest()
+    def finish(self, *, ended: bool) -> Iterator[Thought]:
+        yield from self._rest(ended=ended)
         self._sound.put(self._pcm.finish())
         self._sound.end(whole=True)
 
-    def _rest(self) -> Iterator[Thought]:
+    def _rest(self, *, ended: bool) -> Iterator[Thought]:
         if not self._complete:
             self._complete = True
-            yield from self._watched(self._words.finish())
+            yield from self._watched(self._words.finish(ended=ended))
 
     def _watched(self, thoughts: Iterator[Thought]) -> Iterator[Thought]:
         for thought in thoughts:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omni_agent.engines.remote.asking import Lost
 from omni_agent.engines.remote.deltas import ChunkReader
 from omni_agent.errors import EngineError
 from omni_agent.thinker import (
@@ -34,9 +37,13 @@ def call(index: int | None = 0, **fields: Any) -> dict[str, Any]:
 
 
 def read(*chunks: Any) -> list[Thought]:
+    """What a whole reply gives; calls without their ids, which are made up."""
     reader = ChunkReader()
     thoughts = [thought for chunk in chunks for thought in reader.read(chunk)]
-    return [*thoughts, *reader.finish()]
+    return [
+        replace(thought, call_id="") if isinstance(thought, ToolCallRequest) else thought
+        for thought in [*thoughts, *reader.finish(ended=True)]
+    ]
 
 
 @given(
@@ -52,7 +59,7 @@ def test_arguments_cut_anywhere_are_put_together(
     thoughts = read(
         call(id="c1", name="find", arguments=""), *(call(arguments=piece) for piece in pieces)
     )
-    assert thoughts == [ToolCallBegun("find"), ToolCallRequest("c1", "find", arguments)]
+    assert thoughts == [ToolCallBegun("find"), ToolCallRequest("", "find", arguments)]
 
 
 def test_parallel_calls_are_told_apart_by_index() -> None:
@@ -61,26 +68,25 @@ def test_parallel_calls_are_told_apart_by_index() -> None:
         call(1, id="b", name="g", arguments="{}"),
         call(0, arguments=":1}"),
     )
-    assert thoughts[2:] == [ToolCallRequest("a", "f", {"x": 1}), ToolCallRequest("b", "g", {})]
+    assert thoughts[2:] == [ToolCallRequest("", "f", {"x": 1}), ToolCallRequest("", "g", {})]
 
 
 def test_a_name_that_is_sent_again_with_each_piece_is_not_doubled() -> None:
     thoughts = read(
         call(id="a", name="find", arguments='{"x"'), call(id="a", name="find", arguments=":1}")
     )
-    assert thoughts[-1] == ToolCallRequest("a", "find", {"x": 1})
+    assert thoughts[-1] == ToolCallRequest("", "find", {"x": 1})
 
 
 def test_a_call_without_index_id_or_arguments_is_read_all_the_same() -> None:
     (thought,) = read(call(None, name="now"))
     assert isinstance(thought, ToolCallRequest)
     assert (thought.name, thought.arguments) == ("now", {})
-    assert thought.call_id
 
 
 def test_arguments_sent_as_an_object_are_read() -> None:
     assert read(call(id="a", name="f", arguments={"x": 1}))[-1] == ToolCallRequest(
-        "a", "f", {"x": 1}
+        "", "f", {"x": 1}
     )
 
 
@@ -110,7 +116,7 @@ def test_usage_is_the_last_thought() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
-    [('{"x":', "not JSON"), ("[1]", "not an object"), ("nonsense", "not JSON")],
+    [('{"x":', "cannot be read"), ("[1]", "not an object"), ("nonsense", "cannot be read")],
 )
 def test_arguments_that_are_no_object_are_malformed(arguments: str, reason: str) -> None:
     thought = read(call(id="a", name="f", arguments=arguments))[-1]
@@ -132,20 +138,22 @@ def test_a_call_cut_by_the_token_limit_says_so() -> None:
 @pytest.mark.parametrize(
     "chunk", [[], "x", 3, {"error": {"message": "overloaded"}}, {"error": "x"}]
 )
-def test_errors_and_things_that_are_no_chunks_are_engine_errors(chunk: Any) -> None:
-    with pytest.raises(EngineError):
+def test_errors_and_things_that_are_no_chunks_end_the_reply(chunk: Any) -> None:
+    with pytest.raises((EngineError, Lost)):
         read(chunk)
 
 
-KEYS = ["choices", "delta", "tool_calls", "function", "name", "arguments", "content"]
+KEYS = [
+    "choices", "delta", "message", "tool_calls", "function_call", "function", "name", "arguments",
+    "content", "refusal", "reasoning", "index", "id", "type", "text", "thinking", "finish_reason",
+    "usage", "error",
+]  # fmt: skip
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                ["choices", "delta", "tool_calls", "function", "name", "arguments", "content"]
-            ),
+            st.sampled_from(KEYS),
             inner,
             max_size=4,
         )
@@ -154,11 +162,23 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+def test_ids_are_unique_whatever_the_server_counts_from() -> None:
+    def ident() -> str:
+        reader = ChunkReader()
+        list(reader.read(call(id="0", name="now", arguments="{}")))
+        (thought,) = reader.finish(ended=True)
+        assert isinstance(thought, ToolCallRequest)
+        return thought.call_id
+
+    assert ident() != ident()
+    assert re.fullmatch("[0-9a-f]{9}", ident())  # which is all that Mistral takes
+
+
 @given(st.lists(json_values, max_size=4))
 def test_no_json_at_all_breaks_the_reader_otherwise(chunks: list[Any]) -> None:
     try:
         read(*chunks)
-    except EngineError:
+    except (EngineError, Lost):
         return
 
 

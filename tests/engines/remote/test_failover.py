@@ -7,12 +7,12 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
-import httpx
 import pytest
 from starlette.responses import Response, StreamingResponse
 
 from omni_agent.conversation import user
 from omni_agent.engines.remote import start_thinker
+from omni_agent.engines.remote.servers import Patience
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import EngineError
 from omni_agent.hookspecs import EngineOptions
@@ -83,8 +83,8 @@ async def test_a_failure_before_the_first_word_moves_to_the_next_server_at_once(
 ) -> None:
     waits = Waits()
     async with cluster(answer, HELLO) as (ill, well):
-        timeout = httpx.Timeout(5.0, read=0.2)
-        thinker = OpenAIThinker(joined([ill, well]), "m", sleep=waits, timeout=timeout)
+        patience = Patience(first_s=0.2)
+        thinker = OpenAIThinker(joined([ill, well]), "m", sleep=waits, patience=patience)
         assert await said(thinker, likes(thinker, ill)) == GREETED
         assert len(ill.requests) == 1
         assert await said(thinker, REQUEST) == GREETED  # and it is not asked again

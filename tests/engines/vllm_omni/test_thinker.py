@@ -148,7 +148,9 @@ async def test_a_call_hangs_up_on_the_server_that_would_go_on_to_voice_it() -> N
 
     async with serving(lambda: StreamingResponse(endless())) as server:
         thinker = await thinking(server)
-        assert (await thoughts(thinker))[-1] == ToolCallRequest("call_1", "find", {"x": 1})
+        call = (await thoughts(thinker))[-1]
+        assert isinstance(call, ToolCallRequest)
+        assert (call.name, call.arguments) == ("find", {"x": 1})
         await hung_up.wait()
         await thinker.aclose()
 

@@ -1,0 +1,184 @@
+"""The content of a reply: what is said, what was thought, and calls that were left in it.
+
+Servers without a parser for their model, or with the wrong one, stream the model's output as
+it is. None of its marks is ever voiced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+
+from omni_agent.conversation import whole
+from omni_agent.engines.remote.marks import (
+    CALLS,
+    DROPPED,
+    ENDS,
+    FENCES,
+    REASONING,
+    Mark,
+    Marks,
+    overlap,
+)
+from omni_agent.engines.remote.markup import Written, calls
+from omni_agent.errors import EngineError
+from omni_agent.thinker import MalformedCall, ReasoningDelta, TextDelta, ToolSchema
+
+UNOPENED = "unopened"
+"""A habit: reasoning begins with the reply, and only its end is marked. Chat templates that
+write the ``<think>`` themselves (DeepSeek R1, QwQ) make servers do so."""
+_LONGEST_CALL = 100_000
+_CLOSERS = frozenset(REASONING.values())
+
+Said = TextDelta | ReasoningDelta | Written | MalformedCall
+
+
+class Halves:
+    """Text in, cut anywhere; whole characters out (see :func:`omni_agent.conversation.whole`)."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def push(self, text: str) -> str:
+        text = self._half + text
+        self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        return whole(text[: len(text) - len(self._half)])
+
+    def finish(self) -> str:
+        half, self._half = self._half, ""
+        return whole(half)
+
+
+@dataclass(slots=True)
+class _Block:
+    """What is inside: reasoning, or perhaps a call. end: what closes it; None: the reply's end."""
+
+    begin: str
+    end: str | None
+    reasoning: bool = False
+    sure: bool = True
+
+
+class Content:
+    """Content in, cut anywhere; what it means out. White space before the first word is dropped."""
+
+    def __init__(self, tools: Mapping[str, ToolSchema], habits: set[str]) -> None:
+        """tools: on offer. habits: the server's, as far as they are known; kept up to date."""
+        self._tools, self._habits = tools, habits
+        self._halves, self._held = Halves(), ""
+        self._block: _Block | None = None
+        self._unsure = UNOPENED in habits  # whether this is an answer, or reasoning, so far
+        self._unopened = self._saying = self._over = False
+        self._bare = ("{", *(f"[{name}(" for name in tools)) if tools else ()
+        """How a reply that is nothing but calls may begin: Llama's JSON, and its Python."""
+        fences = FENCES if tools else {}
+        marks = [REASONING, _CLOSERS, CALLS, CALLS.values(), fences, ENDS, DROPPED]
+        self._marks = Marks({mark for some in marks for mark in some if mark})
+
+    def push(self, text: str) -> Iterator[Said]:
+        text = self._halves.push(text)
+        if not self._over:
+            self._held += text
+            yield from self._read(final=False)
+
+    def finish(self) -> Iterator[Said]:
+        """What was held back."""
+        self._held += self._halves.finish()
+        yield from self._read(final=True)
+        if self._unopened:
+            self._habits.add(UNOPENED)
+        else:
+            self._habits.discard(UNOPENED)
+
+    def _read(self, *, final: bool) -> Iterator[Said]:
+        if self._unsure and not self._settled(final=final):
+            return
+        while self._held and not self._over:
+            if self._block:
+                gone_on = yield from self._inside(self._block, final=final)
+            else:
+                gone_on = yield from self._outside(final=final)
+            if not gone_on:
+                return
+
+    def _settled(self, *, final: bool) -> bool:
+        """Whether it is known now if the reply begins with reasoning that nothing opened."""
+        opened = self._held.lstrip().startswith(tuple(REASONING))
+        if not opened and "</think>" in self._held:
+            self._block = _Block("", "</think>", reasoning=True)
+            self._unopened = True
+        elif not opened and not final:
+            return False
+        self._unsure = False
+        return True
+
+    # -- what is said ----------------------------------------------------------------
+
+    def _outside(self, *, final: bool) -> Generator[Said, None, bool]:
+        if not self._saying:
+            self._held = self._held.lstrip()
+            if self._held.startswith(self._bare):
+                self._block = _Block("", None, sure=False)
+                return True
+            if not final and any(bare.startswith(self._held) for bare in self._bare):
+                return False
+        mark = self._marks.first(self._held, final=final)
+        until = mark.start if isinstance(mark, Mark) else mark
+        yield from self._say(self._held[:until])
+        self._held = self._held[until:]
+        if not isinstance(mark, Mark):
+            return False
+        self._held = self._held[len(mark.text) :]
+        self._marked(mark.text)
+        return True
+
+    def _say(self, text: str) -> Iterator[Said]:
+        if text:
+            self._saying = True
+            yield TextDelta(text)
+
+    def _marked(self, mark: str) -> None:
+        if mark in REASONING:
+            self._block = _Block(mark, REASONING[mark], reasoning=True)
+        elif mark in CALLS:
+            self._block = _Block(mark, CALLS[mark])
+        elif mark in FENCES:
+            self._block = _Block(mark, FENCES[mark], sure=False)
+        elif mark in ENDS:
+            self._over = self._saying
+        elif mark == "</think>":
+            self._unopened = True
+
+    # -- what is not -------------------------------------------------------------------
+
+    def _inside(self, block: _Block, *, final: bool) -> Generator[Said, None, bool]:
+        inside, closed, after = (
+            self._held.partition(block.end) if block.end else (self._held, "", "")
+        )
+        if closed or final:
+            self._held, self._block = after, None
+            yield from self._closed(block, inside, closed)
+            return True
+        if block.reasoning:
+            sure = len(inside) - overlap(inside, block.end or "")
+            if sure:
+                yield ReasoningDelta(inside[:sure])
+            self._held = inside[sure:]
+        elif len(inside) > _LONGEST_CALL:
+            raise EngineError("the server sent a call without end")
+        return False
+
+    def _closed(self, block: _Block, inside: str, end: str) -> Iterator[Said]:
+        if block.reasoning:
+            if inside:
+                yield ReasoningDelta(inside)
+            return
+        whole_block = block.begin + inside + end
+        found = calls(block.begin + inside if "=" in block.begin else inside, self._tools)
+        if not block.sure and not (found and all(call.name in self._tools for call in found)):
+            yield from self._say(self._marks.without(whole_block))
+        elif found and self._tools:
+            yield from found
+        else:
+            why = "it cannot be read" if self._tools else "no tool was offered"
+            yield MalformedCall(whole_block, why)
