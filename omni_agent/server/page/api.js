@@ -128,10 +128,38 @@ export async function placeCall(sdp, secret, persona) {
   return { sdp: await response.text(), location: location ? new URL(location, response.url).href : null };
 }
 
+/** The server has no such call any more. */
+export class Gone extends Error {}
+
+const RENEW_TIMEOUT_MS = 6_000;
+
+/**
+ * Offer a lost call anew: the server's SDP. Throws Gone when there is nothing to go on with.
+ * @param {string} location @param {string} sdp
+ */
+export async function renewCall(location, sdp) {
+  if (!ours(location)) throw new Gone();
+  const response = await ask(location, {
+    method: "POST",
+    headers: { "Content-Type": "application/sdp" },
+    body: sdp,
+    signal: AbortSignal.timeout(RENEW_TIMEOUT_MS),
+  });
+  if (response.ok) return response.text();
+  const later = response.status >= 500 || response.status === 429 || response.status === 408;
+  throw later ? await fromResponse(response) : new Gone();
+}
+
+/** A foreign Location would be sent our key: only our own server gets it. */
+function ours(location) {
+  return Boolean(location) && new URL(location).origin === window.location.origin;
+}
+
 /** Tell the server that the call is over; must also work while the page is being closed. */
 export function endCall(location, secret) {
-  // A foreign Location would be sent our key: only our own server gets it.
-  if (!location || new URL(location).origin !== window.location.origin) return;
+  if (!ours(location)) return;
+  // As JSON, because only then does the browser say in `Origin` which page sends it.
+  if (navigator.sendBeacon?.(`${location}/hangup`, new Blob(["{}"], { type: "application/json" }))) return;
   fetch(location, { method: "DELETE", headers: { Authorization: `Bearer ${secret}` }, keepalive: true })
     .catch(() => undefined); // the server notices a closed line by itself
 }

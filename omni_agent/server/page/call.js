@@ -1,28 +1,39 @@
-// One call: WebRTC audio (and video) and the `oai-events` data channel. Knows nothing of
-// the page; it dispatches
-//   state    {state: "asking"|"connecting"|"live"|"ended", problem?: Problem}
-//   message  a parsed server event
-//   quality  {rttMs: number|null, lossPercent: number, jitterMs: number}
-//   remote   the agent's MediaStream
+// One call, over one link after another: audio (and video) and the `oai-events` data channel.
+// Knows nothing of the page; it dispatches
+//   state      {state: "asking"|"connecting"|"live"|"reconnecting"|"ended", problem?: Problem}
+//   countdown  {secondsLeft: number}  while reconnecting, once a second
+//   message    a parsed server event, each once
+//   quality    {rttMs: number|null, lossPercent: number, jitterMs: number}
+//   remote     the agent's MediaStream
+// No sound for 3 s is a lost line: then the call is offered to the server anew, over another
+// link, until one of the two comes up or 30 s are over. The server keeps the call as long.
 
-import { endCall, fetchSecret, placeCall } from "./api.js";
+import { Gone, endCall, fetchSecret, placeCall, renewCall } from "./api.js";
+import { Link } from "./link.js";
 import { Problem, lost, unconnected } from "./problems.js";
+import { Silence } from "./silence.js";
 
 const CONNECT_TIMEOUT_MS = 15_000; // the server's own deadline for a call to connect
-const GRACE_MS = 4_000; // ICE often recovers from "disconnected" within a second or two
-const QUALITY_EVERY_MS = 2_000;
-const VIDEO_FPS = 5; // the server keeps the latest frame only
-const VIDEO_BITRATE = 400_000;
+const WATCH_MS = 500;
+const QUALITY_EVERY = 4; // looks at the line
+const STALLED_S = 3;
+const LOST_S = 30; // RFC 7675; the server's limit, too
+const ATTEMPT_MS = 8_000; // for a new link to come up
+const AGAIN_MS = 1_000; // after a failed attempt
+const REMEMBERED = 512; // events that may come again over the next link
 
 export class Call extends EventTarget {
-  #peer = null;
-  #channel = null;
+  #link = null; // the one in use
+  #next = null; // offered, not up yet
+  #iceServers = [];
   #secret = null;
   #location = null;
   #timers = new Set();
-  #previous = { lost: 0, received: 0 };
-  #audioSender = null;
-  #videoSender = null;
+  #silence = new Silence();
+  #looks = 0;
+  #lookedAt = 0;
+  #left = 0;
+  #known = new Set();
   state = "idle";
 
   /**
@@ -42,28 +53,18 @@ export class Call extends EventTarget {
     }
   }
 
-  async #connect(track, video, persona) {
+  async #connect(audio, video, persona) {
     const { value, iceServers } = await fetchSecret();
     if (this.state === "ended") return;
     this.#secret = value;
-    const peer = new RTCPeerConnection({ iceServers });
-    this.#peer = peer;
-    this.#audioSender = peer.addTransceiver(track, { direction: "sendrecv" }).sender;
-    // Always offered, so that the camera can come and go without another offer.
-    this.#videoSender = peer.addTransceiver("video", { direction: "sendonly" }).sender;
+    this.#iceServers = iceServers;
+    this.#link = this.#follow(new Link({ iceServers, audio }));
     if (video) await this.sendVideo(video);
-    peer.addEventListener("track", ({ track: incoming, streams }) => {
-      if (incoming.kind === "audio") this.#dispatch("remote", streams[0] ?? new MediaStream([incoming]));
-    });
-    peer.addEventListener("connectionstatechange", () => this.#watch());
-    this.#openChannel(peer);
-    await peer.setLocalDescription();
-    // Posted without waiting for candidates: the server learns ours from our checks.
-    const answer = await placeCall(peer.localDescription.sdp, value, persona);
+    const answer = await placeCall(await this.#link.offer(), value, persona);
     this.#location = answer.location;
     if (this.state === "ended") return endCall(answer.location, value);
     try {
-      await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      await this.#link.accept(answer.sdp);
     } catch (error) {
       throw new Problem("refused", "The server's answer to the call could not be used.", String(error?.message ?? error));
     }
@@ -72,74 +73,136 @@ export class Call extends EventTarget {
     });
   }
 
-  #openChannel(peer) {
-    const channel = peer.createDataChannel("oai-events");
-    this.#channel = channel;
-    channel.addEventListener("open", () => {
-      this.send({ type: "session.update", session: { type: "realtime", omni: { extensions: true } } });
-      this.#enter("live");
-      this.#pollQuality();
+  #follow(link) {
+    link.addEventListener("message", ({ detail }) => this.#receive(detail));
+    link.addEventListener("open", () => this.#use(link));
+    link.addEventListener("remote", ({ detail }) => {
+      link.stream = detail;
+      if (link === this.#link) this.#dispatch("remote", detail);
     });
-    channel.addEventListener("message", ({ data }) => {
-      let event;
-      try {
-        event = JSON.parse(data);
-      } catch {
-        return; // not for us
-      }
-      if (event && typeof event.type === "string") this.#dispatch("message", event);
+    link.addEventListener("failed", () => {
+      if (link === this.#next) this.#giveUp(link);
+      else if (this.state === "connecting") this.#finish(unconnected());
+      else this.#reconnect(LOST_S - STALLED_S);
     });
-    // The server closes the channel when it says goodbye, and has forgotten the call then;
-    // a broken line shows in the connection's state first.
-    channel.addEventListener("close", () => {
-      const goodbye = this.state === "live";
-      if (goodbye) this.#location = null;
-      this.#finish(goodbye ? null : unconnected());
+    link.addEventListener("closed", () => {
+      if (link === this.#next) this.#giveUp(link);
+      else this.#closed();
+    });
+    return link;
+  }
+
+  /** This link is up: the call goes on over it. */
+  #use(link) {
+    const before = this.#link;
+    if (link === this.#next) this.#next = null;
+    this.#link = link;
+    this.#silence = new Silence();
+    link.send({ type: "session.update", session: { type: "realtime", omni: { extensions: true } } });
+    if (before !== link) {
+      before.close();
+      if (link.stream) this.#dispatch("remote", link.stream);
+    }
+    const first = this.state === "connecting";
+    if (this.state !== "live") this.#enter("live");
+    if (first) this.#watch();
+  }
+
+  /** The server closed the line: it says goodbye, or it has given us up. */
+  #closed() {
+    if (this.state !== "live" && this.state !== "reconnecting") return this.#finish(unconnected());
+    const stopped = performance.now() - this.#lookedAt > 1000 * STALLED_S; // the browser was
+    this.#location = null; // it has forgotten the call
+    this.#finish(stopped || this.state === "reconnecting" ? lost() : null);
+  }
+
+  #receive(event) {
+    // What was under way when a link was lost is sent again over the next one.
+    const id = event.event_id;
+    if (id && this.#known.has(id)) return;
+    if (id) this.#known.add(id);
+    if (this.#known.size > REMEMBERED) this.#known.delete(this.#known.values().next().value);
+    this.#dispatch("message", event);
+  }
+
+  // -- the line -----------------------------------------------------------------
+
+  #watch() {
+    this.#lookedAt = performance.now();
+    this.#after(WATCH_MS, async () => {
+      const link = this.#link;
+      const reading = await link.read().catch(() => null);
+      if (this.state === "ended") return;
+      if (reading && link === this.#link) this.#judge(reading);
+      if (this.state !== "ended") this.#watch();
     });
   }
 
-  #watch() {
-    const now = this.#peer?.connectionState;
-    if (now === "failed") this.#finish(this.state === "live" ? lost() : unconnected());
-    else if (now === "closed") this.#finish(null);
-    else if (now === "disconnected") {
-      this.#after(GRACE_MS, () => {
-        if (this.#peer?.connectionState === "disconnected") this.#finish(lost());
-      });
+  #judge({ received, ...quality }) {
+    const quiet = this.#silence.seconds(received, performance.now() / 1000);
+    if (quiet >= LOST_S) return this.#finish(lost());
+    if (quiet >= STALLED_S) return this.#reconnect(LOST_S - quiet);
+    if (quiet === 0 && this.state === "reconnecting") this.#enter("live");
+    if (this.#looks++ % QUALITY_EVERY === 0) this.#dispatch("quality", quality);
+  }
+
+  /** @param {number} left seconds until it is given up */
+  #reconnect(left) {
+    if (this.state === "live") {
+      this.#left = 0;
+      this.#enter("reconnecting");
+      this.#offerAgain();
+    }
+    if (this.state !== "reconnecting" || Math.ceil(left) === this.#left) return;
+    this.#left = Math.ceil(left);
+    this.#dispatch("countdown", { secondsLeft: this.#left });
+  }
+
+  async #offerAgain() {
+    if (this.#next || this.state !== "reconnecting") return;
+    const { audio, video } = this.#link.tracks;
+    const next = this.#follow(new Link({ iceServers: this.#iceServers, audio }));
+    this.#next = next;
+    this.#after(ATTEMPT_MS, () => this.#giveUp(next));
+    try {
+      if (video) await next.sendVideo(video);
+      await next.accept(await renewCall(this.#location, await next.offer()));
+    } catch (error) {
+      if (error instanceof Gone && this.#next === next) {
+        this.#location = null;
+        return this.#finish(lost());
+      }
+      this.#giveUp(next);
     }
   }
 
+  #giveUp(link) {
+    if (link !== this.#next) return;
+    this.#next = null;
+    link.close();
+    this.#after(AGAIN_MS, () => this.#offerAgain());
+  }
+
+  // -- for the page ---------------------------------------------------------------
+
   /** The connection, for inspection. */
   get peer() {
-    return this.#peer;
+    return this.#link?.peer ?? null;
   }
 
   /** Send a client event; false when the line is not up. */
   send(event) {
-    if (this.#channel?.readyState !== "open") return false;
-    this.#channel.send(JSON.stringify(event));
-    return true;
+    return this.state === "live" && this.#link.send(event);
   }
 
   /** Speak through another microphone from now on. */
   async sendAudio(track) {
-    await this.#audioSender?.replaceTrack(track);
+    for (const link of [this.#link, this.#next]) await link?.sendAudio(track);
   }
 
   /** Show the camera (or, with null, stop showing it). */
   async sendVideo(track) {
-    const sender = this.#videoSender;
-    if (!sender) return;
-    await sender.replaceTrack(track);
-    if (!track) return;
-    const parameters = sender.getParameters();
-    for (const encoding of parameters.encodings ?? []) {
-      encoding.maxFramerate = VIDEO_FPS;
-      encoding.maxBitrate = VIDEO_BITRATE;
-    }
-    // Limits are a courtesy: before negotiation some browsers refuse them, and the
-    // capture itself is at most 5 fps.
-    await sender.setParameters(parameters).catch(() => undefined);
+    for (const link of [this.#link, this.#next]) await link?.sendVideo(track);
   }
 
   /** End the call on purpose. Idempotent; also right for a page that is going away. */
@@ -152,36 +215,9 @@ export class Call extends EventTarget {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     if (this.#location) endCall(this.#location, this.#secret);
-    this.#channel?.close();
-    this.#peer?.close();
+    this.#next?.close();
+    this.#link?.close();
     this.#enter("ended", problem);
-  }
-
-  #pollQuality() {
-    this.#after(QUALITY_EVERY_MS, async () => {
-      const report = await this.#peer?.getStats().catch(() => null);
-      if (this.state !== "live" || !report) return;
-      this.#dispatch("quality", this.#readQuality(report));
-      this.#pollQuality();
-    });
-  }
-
-  #readQuality(report) {
-    let rtt = null;
-    let [received, lostPackets, jitter] = [0, 0, 0];
-    for (const entry of report.values()) {
-      if (entry.type === "candidate-pair" && entry.nominated && entry.currentRoundTripTime !== undefined) {
-        rtt = entry.currentRoundTripTime * 1000;
-      } else if (entry.type === "inbound-rtp" && entry.kind === "audio") {
-        received = entry.packetsReceived ?? 0;
-        lostPackets = entry.packetsLost ?? 0;
-        jitter = (entry.jitter ?? 0) * 1000;
-      }
-    }
-    const fresh = Math.max(0, received - this.#previous.received);
-    const gone = Math.max(0, lostPackets - this.#previous.lost);
-    this.#previous = { lost: lostPackets, received };
-    return { rttMs: rtt, lossPercent: fresh + gone ? (100 * gone) / (fresh + gone) : 0, jitterMs: jitter };
   }
 
   #after(ms, work) {
