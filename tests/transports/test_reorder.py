@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omni_agent_webrtc.reorder import (
     HOLD_PACKETS,
     HOLD_S,
+    MAX_FILL,
     Gap,
     Reorderer,
     RtpAudio,
@@ -84,7 +87,8 @@ fates = st.tuples(st.floats(0, 0.05), st.booleans(), st.booleans())
 @settings(max_examples=200)
 @given(st.lists(fates, min_size=1, max_size=80))
 def test_whatever_the_network_does_time_stays_whole(told: list[tuple[float, bool, bool]]) -> None:
-    """Delays up to 50 ms, losses, duplicates: order is kept, no sample of time lost or added."""
+    """Delays up to 50 ms, losses, duplicates: order is kept, no sample of time lost or added
+    but what is beyond 200 ms of a hole."""
     first, *middle, last = stream(len(told) + 2)
     arrivals: list[tuple[float, RtpAudio]] = []
     for index, ((delay, lost, twice), packet) in enumerate(zip(told, middle, strict=True), 1):
@@ -100,8 +104,13 @@ def test_whatever_the_network_does_time_stays_whole(told: list[tuple[float, bool
     out += reorderer.poll(end + HOLD_S)
     survivors = [packet for (_, lost, _), packet in zip(told, middle, strict=True) if not lost]
     assert [piece for piece in out if isinstance(piece, RtpAudio)] == [first, *survivors, last]
-    samples = sum(piece.samples if isinstance(piece, Gap) else 960 for piece in out)
-    assert samples == 960 * (len(told) + 2)
+    numbers = [0, *(i for i, (_, lost, _) in enumerate(told, 1) if not lost), len(told) + 1]
+    gaps = [
+        Gap(min(960 * (after - before - 1), MAX_FILL))
+        for before, after in pairwise(numbers)
+        if after - before > 1
+    ]
+    assert [piece for piece in out if isinstance(piece, Gap)] == gaps
 
 
 def test_a_pause_of_the_sender_stays_on_the_timeline() -> None:

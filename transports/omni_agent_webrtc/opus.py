@@ -15,6 +15,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.error import FFmpegError
 
 from omni_agent.audio import Pcm
+from omni_agent_webrtc.libopus import LibopusDecoder, library
 from omni_agent_webrtc.reorder import RTP_RATE
 from omni_agent_webrtc.threads import one_cpu
 
@@ -88,27 +89,46 @@ class OpusEncoder:
 
 
 class OpusDecoder:
-    """Packets in, mono int16 at 48 kHz out."""
+    """Packets in, mono int16 at 48 kHz out; lost ones are made up for where libopus can be had."""
 
     def __init__(self) -> None:
-        with one_cpu():
-            self._codec: AudioCodecContext = av.CodecContext.create("libopus", "r")
-            self._codec.format = "s16"
-            self._codec.layout = "mono"
-            self._codec.sample_rate = RTP_RATE
-            self._codec.open()
+        opus = library()
+        self._libopus = LibopusDecoder(opus, RTP_RATE) if opus is not None else None
+        self._codec = _ffmpeg_decoder() if self._libopus is None else None
 
     def decode(self, payload: bytes, samples: int) -> Pcm:
         """The packet's audio, exactly ``samples`` long; silence when it cannot be decoded."""
+        if self._libopus is not None:
+            return _exactly(samples, self._libopus.decode(payload))
+        assert self._codec is not None
         try:
             frames = self._codec.decode(av.Packet(payload))
         except FFmpegError:  # a damaged packet costs its own 20 ms, never the call
-            return np.zeros(samples, np.int16)
-        pcm: Pcm = np.zeros(samples, np.int16)
-        at = 0
-        for frame in frames:
-            piece = np.frombuffer(memoryview(frame.planes[0]), np.int16, frame.samples)
-            piece = piece[: samples - at]
-            pcm[at : at + len(piece)] = piece
-            at += len(piece)
+            return _exactly(samples, None)
+        pieces = [np.frombuffer(memoryview(f.planes[0]), np.int16, f.samples) for f in frames]
+        return _exactly(samples, np.concatenate(pieces) if pieces else None)
+
+    def conceal(self, samples: int, following: bytes) -> Pcm:
+        """What ``samples`` of lost time before the packet ``following`` may have sounded like."""
+        made_up = self._libopus.conceal(samples, following) if self._libopus is not None else None
+        return _exactly(samples, made_up)
+
+
+def _ffmpeg_decoder() -> AudioCodecContext:
+    with one_cpu():
+        codec: AudioCodecContext = av.CodecContext.create("libopus", "r")
+        codec.format = "s16"
+        codec.layout = "mono"
+        codec.sample_rate = RTP_RATE
+        codec.open()
+    return codec
+
+
+def _exactly(samples: int, pcm: Pcm | None) -> Pcm:
+    """So many samples, cut or filled with silence."""
+    if pcm is not None and len(pcm) == samples:
         return pcm
+    exact: Pcm = np.zeros(samples, np.int16)
+    if pcm is not None:
+        exact[: len(pcm)] = pcm[:samples]
+    return exact

@@ -3,7 +3,7 @@
 aiortc's jitter buffer delays every packet by 80 ms, and by 200 ms for good once
 one is lost. Here a packet that is next in line leaves at once; one that is early
 waits for the missing ones, but no longer than ``HOLD_S`` or ``HOLD_PACKETS``.
-Lost time stays on the timeline, as a gap of so many samples.
+Lost time stays on the timeline, as a gap of so many samples, up to ``MAX_FILL``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ RTP_RATE = 48_000
 """Opus' RTP clock, Hz, whatever the coded bandwidth (RFC 7587 section 4.1)."""
 HOLD_S = 0.06
 HOLD_PACKETS = 10
-MAX_FILL = 2 * RTP_RATE
-"""A longer hole is a new beginning: filling it would only add delay."""
+MAX_FILL = RTP_RATE // 5
+"""Of a longer hole only so much stays on the timeline: the rest would only add delay."""
 MAX_JUMP = 1000
 """Sequence numbers further away than this mean that the sender started anew."""
 
@@ -52,7 +52,7 @@ class RtpAudio:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Time in which nothing arrived, samples at 48 kHz."""
+    """Time in which nothing arrived, samples at 48 kHz; the packet after it follows."""
 
     samples: int
 
@@ -127,8 +127,8 @@ class Reorderer:
             self._next = (self._next + 1) & 0xFFFF
             if self._time is not None:
                 hole = (packet.timestamp - self._time) & 0xFFFFFFFF
-                if 0 < hole <= MAX_FILL:
-                    out.append(Gap(hole))
+                if 0 < hole < 1 << 31:
+                    out.append(Gap(min(hole, MAX_FILL)))
             self._time = (packet.timestamp + opus_samples(packet.payload)) & 0xFFFFFFFF
             out.append(packet)
         return out
