@@ -37,9 +37,9 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 from omni_agent_webrtc import WebRTCTransport, answer
 from omni_agent_webrtc.clock import FrameClock
-from omni_agent_webrtc.ice import configure
 from omni_agent_webrtc.opus import OpusEncoder
 from omni_agent_webrtc.peer import CHANNEL
+from omni_agent_webrtc.stack import configure
 
 from omni_agent.audio import AudioFrame
 

@@ -12,10 +12,12 @@ import aiortc
 import aiortc.rtcsctptransport
 import numpy as np
 import pytest
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCSctpTransport, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
+from aiortc.rtcsctptransport import InitChunk
 from omni_agent_webrtc import answer
+from omni_agent_webrtc.ice import Connection
 from omni_agent_webrtc.inbox import MAX_AUDIO, MAX_MESSAGES, Inbox
 from omni_agent_webrtc.peer import CHANNEL, close_peer
 from omni_agent_webrtc.silence import Silence
@@ -46,6 +48,8 @@ async def test_aiortc_is_the_minor_version_whose_private_parts_we_know() -> None
     assert aiortc.rtcsctptransport.SCTP_RTO_INITIAL
     for name in ("check_incoming", "query_consent", "get_component_candidates"):
         assert callable(getattr(aioice.Connection, name))
+    for name in ("_association_state", "_last_received_tsn", "_reconfig_response_seq"):
+        assert hasattr(RTCSctpTransport(receiver.transport), name)
     for name in ("_handle_rtp_data", "_handle_rtcp_data"):
         assert callable(getattr(aiortc.RTCDtlsTransport, name))
     await peer.close()
@@ -280,6 +284,51 @@ async def test_a_burst_of_messages_costs_messages_and_not_the_call() -> None:
         await until(lambda: line._inbox.dropped_messages > 0)
         assert line.connected
         await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+
+
+async def test_an_init_that_comes_late_does_not_deafen_the_data_channel() -> None:
+    """aiortc would count the client's packets anew and wait for one that came long ago."""
+    peer = client()
+    channel = peer.createDataChannel(CHANNEL)
+    channel.on("open", lambda: channel.send("first"))
+    async with call(peer) as line, asyncio.timeout(20):
+        await first(line, lambda arrival: arrival == "first")
+        assert line._peer is not None
+        ours, theirs = line._peer.connection.sctp, peer.sctp
+        assert ours is not None
+        assert theirs is not None
+        late = InitChunk()
+        late.initiate_tag, late.initial_tsn = theirs._local_verification_tag, theirs._local_tsn - 1
+        late.advertised_rwnd, late.outbound_streams, late.inbound_streams = 131_072, 65_535, 65_535
+        await ours._receive_chunk(late)
+        channel.send("second")
+        await first(line, lambda arrival: arrival == "second")
+
+
+async def test_a_handshake_is_repeated_until_it_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """OpenSSL waits 1, 2, 4, 8 s: on a bad line too long for who is calling."""
+    monkeypatch.setattr("omni_agent_webrtc.ice.REPEAT_S", 0.001)
+    sent: list[bytes] = []
+
+    async def lost(self: aioice.Connection, data: bytes) -> None:
+        sent.append(data)
+
+    monkeypatch.setattr(aioice.Connection, "send", lost)
+    connection = Connection(ice_controlling=False)
+    hello, finished, speech = b"\x16hello", b"\x16finished", b"\x80speech"
+    async with asyncio.timeout(20):
+        repeating = asyncio.ensure_future(connection.repeat_handshake())
+        await connection.send(hello)
+        await connection.send(speech)
+        await until(lambda: sent.count(hello) > 3)
+        connection.data_received(b"\x16certificate", 1)
+        await connection.send(finished)
+        before = sent.count(hello)
+        await until(lambda: sent.count(finished) > 3)
+        repeating.cancel()
+    assert (sent.count(hello), sent.count(speech)) == (before, 1)
 
 
 async def test_pictures_that_nobody_looks_at_are_not_asked_for() -> None:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aioice.ice
-import aiortc.rtcicetransport
-import aiortc.rtcpeerconnection
-import aiortc.rtcsctptransport
 from aioice import Candidate
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import CandidatePair, StunProtocol
 from aioice.stun import Message, TransactionError
-from aiortc import RTCConfiguration, RTCDtlsTransport, RTCIceServer, RTCIceTransport
+from aiortc import RTCConfiguration, RTCIceServer, RTCIceTransport
 from aiortc.rtcconfiguration import RTCBundlePolicy
 
 from omni_agent.errors import SignallingError
@@ -26,17 +23,11 @@ CONSENT_S = 5.0
 """Consent is asked for so often in any case (RFC 7675 section 5.1)."""
 PROBE_TRIES = 4
 """Each question is put 1 + 4 times, after 0.5, 1.5, 3.5 and 7.5 s: round trips may take long."""
-SCTP_RTO_INITIAL_S = 1.0
-"""RFC 9260 section 16; aiortc has the 3 s of RFC 4960: a lost INIT is noticed sooner."""
+REPEAT_S = 1.0
+"""A handshake's last datagrams are sent again so often; OpenSSL waits 1, 2, 4, 8 … s."""
 
-_stock_host_addresses: Callable[..., list[str]] = aioice.ice.get_host_addresses
-
-
-def _host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
-    """This machine's addresses; loopback when there is no other (a laptop without a network)."""
-    return _stock_host_addresses(use_ipv4=use_ipv4, use_ipv6=use_ipv6) or (
-        ["127.0.0.1"] if use_ipv4 else []
-    )
+_HANDSHAKE = (20, 22)
+"""DTLS content types of a handshake (RFC 6347 section 4.3.1)."""
 
 
 class Connection(aioice.Connection):
@@ -51,6 +42,8 @@ class Connection(aioice.Connection):
         super().__init__(*args, **options)
         self.udp_ports: tuple[int, int] | None = None
         """First and last port of host candidates; None leaves the choice to the system."""
+        self._flight: list[bytes] = []
+        self._answered = False
         self.signs = 0
         self.sign_at = asyncio.get_running_loop().time()
 
@@ -91,6 +84,25 @@ class Connection(aioice.Connection):
         except TransactionError:
             return  # no sign of life
         self.sign_of_life()
+
+    async def send(self, data: bytes) -> None:
+        if data[0] in _HANDSHAKE:
+            if self._answered:
+                self._flight.clear()
+                self._answered = False
+            self._flight.append(data)
+        await super().send(data)
+
+    def data_received(self, data: bytes, component: int) -> None:
+        self._answered = self._answered or data[0] in _HANDSHAKE
+        super().data_received(data, component)
+
+    async def repeat_handshake(self) -> None:
+        """Until cancelled: our side's last flight of the handshake, again and again."""
+        while True:
+            await asyncio.sleep(REPEAT_S)
+            for datagram in self._flight:
+                await super().send(datagram)
 
     async def get_component_candidates(
         self, component: int, addresses: list[str], timeout: int = 5
@@ -141,30 +153,6 @@ def connection_of(transport: RTCIceTransport) -> Connection:
     connection = transport._connection
     assert isinstance(connection, Connection)
     return connection
-
-
-class DtlsTransport(RTCDtlsTransport):
-    """Tells ICE of every packet that SRTP has authenticated."""
-
-    async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
-        connection_of(self.transport).sign_of_life()
-        await super()._handle_rtp_data(data, arrival_time_ms)
-
-    async def _handle_rtcp_data(self, data: bytes) -> None:
-        connection_of(self.transport).sign_of_life()
-        await super()._handle_rtcp_data(data)
-
-
-def configure() -> None:
-    """Put our parts into aiortc, which has no other place for them. Idempotent."""
-    for module, name, ours in (
-        (aiortc.rtcicetransport, "Connection", Connection),
-        (aiortc.rtcpeerconnection, "RTCDtlsTransport", DtlsTransport),
-        (aiortc.rtcsctptransport, "SCTP_RTO_INITIAL", SCTP_RTO_INITIAL_S),
-    ):
-        setattr(module, name, ours)
-    if aioice.ice.get_host_addresses is _stock_host_addresses:
-        aioice.ice.get_host_addresses = _host_addresses
 
 
 def configuration(ice_servers: Sequence[Mapping[str, Any]]) -> RTCConfiguration:

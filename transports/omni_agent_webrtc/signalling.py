@@ -11,10 +11,11 @@ from typing import Any
 from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 
 from omni_agent.errors import SignallingError
-from omni_agent_webrtc.ice import configuration, configure, connection_of
+from omni_agent_webrtc.ice import configuration, connection_of
 from omni_agent_webrtc.inbox import Arrival
 from omni_agent_webrtc.peer import Peer, close_peer
 from omni_agent_webrtc.sdp import MAX_CANDIDATES, MAX_MEDIA, as_seen_from_outside, screen, with_fec
+from omni_agent_webrtc.stack import configure
 from omni_agent_webrtc.transport import CONNECT_S, WebRTCTransport
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,75 @@
+"""Our parts of aiortc's stack, for lines worse than it was made for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import aioice.ice
+import aiortc.rtcicetransport
+import aiortc.rtcpeerconnection
+import aiortc.rtcsctptransport
+from aiortc import RTCDtlsTransport, RTCSctpTransport
+from aiortc.rtcdtlstransport import RTCDtlsParameters
+from aiortc.rtcsctptransport import Chunk, InitChunk
+
+from omni_agent_webrtc.ice import Connection, connection_of
+
+SCTP_RTO_INITIAL_S = 1.0
+"""RFC 9260 section 16; aiortc has the 3 s of RFC 4960: a lost INIT is noticed sooner."""
+
+_stock_host_addresses: Callable[..., list[str]] = aioice.ice.get_host_addresses
+
+
+class DtlsTransport(RTCDtlsTransport):
+    """Tells ICE of every packet that SRTP has authenticated; hurries its handshake."""
+
+    async def start(self, remoteParameters: RTCDtlsParameters) -> None:
+        repeating = asyncio.ensure_future(connection_of(self.transport).repeat_handshake())
+        try:
+            await super().start(remoteParameters)
+        finally:
+            repeating.cancel()
+
+    async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
+        connection_of(self.transport).sign_of_life()
+        await super()._handle_rtp_data(data, arrival_time_ms)
+
+    async def _handle_rtcp_data(self, data: bytes) -> None:
+        connection_of(self.transport).sign_of_life()
+        await super()._handle_rtcp_data(data)
+
+
+class SctpTransport(RTCSctpTransport):
+    """Survives an INIT that comes late: aiortc begins to count the other's packets anew then,
+    and the data channel is silent for good. RFC 9260 section 5.2.2 has it change nothing."""
+
+    async def _receive_chunk(self, chunk: Chunk) -> None:
+        late = isinstance(chunk, InitChunk) and self._association_state in (
+            self.State.COOKIE_ECHOED,
+            self.State.ESTABLISHED,
+        )
+        counted = self._last_received_tsn, self._reconfig_response_seq
+        await super()._receive_chunk(chunk)
+        if late:
+            self._last_received_tsn, self._reconfig_response_seq = counted
+
+
+def _host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+    """This machine's addresses; loopback when there is no other (a laptop without a network)."""
+    return _stock_host_addresses(use_ipv4=use_ipv4, use_ipv6=use_ipv6) or (
+        ["127.0.0.1"] if use_ipv4 else []
+    )
+
+
+def configure() -> None:
+    """Put our parts into aiortc, which has no other place for them. Idempotent."""
+    for module, name, ours in (
+        (aiortc.rtcicetransport, "Connection", Connection),
+        (aiortc.rtcpeerconnection, "RTCDtlsTransport", DtlsTransport),
+        (aiortc.rtcpeerconnection, "RTCSctpTransport", SctpTransport),
+        (aiortc.rtcsctptransport, "SCTP_RTO_INITIAL", SCTP_RTO_INITIAL_S),
+    ):
+        setattr(module, name, ours)
+    if aioice.ice.get_host_addresses is _stock_host_addresses:
+        aioice.ice.get_host_addresses = _host_addresses
