@@ -19,9 +19,10 @@ from omni_agent.ears import Ears
 from omni_agent.errors import ConfigError, PluginError
 from omni_agent.events import SessionStarted
 from omni_agent.hookspecs import PROJECT, EngineOptions, Finding
+from omni_agent.markdown import no_markdown
 from omni_agent.persona import Persona
 from omni_agent.talker import Talker
-from omni_agent.text import BUILT_IN, TextFilter
+from omni_agent.text import TextFilter, profanity
 from omni_agent.thinker import Thinker
 from omni_agent.tools import Tool
 
@@ -32,6 +33,7 @@ Factory = Callable[[EngineOptions], Awaitable[T]]
 
 TOOLS_GROUP = "omni_agent"
 ENGINES_GROUP = "omni_agent.engines"
+BUILT_IN: Mapping[str, TextFilter] = {"no-markdown": no_markdown, "profanity": profanity}
 
 
 class Registry:

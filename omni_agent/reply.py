@@ -19,6 +19,7 @@ from omni_agent.call import Call
 from omni_agent.conversation import Message, TextPart, ToolCall, new_id
 from omni_agent.errors import EngineError
 from omni_agent.ledger import Outcome
+from omni_agent.markdown import sayable
 from omni_agent.streams import Channel, chain, closing, first_words, one
 from omni_agent.talker import Voice
 from omni_agent.text import compose
@@ -236,7 +237,7 @@ class Reply:
 
     async def _voice(self, tasks: asyncio.TaskGroup, text: AsyncIterator[str], kind: Kind) -> None:
         """Filter and speak one message; nothing at all when no text comes."""
-        async with aclosing(compose(text, self._call.outfit.filters)) as stream:
+        async with aclosing(compose(text, (sayable, *self._call.outfit.filters))) as stream:
             first = await first_words(stream)
             if not first:
                 return

@@ -8,6 +8,7 @@ them: see :func:`compose`.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 
@@ -19,8 +20,14 @@ Cut = Callable[[str], int]
 
 MAX_PHRASE = 64
 """Longest phrase that a multi-word pattern may match, characters."""
-_MAX_LINK = 400
-"""A ``[`` that is not closed within this many characters is not a link."""
+MAX_WORD = 12
+"""Longest word of a script without spaces that a one-word pattern may match, characters."""
+_SPACELESS = re.compile(
+    "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff00-\uffef\U00020000-\U000323af]"
+)
+"""Thai, Lao, Tibetan, Burmese, Khmer, kana, Chinese characters, and their punctuation: scripts
+whose words have no spaces between them (UAX #14, classes SA and ID)."""
 
 
 async def compose(
@@ -57,18 +64,51 @@ def after_last_space(text: str) -> int:
     return max(text.rfind(" "), text.rfind("\n"), text.rfind("\t")) + 1
 
 
+def after_last_word(text: str) -> int:
+    """The last place that certainly ends a word, whatever follows: 0 when there is none.
+
+    That is after white space or, where words have no spaces between them, between two
+    characters: never inside one that is made of several code points.
+    """
+    for at in range(len(text), 0, -1):
+        before, after = text[at - 1], text[at : at + 1]
+        if before.isspace():
+            return at
+        if after and _parted(before, after):
+            return at
+    return 0
+
+
+def is_spaceless(character: str) -> bool:
+    """Of a script whose words have no spaces between them."""
+    return _SPACELESS.match(character) is not None
+
+
+def _parted(before: str, after: str) -> bool:
+    return is_spaceless(before) and is_spaceless(after) and not _joins(after)
+
+
+def _joins(character: str) -> bool:
+    """Part of the character before it: a vowel sign, an accent, a joiner (UAX #29)."""
+    return unicodedata.category(character) in ("Mn", "Mc", "Me") or character == "\u200d"
+
+
 def rewriting(
     pattern: str, replacement: str | Callable[[re.Match[str]], str], *, phrase: bool = False
 ) -> TextFilter:
     """A filter that replaces what ``pattern`` matches.
 
-    A match is one word, or part of one; with ``phrase`` it may contain white
-    space and be up to 64 characters long, which holds that much text back.
+    A match is one word, or part of one (12 characters where words have no spaces between
+    them); with ``phrase`` it may contain white space and be up to 64 characters long, which
+    holds that much text back.
     """
     compiled = re.compile(pattern)
 
     def cut(held: str) -> int:
-        at = after_last_space(held[:-MAX_PHRASE] if phrase else held)
+        if phrase:
+            at = after_last_word(held[:-MAX_PHRASE])
+        else:
+            at = max(after_last_space(held), after_last_word(held[:-MAX_WORD]))
         for match in compiled.finditer(held):
             if match.start() < at < match.end():
                 return match.start()
@@ -81,54 +121,22 @@ def rewriting(
     return rewrite
 
 
-_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*\)")
-_OPEN_LINK = re.compile(r"!?\[[^\]\n]*(\](\([^)\s]*)?)?$")
-_URL = re.compile(r"https?://(?:www\.)?([^\s/?#]+)\S*")
-_EMOJI = re.compile("[\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]")
-_EMPHASIS = re.compile(r"\*+|`+|~~|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)")
-_LINE_MARK = re.compile(r"[ \t]*(?:#{1,6}|[-*+•>])[ \t]+")
-
-
-def _markdown_cut(held: str) -> int:
-    at = after_last_space(held)
-    unclosed = _OPEN_LINK.search(held)
-    if unclosed and len(held) - unclosed.start() < _MAX_LINK:
-        at = min(at, unclosed.start())
-    line = held.rfind("\n", 0, at) + 1  # a list mark must come with the word after it
-    return line if _LINE_MARK.fullmatch(held[line:at]) else at
-
-
-async def no_markdown(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Markdown to speech: emphasis, code marks, bullets, headings, link targets, emoji go."""
-    line_start = True
-    async for words in regroup(pieces, _markdown_cut):
-        lines = words.split("\n")
-        for index, line in enumerate(lines):
-            if index or line_start:
-                lines[index] = _LINE_MARK.sub("", line, count=1) if _LINE_MARK.match(line) else line
-        line_start = words.endswith("\n")
-        plain = _URL.sub(r"\1", _LINK.sub(r"\1", "\n".join(lines)))
-        plain = re.sub(r"(?<=\s)\*(?=\s)|^\*(?=\s)", "times", plain)
-        yield _EMPHASIS.sub("", _EMOJI.sub("", plain))
-
-
 _PROFANITY = (
     r"(?i)\b(?:fuck|shit|bullshit|asshole|bitch|bastard|cunt|dick(?:head)?)(?:s|ed|ing|er)?\b"
 )
 profanity = rewriting(_PROFANITY, "beep")
 """Swear words become a spoken beep."""
 
-BUILT_IN: dict[str, TextFilter] = {"no-markdown": no_markdown, "profanity": profanity}
-
 
 def words_heard(text: str, end: int) -> str:
     """``text`` up to character ``end``, cut back to whole words.
 
-    A word counts as heard when playback reached its last character.
+    A word counts as heard when playback reached its last character; where words have no
+    spaces between them, each character is one.
     """
     if end >= len(text):
         return text
     at = max(end, 0)
-    if at < len(text) and not text[at].isspace():
-        at = after_last_space(text[:at])
+    if not text[at].isspace():
+        at = after_last_word(text[: at + 1])
     return text[:at].rstrip()

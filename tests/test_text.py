@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import unicodedata
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omni_agent.markdown import no_markdown, sayable
+from omni_agent.registry import BUILT_IN
 from omni_agent.text import (
-    BUILT_IN,
+    MAX_WORD,
     TextFilter,
+    after_last_word,
     compose,
-    no_markdown,
     profanity,
     rewriting,
     words_heard,
@@ -33,27 +37,6 @@ def run(text_filter: TextFilter, *pieces: str) -> str:
     return asyncio.run(collect())
 
 
-@pytest.mark.parametrize(
-    ("written", "spoken"),
-    [
-        ("This is **very** important.", "This is very important."),
-        ("Use `ls -la` now", "Use ls -la now"),
-        ("# Heading\nText", "Heading\nText"),
-        ("- one\n- two", "one\ntwo"),
-        ("* one\n* two", "one\ntwo"),
-        ("See [the docs](https://x.org/a?b=c) please", "See the docs please"),
-        ("Go to https://www.example.org/path?q=1 now", "Go to example.org now"),
-        ("5 * 3 is 15", "5 times 3 is 15"),
-        ("keep snake_case and 3-4", "keep snake_case and 3-4"),
-        ("_emphasis_ here", "emphasis here"),
-        ("Great! 🎉 Done", "Great!  Done"),
-        ("a [bracket] stays", "a [bracket] stays"),
-    ],
-)
-def test_markdown_is_spoken_as_plain_words(written: str, spoken: str) -> None:
-    assert run(no_markdown, written) == spoken
-
-
 def test_swear_words_become_a_beep() -> None:
     assert run(profanity, "that is shit, ", "really fuck", "ing bad") == (
         "that is beep, really beep bad"
@@ -68,7 +51,7 @@ def test_a_phrase_is_rewritten_across_pieces() -> None:
 
 
 _alphabet = st.sampled_from(
-    [*list("ab *_`#-[](): \n.!"), "open ", "sesame", "shit", "http://x.y/z"]
+    [*list("ab *_`#-[](): \n.!你好สั"), "open ", "sesame", "shit", "http://x.y/z"]
 )
 
 
@@ -83,6 +66,40 @@ def test_cutting_the_stream_differently_changes_nothing(
     places = sorted({min(cut, len(text)) for cut in cuts} | {0, len(text)})
     pieces = [text[a:b] for a, b in itertools.pairwise(places)]
     assert run(text_filter, *pieces) == run(text_filter, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["好的，我来看看。", "はい、今日は晴れです。", "สวัสดีครับ", "你好，Anna！"]
+)
+@pytest.mark.parametrize("text_filter", [no_markdown, profanity, sayable])
+def test_scripts_without_spaces_are_let_through_as_they_come(
+    text_filter: TextFilter, text: str
+) -> None:
+    async def held_back() -> int:
+        given, let_through = 0, 0
+
+        async def endless() -> AsyncIterator[str]:
+            nonlocal given
+            for character in itertools.cycle(text):
+                given += 1
+                yield character
+
+        stream = compose(endless(), [text_filter])
+        async with aclosing(stream):
+            async for piece in stream:
+                let_through += len(piece)
+                if let_through > 60:
+                    break
+        return given - let_through
+
+    assert asyncio.run(held_back()) <= MAX_WORD + 6
+
+
+def test_a_character_of_several_code_points_is_never_cut() -> None:
+    for word in ("ครับผม", "กำลังดี", "ができる", "你\ufe00好吗"):
+        for end in range(len(word)):
+            at = after_last_word(word[:end])
+            assert unicodedata.category(word[at]) not in ("Mn", "Mc", "Me")
 
 
 def test_composed_filters_close_their_source() -> None:
@@ -110,3 +127,19 @@ def test_composed_filters_close_their_source() -> None:
 )
 def test_what_was_heard_ends_at_a_whole_word(end: int, heard: str) -> None:
     assert words_heard("Hello there you", end) == heard
+
+
+@pytest.mark.parametrize(
+    ("text", "end", "heard"),
+    [
+        ("你好吗", 2, "你好"),
+        ("你好，世界", 3, "你好，"),
+        ("你好 my friend", 4, "你好"),
+        ("สวัสดีครับ", 6, "สวัสดี"),
+        ("สวัสดีครับ", 5, "สวัส"),
+    ],
+)
+def test_where_words_have_no_spaces_each_character_is_heard(
+    text: str, end: int, heard: str
+) -> None:
+    assert words_heard(text, end) == heard

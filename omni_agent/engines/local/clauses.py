@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from omni_agent.text import is_spaceless
+
 _LIMITS = ((2, 5), (4, 9), (6, 16))
 """(words, longest) of the first clauses: after ``words`` a phrase may end without punctuation,
 at ``longest`` it must. A clause is spoken at about 2.7 words/s and thought at 8 to 15, so each
@@ -65,17 +67,33 @@ class ClauseSplitter:
     def _take(self, character: str) -> Clause | None:
         before = self._held
         self._held += character
+        if is_spaceless(character):
+            return self._take_spaceless(character, before)
         if not character.isspace() or not before or before[-1].isspace():
             return None
         if not _sayable(before):
             return None
-        words = len(before.split())
+        words = _words(before)
         mark = before.rstrip(_CLOSERS)[-1:]
         if character == "\n" or (mark in "!?…。" or (mark == "." and not _abbreviated(before))):
             return self._cut(len(self._held), final=True)
         if mark in ",;:—–" and words >= (_LATER_WORDS if self._count else 1):
             return self._cut(len(self._held))
         return self._between_words(before, words)
+
+    def _take_spaceless(self, character: str, before: str) -> Clause | None:
+        """Where words have no spaces between them, marks end a clause, or its length does."""
+        if not _sayable(before):
+            return None
+        words = _words(before)
+        if character in "。！？｡":
+            return self._cut(len(self._held), final=True)
+        if character in "，、；：" and words >= (_LATER_WORDS if self._count else 1):
+            return self._cut(len(self._held))
+        longest = _LIMITS[self._count][1] if self._count < len(_LIMITS) else _LATER_LONGEST
+        if words >= longest and character.isalnum():
+            return self._cut(len(before), soft=True)
+        return None
 
     def _between_words(self, before: str, words: int) -> Clause | None:
         """Cut where there is no punctuation: before a word that opens a phrase, or at the limit."""
@@ -84,8 +102,8 @@ class ClauseSplitter:
         last_at = len(before) - len(before.split()[-1])
         if early and words > enough and before[last_at:].lower() in _BREAK_BEFORE:
             return self._cut(last_at, soft=True)
-        if words >= longest:
-            return self._cut(len(self._held), soft=True)
+        if words >= longest and (before[-1].isalpha() or words >= 2 * longest):
+            return self._cut(len(self._held), soft=True)  # "20 €" and "10 - 3" stay together
         return None
 
     def _cut(self, at: int, *, final: bool = False, soft: bool = False) -> Clause:
@@ -94,6 +112,11 @@ class ClauseSplitter:
         self._held, self._start = self._held[at:], end
         self._count += 1
         return clause
+
+
+def _words(text: str) -> int:
+    """How many there are; two characters make one where words have no spaces between them."""
+    return len(text.split()) + sum(map(is_spaceless, text)) // 2
 
 
 def _sayable(text: str) -> bool:

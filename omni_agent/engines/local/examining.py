@@ -17,7 +17,15 @@ from omni_agent.engines.local import (
 from omni_agent.errors import ModelStoreError
 from omni_agent.hookspecs import EngineOptions, Finding
 
-_PACKAGES = ("ctranslate2", "faster_whisper", "hibari", "onnxruntime", "xllamacpp")
+_PACKAGES = (
+    "anyascii",
+    "ctranslate2",
+    "faster_whisper",
+    "hibari",
+    "num2words",
+    "onnxruntime",
+    "xllamacpp",
+)
 _VOICE_ACTIVITY = "silero-vad"
 _MEMORY, _LIGHT_MEMORY = 3.5, 2.3
 """GiB of the machine: the whole stack takes 2.6 GB, and light language models 1.25 GB less."""

@@ -54,17 +54,3 @@ def manner(voice: Voice) -> Manner:
         pause = voice.pause_ms
     name = (voice.speaker or DEFAULT_VOICE).strip().lower()
     return Manner(ALIASES.get(name, name), min(max(speed, SLOWEST), FASTEST), max(0, pause))
-
-
-_SPOKEN = (
-    (re.compile(r"(?<=\d)\s?[x×](?=\s|[.,;:!?]|$)"), " times"),
-    (re.compile(r"(?<!\b0)(?<=\d)\s?[x×]\s?(?=\d)"), " times "),
-    (re.compile(r"[*_`#~|]+"), " "),
-)
-
-
-def spoken(text: str) -> str:
-    """What hibari's own normaliser does not know: "3x", and marks nobody says."""
-    for pattern, words in _SPOKEN:
-        text = pattern.sub(words, text)
-    return text

@@ -9,7 +9,8 @@ import numpy as np
 
 from omni_agent.audio import AudioFrame
 from omni_agent.engines.local.clauses import Clause, ClauseSplitter
-from omni_agent.engines.local.manner import Manner, manner, spoken
+from omni_agent.engines.local.manner import Manner, manner
+from omni_agent.engines.local.saying import say
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.talker import Speech, Voice
 
@@ -73,7 +74,7 @@ class LocalTalker:
         await self.worker.aclose()
 
     async def _say(self, clause: Clause, how: Manner) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
-        body = {"text": spoken(clause.text), "voice": how.speaker, "speed": how.speed}
+        body = {"text": say(clause.text), "voice": how.speaker, "speed": how.speed}
         deadline_s = _SAY_S + _SAY_RATE * len(clause.text)
         reply = await self.worker.call("say", body, deadline_s=deadline_s)
         if reply.body["voice"] != how.speaker and how.speaker not in self._missing:

@@ -20,7 +20,9 @@ def texts(text: str) -> list[str]:
     return [clause.text for clause in clauses([text])]
 
 
-chunks = st.lists(st.text(st.sampled_from("ab Tz.,!?;:—'\" \n0319$%é-"), max_size=8), max_size=20)
+chunks = st.lists(
+    st.text(st.sampled_from("ab Tz.,!?;:—'\" \n0319$%é-你，。ก"), max_size=8), max_size=20
+)
 
 
 @given(chunks)
@@ -58,6 +60,23 @@ def test_later_commas_split_only_longer_clauses() -> None:
 def test_without_punctuation_clauses_grow_from_a_short_first_one() -> None:
     lengths = [len(clause.split()) for clause in texts("word " * 70)]
     assert lengths == [5, 9, 16, 30, 10]
+
+
+def test_an_amount_and_its_unit_stay_together() -> None:
+    assert not any(text.endswith("20 ") for text in texts("one two three four 20 € five six"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("好的，我来看看。今天很好！", ["好的，", "我来看看。", "今天很好！"]),
+        ("はい。そうです。", ["はい。", "そうです。"]),
+        ("สวัสดีครับวันนี้อากาศดีมาก" * 2, 3),
+    ],
+)
+def test_where_words_have_no_spaces_clauses_still_end(text: str, expected: list[str] | int) -> None:
+    found = texts(text)
+    assert found == expected if isinstance(expected, list) else len(found) >= expected
 
 
 def test_a_long_beginning_is_cut_before_a_word_that_opens_a_phrase() -> None:
