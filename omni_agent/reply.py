@@ -64,6 +64,7 @@ class Reply:
         self._voicing = asyncio.Lock()
         self._tools: list[asyncio.Task[Outcome]] = []
         self._answering = self._filling = False
+        self._written = ""
         self._features: Any = None  # of the latest round that gave any
 
     # -- what waits for the turn to be certain ---------------------------------
@@ -116,7 +117,7 @@ class Reply:
                 await asyncio.wait(self._tools) if self._tools else None
                 self._tools = []
                 self.mark("tool_done")
-            if not self._answering:
+            if not self._answering and not await self._show():
                 await self._say(tasks, APOLOGY, "answer")
         self._finish()
 
@@ -155,6 +156,7 @@ class Reply:
                     match thought:
                         case TextDelta():
                             said += thought.text
+                            self._written += thought.text
                             text.put(thought.text)
                         case Features():
                             self._features = thought.handle
@@ -246,6 +248,19 @@ class Reply:
             utterance = Utterance(new_id("item"), kind)
             self._when_confirmed(lambda: self._introduce(utterance))
             await self._speak(tasks, utterance, chain(first, stream))
+
+    async def _show(self) -> bool:
+        """An answer with nothing in it that can be said, such as an emoji, is only shown."""
+        async with aclosing(compose(one(self._written), (sayable,))) as stream:
+            text = "".join([piece async for piece in stream]).strip()
+        if text:
+            await self._confirmed.wait()
+            shown = Utterance(new_id("item"), "answer", text)
+            self._introduce(shown)
+            self._emit(events.UtteranceStarted(self._now(), self.id, shown.id, shown.kind))
+            self._emit(events.SpokenText(self._now(), shown.id, text))
+            self._settle(shown, text, interrupted=False)
+        return bool(text)
 
     def _introduce(self, utterance: Utterance) -> None:
         self._call.conversation.add(Message("assistant", (), utterance.id))

@@ -32,6 +32,7 @@ NOUNS = {
 STAGES = {
     "tools",
     "text",
+    "markdown",
     "thinker",
     "talker",
     "ears",

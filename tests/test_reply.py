@@ -11,6 +11,7 @@ import pytest
 
 from omni_agent import Persona, events, tool
 from omni_agent.errors import EngineError, ToolError
+from omni_agent.markdown import no_markdown
 from omni_agent.testing import (
     Pause,
     ScriptedTalker,
@@ -144,6 +145,21 @@ async def test_a_thinker_that_dies_over_a_draft_is_nobody_s_business_when_the_us
         await stage.user("for ten minutes please.")
         assert await stage.agent() == "Ten minutes."
         assert not stage.seen(events.ErrorOccurred)
+
+
+@virtual_time
+@pytest.mark.parametrize("written", ["👍", "```python\nprint(1)\n```"])
+async def test_an_answer_that_no_voice_can_say_is_shown_and_not_apologised_for(
+    written: str,
+) -> None:
+    thinker = ScriptedThinker([written], ["Yes."])
+    async with rehearse(thinker, filters=[no_markdown]) as stage:
+        await stage.user("Is that all right, then?")
+        assert await stage.agent() == written
+        assert stage.seen(events.PlaybackStarted) == []
+        await stage.user("Is that a yes, please?")
+        assert await stage.agent() == "Yes."
+        assert stage.transcript[1] == ("assistant", written)
 
 
 @virtual_time
