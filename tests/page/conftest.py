@@ -100,6 +100,7 @@ async def drawing_page(
     chromium: Callable[..., Coroutine[Any, Any, Browser]], scripted: ScriptedServer
 ) -> AsyncIterator[Watched]:
     """One page for many tests of drawing: loading it takes most of a second."""
+    scripted.reset()
     browser = await chromium(True)
     context = await browser.new_context(
         viewport={"width": 1280, "height": 800}, reduced_motion="reduce"

@@ -18,7 +18,7 @@
 //   [data-testid=panel] data-panel, [data-testid=panel-row] data-state, [data-testid=countdown]
 //   [data-testid=waterfall], [data-testid=waterfall-row] data-mark
 // `conversation.receive(event)` renders a server event as if it had come over the data
-// channel; `currentCall()` is the call in progress, or null.
+// channel; `currentCall()` is the call in progress, or null; `volume()` is the agent's, 0 to 1.
 
 import { fetchPersonas } from "./api.js";
 import { Announcer } from "./announcer.js";
@@ -111,6 +111,7 @@ let endReason = "";
 
 export { conversation };
 export const currentCall = () => call;
+export const volume = () => audio.volume;
 
 /** The one way in which the call's state changes. @param {string} kind see state.js */
 function happens(kind, facts = {}) {
