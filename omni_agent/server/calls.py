@@ -231,6 +231,7 @@ class Calls:
             personas=grant.among([card.name for card in host.personas]),
             sees=host.sees,
             engine=host.engine,
+            limit_s=self._limits.call_s,
         )
 
     def session_json(self, session: SessionConfig | None, grant: Grant) -> Json:

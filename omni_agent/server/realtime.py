@@ -13,10 +13,11 @@ panels and the utterance in progress at once.
 ``session.created`` and ``session.updated`` always carry ``session.omni``::
 
     {"persona": str, "personas": [str], "sees": bool, "engine": {"thinker": str, …},
-     "extensions": bool, "ignored": [str]}
+     "limit_s": float | null, "extensions": bool, "ignored": [str]}
 
 ``personas`` are the names to choose from; ``engine`` names the models, by
-stage; ``sees`` says whether camera frames are understood; ``ignored`` names the
+stage; ``sees`` says whether camera frames are understood; ``limit_s`` is the longest
+the call may last, from its beginning; ``ignored`` names the
 ``session.update`` fields that this server accepts and does not act on
 (``instructions``, ``tools``, …: they belong to the persona).
 

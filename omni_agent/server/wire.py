@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,13 +30,15 @@ NO_USAGE: Json = {
 class Facts:
     """What a client is told of the agent it talks to.
 
-    persona: the one in force at the start. engine: model names by stage.
+    persona: the one in force at the start. engine: model names by stage. limit_s: the
+    longest the call may last.
     """
 
     persona: str
     personas: Sequence[str] = ()
     sees: bool = False
     engine: Mapping[str, str] = field(default_factory=dict)
+    limit_s: float = math.inf
 
 
 def message_item(
@@ -144,6 +147,7 @@ class SessionState:
     def json(self) -> Json:
         """The full session object of ``session.created`` and ``session.updated``."""
         output: Json = {"format": PCM_FORMAT, "speed": self.speed}
+        limit_s = self.facts.limit_s
         if self.voice is not None:
             output["voice"] = self.voice
         return {
@@ -169,6 +173,7 @@ class SessionState:
                 "personas": list(self.facts.personas),
                 "sees": self.facts.sees,
                 "engine": dict(self.facts.engine),
+                "limit_s": limit_s if math.isfinite(limit_s) else None,
                 "extensions": self.extensions,
                 "ignored": sorted(self.ignored),
             },

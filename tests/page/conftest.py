@@ -155,7 +155,7 @@ async def open_page(
         page = await context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         watched.append(Watched(page))
-        await page.goto((at or server.url) + "/" + fragment)
+        await page.goto((at or f"{server.url}/") + fragment)
         return page
 
     yield open_

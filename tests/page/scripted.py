@@ -130,7 +130,7 @@ class ScriptedServer:
 
     @property
     def elsewhere(self) -> str:
-        return self.url.replace("127.0.0.1", ELSEWHERE)
+        return self.url.replace("127.0.0.1", ELSEWHERE) + "/"
 
     def send(self, *events: dict[str, Any]) -> None:
         """Over the data channel, in order."""
@@ -186,7 +186,7 @@ class ScriptedServer:
         )
 
     async def _secret(self, request: Request) -> Response:
-        self.requests.append(("secret", ""))
+        self.requests.append(("secret", request.headers.get("Authorization", "")))
         return JSONResponse({"value": "ek_test", "expires_at": 0, "session": {}, "ice_servers": []})
 
     async def _offer(self, request: Request) -> Response:

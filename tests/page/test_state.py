@@ -31,6 +31,9 @@ NEVER = [*OPENED, {"kind": "call", "to": "ended"}]
 UNPLUGGED = [*LIVE, {"kind": "microphone", "on": False}]
 
 
+AWAY = "The line dropped. Reconnecting, 12 s"
+
+
 def does(activity: str) -> dict[str, Any]:
     return {"kind": "activity", "activity": activity}
 
@@ -61,6 +64,8 @@ TABLE: list[tuple[str, list[dict[str, Any]], str, str, bool]] = [
     ("held with an open one", [*LIVE, held(True)], "listening", "Listening", True),
     ("unplugged while held", [*HOLD, held(True), UNPLUGGED[-1]], "listening", "Waiting", False),
     ("the line drops", DROPPED, "connecting", "The line dropped. Reconnecting", True),
+    ("it stays away", [*DROPPED, {"kind": "countdown", "left": 12}], "connecting", AWAY, True),
+    ("a late countdown", [*LIVE, {"kind": "countdown", "left": 12}], "listening", "List", True),
     ("it drops while held", [*HOLD, held(True), DROPPED[-1]], "connecting", "The line", False),
     ("it is back", [*DROPPED, LIVE[-1]], "listening", "Listening", True),
     ("hang up", ENDED, "ended", "Call ended", True),

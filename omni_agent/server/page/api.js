@@ -4,7 +4,10 @@
 import { learnClock } from "./clock.js";
 import { Problem, fromResponse, unreachable } from "./problems.js";
 
-/** A token that came with the address, `…/#token=…`: good for one call, and gone from the address bar at once. */
+/**
+ * A token that came with the address, `…/#token=…`, from the operator's backend: good for one
+ * call, and gone from the address bar at once.
+ */
 let given = takeToken();
 
 function takeToken() {
@@ -39,13 +42,16 @@ async function json(response) {
 
 const text = (value, fallback = "") => (typeof value === "string" ? value : fallback);
 
+/** What the token lets in, for as long as there is one. */
+const credentials = () => (given ? { Authorization: `Bearer ${given}` } : {});
+
 /**
  * The personas to choose from, and what they run on.
  * @returns {Promise<{personas: {name: string, title: string, description: string, language: string,
  *   tools: string[]}[], first: string|null, sees: boolean|null, engine: [string, string][]}>}
  */
 export async function fetchPersonas() {
-  const response = await ask("v1/personas");
+  const response = await ask("v1/personas", { headers: credentials() });
   if (!response.ok) throw await fromResponse(response);
   const body = await json(response);
   const list = Array.isArray(body?.personas) ? body.personas : [];
@@ -90,16 +96,12 @@ async function refusal(response) {
  * @returns {Promise<{value: string, iceServers: RTCIceServer[]}>}
  */
 export async function fetchSecret() {
-  if (given) {
-    const value = given;
-    given = "";
-    return { value, iceServers: [] };
-  }
   const response = await ask("v1/realtime/client_secrets", {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...credentials() },
     body: JSON.stringify({ session: { type: "realtime" } }),
   });
+  given = ""; // the server answers with the same one: this call is its call
   if (!response.ok) throw await refusal(response);
   const body = await json(response);
   const value = body?.value ?? body?.client_secret?.value;

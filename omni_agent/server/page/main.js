@@ -135,6 +135,7 @@ async function startCall({ typing = false } = {}) {
   call = mine;
   mine.addEventListener("state", ({ detail }) => callState(mine, detail));
   mine.addEventListener("message", ({ detail }) => conversation.receive(detail));
+  mine.addEventListener("countdown", ({ detail }) => call === mine && happens("countdown", { left: detail.secondsLeft }));
   mine.addEventListener("quality", ({ detail }) => controls.showQuality(detail));
   mine.addEventListener("remote", ({ detail }) => hear(detail));
   const open = async () => {
@@ -269,7 +270,7 @@ function showPersona(name) {
 function act(action) {
   if (action === "type") startCall({ typing: true });
   else if (action === "settings") byId("settings").showModal();
-  else if (action === "login") location.assign(new URL("login", document.baseURI));
+  else if (action === "login") location.assign(new URL("./", document.baseURI));
   else if (action === "reload") location.reload();
   else if (action === "dismiss") audio.play().catch(() => undefined);
 }

@@ -100,7 +100,7 @@ export function unconnected() {
 
 const FAREWELLS = {
   idle: ["The call ended because nobody spoke for a while.", "Call again whenever you like."],
-  limit: ["The call reached the longest time this server allows.", "Call again to go on."],
+  time: ["The call reached the longest time this server allows.", "Call again to go on."],
   shutdown: ["The server was shut down.", "Call again once it is back."],
   lost: ["The connection was lost.", "The network between you and the server dropped. What was said so far is kept below."],
 };
@@ -140,7 +140,7 @@ export async function fromResponse(response) {
   switch (response.status) {
     case 401:
       return new Problem("login", "This server wants to know who calls.",
-        "Log in, or open the link you were given again: a link is good for one call.", { actions: ["login", "call"] });
+        "Log in. If you came by a link, ask for a new one: each is good for one call.", { actions: ["login", "call"] });
     case 403:
       return new Problem("forbidden", "The server did not accept a call from this page.",
         `Reload the page and call again. If it is part of another site, that site has to be allowed on the server.${details}`,

@@ -11,6 +11,7 @@
  *   hold: boolean,        push-to-talk: the microphone is on only while held
  *   held: boolean,
  *   wasLive: boolean,     this call was up at some time
+ *   left: number|null,    seconds until a lost line is given up
  *   ready: boolean,       the server takes calls, as far as is known
  * }>} State
  */
@@ -18,7 +19,7 @@
 /** @type {State} */
 export const START = Object.freeze({
   call: "idle", activity: "listening", typing: false, microphone: false, muted: false, hold: false, held: false,
-  wasLive: false,
+  wasLive: false, left: null,
   ready: true, // until the server says otherwise: no click is lost while it is asked
 });
 
@@ -28,7 +29,8 @@ const AGENT_DOES = { listening: "Listening", hearing: "Hearing you", thinking: "
 
 const HAPPENINGS = {
   dial: (state, { typing = false }) => ({ ...START, hold: state.hold, ready: state.ready, call: "asking", typing }),
-  call: (state, { to }) => ({ ...state, call: to, wasLive: state.wasLive || to === "live", held: false }),
+  call: (state, { to }) => ({ ...state, call: to, wasLive: state.wasLive || to === "live", held: false, left: null }),
+  countdown: (state, { left }) => (state.call === "reconnecting" ? { ...state, left } : state),
   activity: (state, { activity }) => (state.call === "live" && Object.hasOwn(AGENT_DOES, activity) ? { ...state, activity } : state),
   microphone: (state, { on }) => ({ ...state, microphone: on, held: false }),
   mute: (state, { on }) => (state.microphone ? { ...state, muted: on } : state),
@@ -64,7 +66,7 @@ const SENTENCES = {
   idle: () => "Ready when you are",
   asking: (state, agent) => (state.typing ? `Calling ${agent}` : "Allow the microphone to begin"),
   connecting: (_, agent) => `Calling ${agent}`,
-  reconnecting: () => "The line dropped. Reconnecting",
+  reconnecting: ({ left }) => `The line dropped. Reconnecting${left === null ? "" : `, ${left} s`}`,
   ended: (state) => (state.wasLive ? "Call ended" : "Not connected"),
 };
 
