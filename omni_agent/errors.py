@@ -5,7 +5,7 @@
     OmniAgentError
     ├── ConfigError             something the user wrote is wrong
     │   └── PersonaError        a persona file: path, line, reason
-    ├── PluginError             a plugin that cannot be loaded or registered
+    ├── PluginError             a plugin that does not load, or does wrong later
     ├── ModelStoreError         a model that is missing, damaged or cannot be fetched
     ├── EngineError             a Thinker, Talker or transcriber failed
     │   └── EngineUnavailable   … because it is not installed or not running
@@ -73,13 +73,17 @@ class PersonaError(ConfigError):
 
 
 class PluginError(OmniAgentError):
-    """A plugin that cannot be loaded; the rest of the agent goes on without it."""
+    """A plugin that does not work; the rest of the agent goes on. ``times``: how often."""
 
     public = "A plugin of the agent does not work."
 
     def __init__(self, plugin: str, reason: str) -> None:
-        self.plugin, self.reason = plugin, reason
+        self.plugin, self.reason, self.times = plugin, reason, 1
         super().__init__(f"plugin {plugin!r}: {reason}")
+
+    def __str__(self) -> str:
+        times = f" ({self.times} times)" if self.times > 1 else ""
+        return f"{super().__str__()}{times}"
 
 
 class ModelStoreError(OmniAgentError):

@@ -1,4 +1,5 @@
-"""The hooks a plugin can implement (pluggy). All are plain functions.
+"""The hooks a plugin can implement (pluggy). All are plain functions, and quick: those that
+are asked during a call hold every call up while they run.
 
 A plugin is a module, or any object, with functions named like these and marked
 ``@hookimpl``::
@@ -100,8 +101,8 @@ def context(session_id: str, user_text: str) -> str | None:
 
 
 @hookspec
-def session_started(session_id: str) -> None:
-    """A call began."""
+def session_started(session_id: str, caller: str) -> None:
+    """A call began. caller: whose it is; empty when nobody knows."""
 
 
 @hookspec

@@ -239,7 +239,9 @@ class Reply:
 
     async def _voice(self, tasks: asyncio.TaskGroup, text: AsyncIterator[str], kind: Kind) -> None:
         """Filter and speak one message; nothing at all when no text comes."""
-        async with aclosing(compose(text, (sayable, *self._call.outfit.filters))) as stream:
+        # An apology is our own words, and it may be a filter that failed.
+        filters = () if kind == "apology" else self._call.outfit.filters
+        async with aclosing(compose(text, (sayable, *filters))) as stream:
             first = await first_words(stream)
             if not first:
                 return

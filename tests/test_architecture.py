@@ -53,6 +53,7 @@ CALL = {
     "attention",
     "session",
     "hookspecs",
+    "hooks",
     "registry",
     "store",
 }

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
-from omni_agent import Persona, Tool, events, hookimpl, tool
-from omni_agent.errors import ConfigError
+from omni_agent import EngineOptions, Persona, Tool, events, hookimpl, tool
+from omni_agent.call import Outfit
+from omni_agent.errors import ConfigError, EngineError, PluginError
 from omni_agent.registry import Registry
+from omni_agent.reply import APOLOGY
+from omni_agent.streams import one
+from omni_agent.testing import ScriptedThinker, rehearse, virtual_time
+from omni_agent.text import compose
+from omni_agent.thinker import Thinker
 
 
 @tool
@@ -47,7 +57,7 @@ def test_a_persona_gets_the_tools_it_names_by_plugin_or_by_tool() -> None:
 
 def test_a_tool_that_nobody_provides_is_named_with_what_there_is() -> None:
     registry = Registry([Pings()], discover=False)
-    with pytest.raises(ConfigError, match=r"no plugin or tool 'pong'; plugins: Pings"):
+    with pytest.raises(ConfigError, match=r"no plugin or tool 'pong'; there are: Pings"):
         registry.outfit(Persona(name="x", tools=("pong",), filters=()))
 
 
@@ -98,7 +108,7 @@ def test_something_that_is_not_a_tool_is_refused() -> None:
 
 def test_the_bundled_plugins_and_engines_are_found_without_problems() -> None:
     registry = Registry()
-    assert registry.problems == []
+    assert registry.problems == ()
     assert set(registry.tools()) >= {"calculator", "clock", "home", "notes", "weather"}
     assert registry.thinker("local")
     assert registry.talker("local")
@@ -112,8 +122,8 @@ def test_every_kind_of_hook_is_asked() -> None:
 
     class Listens:
         @hookimpl
-        def session_started(self, session_id: str) -> None:
-            heard.append(session_id)
+        def session_started(self, session_id: str, caller: str) -> None:
+            heard.append((session_id, caller))
 
         @hookimpl
         def event_emitted(self, session_id: str, event: events.Event) -> None:
@@ -128,9 +138,218 @@ def test_every_kind_of_hook_is_asked() -> None:
             app.command("extra")(lambda: None)
 
     registry, app = Registry([Listens()], discover=False), typer.Typer()
-    registry.observe("s1", events.SessionStarted(0.0, "s1", "concierge"))
+    registry.observe("s1", events.SessionStarted(0.0, "s1", "concierge", "anna"))
     registry.observe("s1", events.SessionEnded(1.0, "hangup"))
     registry.extend_cli(app)
-    assert heard == ["s1", events.SessionStarted, events.SessionEnded]
+    assert heard == [("s1", "anna"), events.SessionStarted, events.SessionEnded]
     assert registry.context("s1", "breakfast") == "about breakfast"
     assert [command.name for command in app.registered_commands] == ["extra"]
+
+
+# -- what comes of tools with one name --------------------------------------------------------
+
+
+@tool(name="ping")
+def other_ping() -> str:
+    """Ping, too."""
+    return "other"
+
+
+def plugin(**hooks: Callable[..., Any]) -> SimpleNamespace:
+    return SimpleNamespace(**{name: hookimpl(function) for name, function in hooks.items()})
+
+
+def two_with_ping() -> Registry:
+    registry = Registry([Pings()], discover=False)
+    registry.add(plugin(register_tools=lambda: [other_ping]), "others")
+    return registry
+
+
+@pytest.mark.parametrize(
+    ("named", "winner"),
+    [
+        (("ping",), ping),
+        (("others",), other_ping),
+        (("others", "Pings"), other_ping),
+        (("Pings", "others"), ping),
+    ],
+)
+def test_of_two_tools_with_one_name_the_first_that_is_named_wins(
+    named: tuple[str, ...], winner: Tool
+) -> None:
+    registry = two_with_ping()
+    for _ in range(3):  # an outfit is made anew whenever the persona's file changes
+        assert registry.outfit(Persona(name="x", tools=named, filters=())).tools == {"ping": winner}
+    assert len(registry.problems) == (named != ("others",))
+
+
+def test_which_tool_gives_way_is_said_once() -> None:
+    registry = two_with_ping()
+    for _ in range(3):
+        registry.outfit(Persona(name="x", tools=("Pings", "others"), filters=()))
+    (problem,) = registry.problems
+    assert problem.plugin == "others"
+    assert problem.reason == "its tool 'ping' gives way to that of plugin 'Pings'"
+
+
+def test_a_plugin_with_two_tools_of_one_name_is_named() -> None:
+    registry = Registry(discover=False)
+    registry.add(plugin(register_tools=lambda: [ping, other_ping, ping]), "twice")
+    assert registry.tools() == {"twice": {"ping": ping}}
+    assert "two tools 'ping'" in registry.problems[0].reason
+
+
+def test_the_applications_tools_come_first_and_may_be_named() -> None:
+    registry = Registry([Pings()], discover=False)
+    persona = Persona(name="x", tools=("ping", "Pings"), filters=())
+    assert registry.outfit(persona, [other_ping]).tools == {"ping": other_ping}
+    alone = Registry(discover=False)
+    assert alone.outfit(Persona(name="x", tools=("ping",), filters=()), [other_ping]).tools
+    assert registry.problems == ()
+
+
+def test_a_function_given_as_a_tool_is_refused_with_the_remedy() -> None:
+    with pytest.raises(ConfigError, match="is not a Tool: is @tool missing"):
+        Registry(discover=False).outfit(Persona(name="x", filters=()), [len])  # type: ignore[list-item]
+
+
+# -- commands ---------------------------------------------------------------------------------
+
+
+def test_commands_that_cannot_be_built_or_exist_already_are_left_out() -> None:
+    def odd(app: typer.Typer) -> None:
+        @app.command("odd")
+        def command(thing: int | str) -> None: ...
+
+    def shadowing(app: typer.Typer) -> None:
+        app.command("serve")(lambda: None)
+
+    def fine(app: typer.Typer) -> None:
+        app.command("fine")(lambda: None)
+
+    app, registry = typer.Typer(), Registry(discover=False)
+    app.command("serve")(lambda: print("serving"))
+    app.callback()(lambda: None)
+    for hook in (odd, shadowing, fine):
+        registry.add(plugin(register_cli=hook), hook.__name__)
+    registry.extend_cli(app)
+    assert [problem.plugin for problem in registry.problems] == ["odd", "shadowing"]
+    assert "serve, which exist already" in registry.problems[1].reason
+    assert CliRunner().invoke(app, ["fine"]).exit_code == 0
+    assert "serving" in CliRunner().invoke(app, ["serve"]).output
+
+
+# -- engines ----------------------------------------------------------------------------------
+
+
+async def test_an_engine_that_exits_is_an_engine_that_failed() -> None:
+    async def start(options: EngineOptions) -> Thinker:
+        sys.exit("usage: …")
+
+    registry = Registry(discover=False)
+    registry.add(plugin(register_thinkers=lambda: {"exits": start}), "engines")
+    with pytest.raises(EngineError, match="Thinker 'exits' exited"):
+        await registry.thinker("exits")(EngineOptions())
+    assert registry.problems[0].plugin == "engines"
+
+
+# -- filters ----------------------------------------------------------------------------------
+
+
+async def yields_numbers(pieces: AsyncIterator[str]) -> AsyncIterator[Any]:
+    async for _ in pieces:
+        yield 5
+
+
+async def raises_late(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for piece in pieces:
+        yield piece
+        raise ValueError("late")
+
+
+async def exits(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for piece in pieces:
+        if piece:
+            sys.exit(1)
+        yield piece
+
+
+async def cancels(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for piece in pieces:
+        if piece:
+            raise asyncio.CancelledError
+        yield piece
+
+
+async def not_a_generator(pieces: AsyncIterator[str]) -> str:
+    return ""
+
+
+def plain_generator(pieces: AsyncIterator[str]) -> Iterator[str]:
+    yield ""
+
+
+async def raises_in_the_end(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    try:
+        async for piece in pieces:
+            yield piece
+    finally:
+        sys.exit(1)
+
+
+FILTERS = [
+    yields_numbers, raises_late, exits, cancels, not_a_generator, plain_generator, lambda text: 5,
+    lambda text: sys.exit(1),
+]  # fmt: skip
+
+
+def dressed(text_filter: Any) -> tuple[Registry, Outfit]:
+    registry = Registry(discover=False)
+    registry.add(plugin(text_filters=lambda persona: {"odd": text_filter}), "odd plugin")
+    return registry, registry.outfit(Persona(name="x", filters=("odd",), fillers=()))
+
+
+@pytest.mark.parametrize("text_filter", FILTERS)
+async def test_a_filter_that_fails_lets_nothing_past_and_is_named(text_filter: Any) -> None:
+    registry, outfit = dressed(text_filter)
+    heard: list[str] = []
+
+    async def hear() -> None:
+        heard.extend([piece async for piece in compose(one("A secret. "), outfit.filters)])
+
+    for _ in range(3):
+        with pytest.raises(PluginError, match="odd plugin"):
+            await hear()
+    assert [problem.times for problem in registry.problems] == [3]
+    assert registry.problems[0].plugin == "odd plugin"
+    assert not heard
+
+
+async def test_a_filter_that_exits_when_it_is_closed_is_named() -> None:
+    registry, outfit = dressed(raises_in_the_end)
+    async with aclosing(compose(one("words"), outfit.filters)) as stream:
+        assert await anext(stream) == "words"
+    assert registry.problems[0].plugin == "odd plugin"
+
+
+async def test_a_cancellation_goes_through_a_filter_and_names_nobody() -> None:
+    async def waits(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+        await asyncio.Event().wait()
+        yield ""
+
+    registry, outfit = dressed(waits)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await anext(compose(one("words"), outfit.filters))
+    assert registry.problems == ()
+
+
+@virtual_time
+async def test_a_call_outlives_a_filter_that_exits() -> None:
+    _, outfit = dressed(exits)
+    thinker = ScriptedThinker(["One."], ["Two."])
+    async with rehearse(thinker, filters=outfit.filters) as stage:
+        for _ in range(2):
+            await stage.user("Say something, please.")
+            assert await stage.agent() == APOLOGY
+    assert len(stage.seen(events.ErrorOccurred)) == 2
