@@ -60,7 +60,11 @@ class AgentHost:
 
     async def serve_call(self, transport: Transport, request: CallRequest) -> None:
         session = self._agent.session(
-            transport, persona=request.persona, call_id=request.id, caller=request.caller
+            transport,
+            persona=request.persona,
+            call_id=request.id,
+            caller=request.caller,
+            max_call_s=request.longest_s,
         )
         await session.run()
 

@@ -11,8 +11,13 @@ MAX_TEXT = 8_000
 MAX_UNKNOWN = 32
 """Fields of a session that mean nothing here and are named back."""
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
-Name = Annotated[str, Field(min_length=1, max_length=128)]
+MAX_ID, MAX_NAME = 64, 128
+"""Characters in an item's id; in a model's, voice's, language's or persona's name."""
+MAX_METADATA = 16
+"""Pairs of a response's metadata."""
+
+Id = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_.:-]{{1,{MAX_ID}}}$")]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 Caller = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:@+/=-]{1,128}$")]
 Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
 Metadata = dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]]
@@ -47,7 +52,7 @@ class ItemRetrieve(BaseModel):
 
 
 class ResponseOptions(BaseModel):
-    metadata: Metadata | None = Field(None, max_length=16)
+    metadata: Metadata | None = Field(None, max_length=MAX_METADATA)
 
 
 class ResponseCreate(BaseModel):

@@ -70,6 +70,7 @@ class Desk:
             ("/v1/realtime/calls/{call_id}/hangup", self._end, "POST"),
             ("/v1/realtime/client_secrets", self._mint, "POST"),
             ("/v1/personas", self._personas, "GET"),
+            ("/login", self._ask, "GET"),
             ("/login", self._login, "POST"),
             ("/healthz", self._health, "GET"),
             ("/metrics", self._metrics, "GET"),
@@ -212,10 +213,16 @@ class Desk:
 
     async def _front(self, request: Request) -> Response:
         """The call page; where a key is needed and was not brought, the page that asks for it."""
-        inside = self._access.is_logged_in(request)
-        name = "index.html" if inside else "login.html"
-        response = await self._static.get_response(name, request.scope)
-        response.headers.update({"vary": "cookie"} if inside else LOGIN_PAGE_HEADERS)
+        if not self._access.is_logged_in(request):
+            return await self._ask(request)
+        response = await self._static.get_response("index.html", request.scope)
+        response.headers["vary"] = "cookie"
+        return response
+
+    async def _ask(self, request: Request) -> Response:
+        """``GET /login``: the page that asks for the key."""
+        response = await self._static.get_response("login.html", request.scope)
+        response.headers.update(LOGIN_PAGE_HEADERS)
         return response
 
     async def _login(self, request: Request) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -38,13 +37,14 @@ class CallRequest:
     """A call that was let in. id: the one name it has everywhere (client, log, records).
 
     persona: None is the default. caller: whose call it is, as the token or the page's cookie
-    says; empty when nobody knows. longest_s: then the agent says goodbye and hangs up.
+    says; empty when nobody knows. longest_s: then the agent says goodbye and
+    hangs up; None is never.
     """
 
     id: str
     persona: str | None = None
     caller: str = ""
-    longest_s: float = math.inf
+    longest_s: float | None = None
 
 
 class Host(Protocol):

@@ -200,3 +200,9 @@ async def test_that_files_have_run_out_is_said_in_one_line(
 
 def test_forwarded_headers_are_not_uvicorns_to_believe() -> None:
     assert uvicorn_options(Limits())["proxy_headers"] is False
+
+
+def test_so_many_connections_wait_to_be_accepted() -> None:
+    """asyncio takes them all in at once, before any can be counted."""
+    limits = Limits(connections=ConnectionLimits(backlog=7))
+    assert uvicorn_options(limits)["backlog"] == 7

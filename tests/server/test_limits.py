@@ -1,0 +1,439 @@
+"""What one call, one address and one message may be; docs/operating.md is the table of it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omni_agent.server.client_commands import MAX_EVENT_ID
+from omni_agent.server.client_messages import MAX_TEXT, MAX_UNKNOWN, SessionConfig
+from omni_agent.server.limits import (
+    ConnectionLimits,
+    Limits,
+    MessageLimits,
+    OfferLimits,
+    RequestLimits,
+)
+from omni_agent.server.line import MediaLine
+from omni_agent.server.options import ServerOptions
+from omni_agent.server.rates import Bucket
+from omni_agent.server.reading import MAX_PARTS
+from omni_agent.server.realtime import Realtime
+from omni_agent.server.realtime_transport import RealtimeTransport
+from omni_agent.server.view import MAX_ITEMS, ClientView
+from omni_agent.server.wire import MAX_IGNORED, Facts, SessionState
+from omni_agent.transport import ChoosePersona, Heard, Incoming, ReplyRequest, UserText
+from tests.server.calling import Caller, ScriptedHost, Server
+
+ROOT = Path(__file__).parent.parent.parent
+CALLS = "/v1/realtime/calls"
+SECRETS = "/v1/realtime/client_secrets"
+PAGE = {"origin": "http://localhost"}
+
+
+# -- the table --------------------------------------------------------------------------
+
+
+def limits(of: Any = Limits, prefix: str = "") -> list[str]:
+    """Every limit there is, as operators write it: ``requests.per_minute``."""
+    found = []
+    for one in fields(of):
+        inner = getattr(of(), one.name)
+        if is_dataclass(inner):
+            found += limits(type(inner), f"{one.name}.")
+        else:
+            found.append(prefix + one.name)
+    return found
+
+
+ROW = re.compile(r"^\| `([\w.]+)` \| ([\d.,]+)[^|]* \|[^|]*\| `([^`]+)` \|$", re.MULTILINE)
+TABLE = {name: rest for name, *rest in ROW.findall((ROOT / "docs" / "operating.md").read_text())}
+
+
+def test_every_limit_is_in_the_table() -> None:
+    assert set(limits()) <= set(TABLE)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_table_is_true_and_names_a_test_that_there_is(name: str) -> None:
+    *path, last = name.split(".")
+    if last.isupper():
+        where: Any = importlib.import_module(".".join(path))
+    else:
+        where = functools.reduce(getattr, path, Limits())
+    shown, test = TABLE[name]
+    assert float(shown.replace(",", "")) == getattr(where, last)
+    file, _, function = test.partition("::")
+    assert re.search(rf"def {function}\b", (ROOT / "tests" / file).read_text())
+
+
+# -- the data channel -------------------------------------------------------------------
+
+
+class Client:
+    """One side of the protocol, at a time of the test's choosing."""
+
+    def __init__(self, **bounds: int) -> None:
+        self.now = 0.0
+        facts = Facts("concierge", ("concierge", "tutor"))
+        bounded = MessageLimits(**bounds)
+        self.realtime = Realtime(facts, limits=bounded, now=lambda: self.now)
+        self.over = False
+
+    def send(self, kind: str, **fields: Any) -> tuple[tuple[Incoming, ...], str | None]:
+        """What a message is for the session, and the code of the error that answers it."""
+        return self.raw(json.dumps({"type": kind, **fields}))
+
+    def raw(self, text: str) -> tuple[tuple[Incoming, ...], str | None]:
+        received = self.realtime.on_message(text)
+        self.over = received.over
+        errors = [reply["error"]["code"] for reply in received.replies if reply["type"] == "error"]
+        return received.commands, errors[0] if errors else None
+
+    def type(self, text: str, **more: Any) -> tuple[tuple[Incoming, ...], str | None]:
+        content = [{"type": "input_text", "text": text}]
+        item = {"type": "message", "role": "user", "content": content, **more}
+        return self.send("conversation.item.create", item=item)
+
+
+REFUSED = ((), "rate_limit_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("limit", "message", "command"),
+    [
+        ("per_minute", {"kind": "input_audio_buffer.commit"}, None),
+        ("replies_per_minute", {"kind": "response.create"}, ReplyRequest()),
+        ("updates_per_minute", {"kind": "session.update", "session": {}}, None),
+        (
+            "updates_per_minute",
+            {"kind": "omni.persona.choose", "persona": "tutor"},
+            ChoosePersona("tutor"),
+        ),
+    ],
+)
+def test_messages_have_a_rate_and_what_is_beyond_it_is_left_undone(
+    limit: str, message: dict[str, Any], command: Incoming | None
+) -> None:
+    client = Client(**{limit: 3})
+    done = ((command,) if command else (), None)
+    assert [client.send(**message) for _ in range(5)] == [done] * 3 + [REFUSED] * 2
+    client.now += 20
+    assert client.send(**message) == done
+    assert client.send(**message) == REFUSED
+
+
+def test_typed_messages_have_a_rate() -> None:
+    client = Client(texts_per_minute=2)
+    assert [client.type("a")[0] for _ in range(3)] == [(UserText("a"),)] * 2 + [()]
+    client.now += 30
+    assert client.type("b") == ((UserText("b"),), None)
+
+
+def test_a_call_takes_so_much_typed_text_and_no_more_however_long_it_lasts() -> None:
+    client = Client(text_characters=10)
+    assert client.type("12345")[1] is None
+    client.now += 3600
+    assert client.type("123456") == REFUSED
+    assert client.type("12345")[1] is None
+    assert client.type("1") == REFUSED
+
+
+def test_all_messages_together_have_a_size() -> None:
+    client = Client(characters_per_minute=1000)
+    long = json.dumps({"type": "input_audio_buffer.commit", "filling": "x" * 400})
+    assert [client.raw(long)[1] for _ in range(3)] == [None, None, "rate_limit_exceeded"]
+    client.now += 60
+    assert client.raw(long)[1] is None
+
+
+def test_one_message_has_a_size() -> None:
+    client = Client(characters=100)
+    assert client.raw(json.dumps({"type": "response.create", "x": "x" * 100})) == REFUSED
+
+
+def test_one_message_has_a_depth() -> None:
+    client = Client(depth=4)
+    assert client.raw('{"type": "response.create", "x": [[[]]]}')[0] == (ReplyRequest(),)
+    assert client.raw('{"type": "response.create", "x": [[[[]]]]}')[1] == "invalid_message"
+    assert client.raw('{"a":' * 5000 + "1" + "}" * 5000)[1] == "invalid_message"
+
+
+def test_a_typed_message_has_a_size_in_one_part_or_many() -> None:
+    client = Client()
+    assert client.type("x" * MAX_TEXT)[1] is None
+    assert client.type("x" * (MAX_TEXT + 1))[1] == "invalid_message"
+    halves = [{"type": "input_text", "text": "x" * (MAX_TEXT // 2)}] * 3
+    assert client.type("", content=halves)[1] == "invalid_message"
+    assert client.type("", content=[{"type": "input_text", "text": "x"}] * 17)[1]
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a b", "a\nb", "é", "<b>", "a/b", "a\x00"])
+def test_ids_are_short_and_plain(name: str) -> None:
+    client = Client()
+    assert client.type("hello", id=name)[1] == "invalid_message"
+    assert client.send("conversation.item.retrieve", item_id=name)[1] == "invalid_message"
+    truncate = "conversation.item.truncate"
+    assert client.send(truncate, item_id=name, audio_end_ms=0)[1] == "invalid_message"
+    assert client.type("hello", id="item_Az-09.:")[1] is None
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{str(one): "" for one in range(17)}, {"k" * 65: ""}, {"k": "v" * 513}, {"k": {}}],
+)
+def test_metadata_has_a_size(metadata: dict[str, Any]) -> None:
+    client = Client()
+    response = {"metadata": metadata}
+    assert client.send("response.create", response=response) == ((), "invalid_message")
+    fits = {str(one): "v" * 512 for one in range(16)}
+    assert client.send("response.create", response={"metadata": fits})[1] is None
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        {"model": "x" * 129},
+        {"audio": {"output": {"voice": "x" * 129}}},
+        {"audio": {"output": {"voice": {"id": "x" * 129}}}},
+        {"audio": {"input": {"transcription": {"language": "x" * 129}}}},
+        {"omni": {"persona": "x" * 129}},
+        {f"unknown_{one}": 1 for one in range(MAX_UNKNOWN + 1)},
+        {"x" * 65: 1},
+    ],
+)
+async def test_a_session_has_a_size(session: dict[str, Any]) -> None:
+    assert Client().send("session.update", session=session)[1] == "invalid_message"
+    async with Server(ScriptedHost()) as server:
+        reply = await server.http.post(SECRETS, json={"session": session}, headers=PAGE)
+        assert reply.status_code == 400
+
+
+def test_an_event_id_is_told_back_in_part() -> None:
+    received = Client().realtime.on_message(json.dumps({"event_id": "e" * 10_000}))
+    assert received.replies[0]["error"]["event_id"] == "e" * MAX_EVENT_ID
+
+
+def test_items_kept_for_a_client_are_bounded() -> None:
+    view = ClientView(SessionState("sess", Facts("concierge")))
+    for index in range(MAX_ITEMS + 5):
+        view.show({"id": str(index)})
+    assert len(view.items) == MAX_ITEMS
+    assert "4" not in view.items
+
+
+def test_what_a_session_is_told_has_no_effect_does_not_pile_up() -> None:
+    client = Client()
+    for index in range(10):
+        session = {f"unknown_{index}_{one}": 1 for one in range(MAX_UNKNOWN)}
+        received = client.realtime.on_message(
+            json.dumps({"type": "session.update", "session": session})
+        )
+    assert len(received.replies[0]["session"]["omni"]["ignored"]) <= MAX_IGNORED
+
+
+def test_a_flood_is_not_answered_with_one() -> None:
+    client = Client(per_minute=1)
+    answered = [client.send("input_audio_buffer.append")[1] for _ in range(1000)]
+    assert 1 < len([code for code in answered if code]) < 60
+
+
+def test_a_burst_is_forgiven_and_a_client_that_goes_on_loses_its_call() -> None:
+    client = Client(per_minute=10, overrun=100)
+    for _ in range(110):
+        client.send("input_audio_buffer.commit")
+        assert not client.over
+    client.now += 60
+    for _ in range(110):
+        client.send("input_audio_buffer.commit")
+        assert not client.over
+    commands, code = client.send("input_audio_buffer.commit")
+    assert (commands, code, client.over) == ((), "too_many_messages", True)
+
+
+class Flooded(MediaLine):
+    """A line whose client sends without end."""
+
+    connected, reason = True, ""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.read = 0
+
+    async def frames(self) -> AsyncIterator[Any]:
+        while True:
+            self.read += 1
+            yield '{"type": "response.cancel"}'
+
+    def send(self, text: str) -> None:
+        self.sent.append(json.loads(text))
+
+    def heard(self, utterance: str) -> Heard:
+        return Heard(0.0)
+
+
+async def test_the_transport_of_a_client_that_goes_on_hangs_up() -> None:
+    line = Flooded()  # type: ignore[abstract]  # what is not called is not there
+    protocol = Realtime(Facts("concierge"), limits=MessageLimits(per_minute=10, overrun=100))
+    commands = [one async for one in RealtimeTransport(line, protocol).frames()]
+    assert line.sent[-1]["error"]["code"] == "too_many_messages"
+    assert len(commands) < 20
+    assert line.read < 200
+
+
+def test_a_bucket_holds_a_minute_and_fills_again() -> None:
+    now = 0.0
+    bucket = Bucket(60, now=lambda: now)
+    assert bucket.take(60)
+    assert not bucket.take()
+    assert bucket.wait_s() == pytest.approx(1.0)
+    now = 3600.0
+    assert bucket.left() == 60
+
+
+# -- lines ----------------------------------------------------------------------------------
+
+
+async def offers(server: Server, count: int) -> tuple[list[int], list[Caller]]:
+    """The statuses of that many offers that never connect."""
+    callers = [Caller() for _ in range(count)]
+    statuses = [(await server.post(await one.offer())).status_code for one in callers]
+    return statuses, callers
+
+
+async def hang_up(callers: list[Caller]) -> None:
+    for one in callers:
+        await one.peer.close()
+
+
+async def test_half_open_offers_of_one_address_leave_the_lines_to_others() -> None:
+    options = ServerOptions(limits=Limits(connecting_per_address=2))
+    async with Server(ScriptedHost(), options) as server:
+        statuses, callers = await offers(server, 4)
+        assert statuses == [201, 201, 429, 429]
+        assert server.app.state.calls.active == 2
+        await hang_up(callers)
+
+
+async def test_one_address_has_its_share_of_the_lines() -> None:
+    options = ServerOptions(limits=Limits(calls_per_address=2, connecting_per_address=9))
+    async with Server(ScriptedHost(), options) as server:
+        statuses, callers = await offers(server, 3)
+        assert statuses == [201, 201, 429]
+        await hang_up(callers)
+
+
+async def test_who_has_the_key_may_have_all_lines() -> None:
+    options = ServerOptions(
+        api_key="secret", limits=Limits(calls=3, calls_per_address=1, connecting_per_address=1)
+    )
+    async with Server(ScriptedHost(), options) as server:
+        callers = [Caller() for _ in range(3)]
+        headers = {"authorization": "Bearer secret", "content-type": "application/sdp"}
+        for one in callers:
+            reply = await server.http.post(CALLS, content=await one.offer(), headers=headers)
+            assert reply.status_code == 201
+        await hang_up(callers)
+
+
+async def test_an_offer_that_is_refused_takes_no_line() -> None:
+    options = ServerOptions(limits=Limits(calls=1, connecting_per_address=1))
+    async with Server(ScriptedHost(), options) as server:
+        for _ in range(3):
+            assert (await server.post("v=0")).status_code == 400
+        assert server.app.state.calls.active == 0
+
+
+async def test_a_call_has_a_longest_time(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its session pays no heed: this one waits for its line to end."""
+    monkeypatch.setattr("omni_agent.server.calls.LAST_WORDS_S", 0.0)
+    host = ScriptedHost()
+    async with Server(host, ServerOptions(limits=Limits(call_s=0.3))) as server:
+        await caller.accept((await server.post(await caller.offer())).text)
+        async with asyncio.timeout(20):
+            await host.ended.wait()
+
+
+async def test_a_session_that_does_not_end_with_its_line_is_ended(caller: Caller) -> None:
+    cancelled = asyncio.Event()
+
+    async def linger(*_: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async with Server(ScriptedHost(linger), ServerOptions(limits=Limits(hang_up_s=0.05))) as server:
+        reply = await server.post(await caller.offer())
+        await server.hang_up(reply.headers["location"])
+        async with asyncio.timeout(20):
+            await cancelled.wait()
+
+
+async def test_an_offer_has_a_number_of_media(caller: Caller) -> None:
+    options = ServerOptions(limits=Limits(offers=OfferLimits(media=1)))
+    async with Server(ScriptedHost(), options) as server:
+        assert (await server.post(await caller.offer())).status_code == 400
+
+
+# -- requests -----------------------------------------------------------------------------
+
+
+async def test_every_request_has_a_rate_the_pages_files_too() -> None:
+    bound = Limits(requests=RequestLimits(reads_per_minute=3))
+    async with Server(ScriptedHost(), ServerOptions(limits=bound)) as server:
+        paths = ("/", "/icon.svg", "/v1/personas", "/healthz", "/metrics", "/nothing")
+        statuses = [(await server.http.get(path)).status_code for path in paths]
+    assert statuses == [200, 200, 200, 429, 429, 429]
+
+
+async def test_who_has_the_key_is_not_counted() -> None:
+    bound = Limits(requests=RequestLimits(per_minute=1))
+    async with Server(ScriptedHost(), ServerOptions(api_key="secret", limits=bound)) as server:
+        key = {"authorization": "Bearer secret"}
+        for _ in range(30):
+            assert (await server.http.post(SECRETS, headers=key)).status_code == 200
+
+
+async def test_a_body_that_does_not_come_in_time_is_given_up() -> None:
+    bound = Limits(connections=ConnectionLimits(request_s=0.05))
+    async with Server(ScriptedHost(), ServerOptions(limits=bound)) as server:
+
+        async def half() -> AsyncIterator[bytes]:
+            yield b'{"session":'
+            await asyncio.Event().wait()
+
+        reply = await server.http.post(SECRETS, content=half(), headers=PAGE)
+        assert reply.status_code == 408
+
+
+async def test_a_form_has_a_number_of_parts(caller: Caller) -> None:
+    async with Server(ScriptedHost()) as server:
+        form = {str(one): (None, "x") for one in range(MAX_PARTS)} | {"sdp": (None, "v=0")}
+        headers = {"authorization": f"Bearer {await server.token()}"}
+        reply = await server.http.post(CALLS, files=form, headers=headers)
+        assert reply.status_code == 400
+        assert "form" in reply.json()["error"]["message"]
+
+
+async def test_a_request_body_has_a_depth() -> None:
+    async with Server(ScriptedHost()) as server:
+        for depth in (20, 900, 30_000):
+            body = '{"session": ' + "[" * depth + "]" * depth + "}"
+            reply = await server.http.post(SECRETS, content=body, headers=PAGE)
+            assert reply.status_code == 400
+
+
+def test_what_waits_with_a_token_is_small() -> None:
+    """Unknown fields are named, and their values, however large, are not kept."""
+    kept = SessionConfig.model_validate({"instructions": "x" * 60_000, "tools": [{"a": {}}]})
+    assert kept.model_extra == {"instructions": None, "tools": None}
