@@ -159,8 +159,16 @@ class Desk:
         return Response(answer, 200, media_type="application/sdp")
 
     async def _end(self, request: Request) -> Response:
-        """``DELETE /v1/realtime/calls/{id}``: hangs up, as ``_renew`` goes on."""
-        await self._calls.hang_up(request.path_params["call_id"], self._secret_of(request))
+        """``DELETE /v1/realtime/calls/{id}``: hangs up, as ``_renew`` goes on.
+
+        ``POST …/hangup`` takes the token in its body, too: a page that is being closed
+        can send no headers.
+        """
+        secret = self._secret_of(request)
+        body = await read_body(request, self._options.limits)
+        if secret == "" and body.strip():
+            secret = str(self._parsed(body).get("token", ""))
+        await self._calls.hang_up(request.path_params["call_id"], secret)
         return Response(status_code=200)
 
     def _secret_of(self, request: Request) -> str | None:

@@ -61,6 +61,14 @@ async def test_a_page_asks_for_the_key_once_and_may_then_mint_tokens() -> None:
         assert (await http.get("/v1/personas")).status_code == 200
 
 
+async def test_the_login_page_has_an_address_of_its_own() -> None:
+    async with Server(ScriptedHost(), LOCKED) as server, client(server) as http:
+        await log_in(http)
+        reply = await http.get("/login")
+        assert "Server key" in reply.text
+        assert "form-action 'self'" in reply.headers["content-security-policy"]
+
+
 async def test_over_tls_the_cookie_is_for_tls_only() -> None:
     async with Server(ScriptedHost(), LOCKED) as server, client(server, url=TLS) as http:
         assert "; secure" in (await log_in(http)).headers["set-cookie"].lower()
@@ -191,6 +199,17 @@ async def test_a_call_is_ended_and_gone_on_with_by_who_began_it(caller: Caller) 
             reply = await server.http.post(location, content="v=0", headers=offer)
             assert reply.status_code == 403
         assert (await server.hang_up(location)).status_code == 200
+
+
+async def test_a_page_that_is_closed_ends_its_call_by_the_token_in_the_body(
+    caller: Caller,
+) -> None:
+    async with Server(ScriptedHost()) as server:
+        token = await minted(server, PAGE)
+        location = (await begin(server, caller, token)).headers["location"]
+        for body, status in (({}, 403), ({"token": "ek_other"}, 403), ({"token": token}, 200)):
+            reply = await server.http.post(f"{location}/hangup", json=body, headers=PAGE)
+            assert reply.status_code == status
 
 
 async def test_the_key_ends_any_call(caller: Caller) -> None:

@@ -137,13 +137,13 @@ const RENEW_TIMEOUT_MS = 6_000;
 
 /**
  * Offer a lost call anew: the server's SDP. Throws Gone when there is nothing to go on with.
- * @param {string} location @param {string} sdp
+ * @param {string} location @param {string} sdp @param {string} secret the call was begun with
  */
-export async function renewCall(location, sdp) {
+export async function renewCall(location, sdp, secret) {
   if (!ours(location)) throw new Gone();
   const response = await ask(location, {
     method: "POST",
-    headers: { "Content-Type": "application/sdp" },
+    headers: { "Content-Type": "application/sdp", Authorization: `Bearer ${secret}` },
     body: sdp,
     signal: AbortSignal.timeout(RENEW_TIMEOUT_MS),
   });
@@ -161,7 +161,8 @@ function ours(location) {
 export function endCall(location, secret) {
   if (!ours(location)) return;
   // As JSON, because only then does the browser say in `Origin` which page sends it.
-  if (navigator.sendBeacon?.(`${location}/hangup`, new Blob(["{}"], { type: "application/json" }))) return;
+  const said = new Blob([JSON.stringify({ token: secret })], { type: "application/json" });
+  if (navigator.sendBeacon?.(`${location}/hangup`, said)) return;
   fetch(location, { method: "DELETE", headers: { Authorization: `Bearer ${secret}` }, keepalive: true })
     .catch(() => undefined); // the server notices a closed line by itself
 }

@@ -166,7 +166,7 @@ export class Call extends EventTarget {
     this.#after(ATTEMPT_MS, () => this.#giveUp(next));
     try {
       if (video) await next.sendVideo(video);
-      await next.accept(await renewCall(this.#location, await next.offer()));
+      await next.accept(await renewCall(this.#location, await next.offer(), this.#secret));
     } catch (error) {
       if (error instanceof Gone && this.#next === next) {
         this.#location = null;
