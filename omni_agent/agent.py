@@ -10,14 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omni_agent.call import Stages
-from omni_agent.errors import EngineError
+from omni_agent.call import Outfit, Stages
+from omni_agent.ears import PickyEars
+from omni_agent.errors import ConfigError, EngineError
 from omni_agent.hookspecs import EngineOptions
 from omni_agent.persona import Persona
 from omni_agent.registry import Registry
 from omni_agent.session import Observer, Session
 from omni_agent.store import TranscriptStore
-from omni_agent.talker import MuteTalker
+from omni_agent.talker import MuteTalker, PickyTalker
 from omni_agent.thinker import ThinkRequest
 from omni_agent.tools import Tool
 from omni_agent.transport import Transport
@@ -144,14 +145,28 @@ class Agent:
                 self._tell("starting the models")
                 stages = await self._start_stages()
                 try:
-                    self._tell("reading the persona and its tools (the first time takes longer)")
-                    await stages.thinker.prepare(self._opening())
+                    await self._take_up(stages)
                 except BaseException:
                     await stages.aclose()
                     raise
                 self._stages = stages
+            else:
+                self.wardrobe.fit(partial(self._examine, self._stages))
         finally:
             self._tell("")
+
+    async def _take_up(self, stages: Stages) -> None:
+        self.wardrobe.fit(partial(self._examine, stages))
+        self._tell("reading the persona and its tools (the first time takes longer)")
+        await stages.thinker.prepare(self._opening())
+
+    @staticmethod
+    def _examine(stages: Stages, outfit: Outfit) -> Sequence[str]:
+        """What these stages cannot do of a persona. Raises ConfigError when it would be deaf."""
+        persona, ears, talker = outfit.persona, stages.ears, stages.talker
+        if isinstance(ears, PickyEars) and (why := ears.objection(persona.language)):
+            raise ConfigError(f"persona {persona.name!r}: {why}")
+        return talker.objections(outfit.voice) if isinstance(talker, PickyTalker) else ()
 
     def _factories(self) -> list[Callable[[], Awaitable[Any]]]:
         """How the Thinker, the Talker and the ears (where wanted) are started."""

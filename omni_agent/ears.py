@@ -52,3 +52,12 @@ class Ears(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class PickyEars(Protocol):
+    """Ears that know before they listen which languages they understand."""
+
+    def objection(self, language: str) -> str:
+        """Why they are deaf for a BCP 47 tag, and what would work; empty when they are not."""
+        ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -65,6 +65,20 @@ class Talker(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class PickyTalker(Protocol):
+    """A Talker that knows before it speaks which voices it has."""
+
+    @property
+    def voices(self) -> Collection[str]:
+        """Names it understands, in lower case; whether each is installed is another matter."""
+        ...
+
+    def objections(self, voice: Voice) -> Sequence[str]:
+        """What of ``voice`` it cannot do, what it does instead, and the remedy: a line for each."""
+        ...
 
 
 class MuteTalker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from omni_agent import persona as personas
@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 Source = str | Path | Persona
 """A persona's name, its file, a folder of such files, or one made in code."""
+Examine = Callable[[Outfit], Sequence[str]]
+"""Says what an outfit will go without; raises OmniAgentError for one that nobody can wear."""
 
 
 class PersonaWardrobe:
@@ -41,6 +43,7 @@ class PersonaWardrobe:
         self._made: dict[str, Outfit] = {}
         self._files: dict[str, personas.PersonaFile] = {}
         self._problems: list[OmniAgentError] = []
+        self._examine: Examine = lambda outfit: ()
         self._told: set[str] = set()
         sources: Sequence[Source] | None = (default, *(offered or ()))
         if offered is None and isinstance(default, str) and _is_name(default):
@@ -64,6 +67,28 @@ class PersonaWardrobe:
             self._outfit(keys[0])
         return keys[0]
 
+    def fit(self, examine: Examine) -> None:
+        """From now on an outfit is examined before it is worn, and so are those made already.
+
+        What one goes without is said once. Raises OmniAgentError for the default persona; any
+        other that does not fit is unknown, like one whose file is broken.
+        """
+        self._examine = examine
+        for key, outfit in list(self._made.items()):
+            try:
+                self._fitting(outfit)
+            except OmniAgentError as error:
+                if key == self.default:
+                    raise
+                self._tell(str(error))
+                del self._made[key]
+                self._files.pop(key, None)
+
+    def _fitting(self, outfit: Outfit) -> Outfit:
+        if lacking := self._examine(outfit):
+            self._tell(f"persona {outfit.persona.name!r}: {'; '.join(lacking)}")
+        return outfit
+
     def outfit(self, persona: str | None) -> Outfit:
         """See :class:`omni_agent.session.Wardrobe`. Knows names as shown and as filed."""
         return self._outfit(self.default if persona is None else self._key(persona))
@@ -76,14 +101,14 @@ class PersonaWardrobe:
             return self._made[key]
         try:
             if file.reload_if_changed():
-                self._made[key] = self._registry.outfit(file.persona, self._tools)
+                self._made[key] = self._fitting(self._registry.outfit(file.persona, self._tools))
         except OmniAgentError as error:
             self._problems.append(error)
         return self._made[key]
 
     def _load(self, key: str, path: Path) -> None:
         file = personas.PersonaFile(path)
-        self._made[key] = self._registry.outfit(file.persona, self._tools)
+        self._made[key] = self._fitting(self._registry.outfit(file.persona, self._tools))
         self._files[key] = file
 
     def _key(self, name: str) -> str:
@@ -113,16 +138,16 @@ class PersonaWardrobe:
             try:
                 persona = self._outfit(key).persona
             except OmniAgentError as error:
-                self._tell(error)
+                self._tell(str(error))
                 continue
             chosen.setdefault(persona.name, persona)
         return tuple(chosen.values())
 
-    def _tell(self, error: OmniAgentError) -> None:
+    def _tell(self, warning: str) -> None:
         """Once: anybody may ask who there is, as often as they like."""
-        if str(error) not in self._told:
-            self._told.add(str(error))
-            log.warning("%s", error)
+        if warning not in self._told:
+            self._told.add(warning)
+            log.warning("%s", warning)
 
     def problems(self) -> Sequence[OmniAgentError]:
         problems, self._problems = self._problems, []

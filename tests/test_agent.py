@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from omni_agent.server.host import Readiness
 from omni_agent.serving import AgentHost, bind
 from omni_agent.session import Session
 from omni_agent.store import TranscriptStore
+from omni_agent.talker import Voice
 from omni_agent.testing import ScriptedEars, ScriptedTalker, ScriptedThinker, Stage, virtual_time
 from omni_agent.thinker import Features, Thinker, ThinkRequest
 
@@ -139,6 +140,84 @@ async def test_a_stage_that_is_being_restarted_is_named_until_it_works_again() -
     assert host.readiness == Readiness(False, talker.trouble)
     talker.trouble = ""
     assert host.readiness == Readiness(True)
+
+
+class English(ScriptedEars):
+    def objection(self, language: str) -> str:
+        return "" if language.startswith("en") else f"deaf to {language!r}, write en"
+
+
+class Choir(ScriptedTalker):
+    def objections(self, voice: Voice) -> Sequence[str]:
+        return () if voice.speaker in ("ann", "bob") else (f"no voice {voice.speaker!r}: take ann",)
+
+
+def choir() -> Stages:
+    return Stages(ScriptedThinker(), Choir(), English())
+
+
+async def test_a_persona_in_a_language_the_ears_do_not_know_is_an_error_at_the_start() -> None:
+    deaf = Persona(name="Test", language="tlh")
+    with pytest.raises(ConfigError, match=r"persona 'Test': deaf to 'tlh', write en"):
+        await Agent(deaf, stages=choir()).start()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where personas are looked for."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("omni_agent.persona.folders", lambda search=(): [tmp_path / "personas"])
+    (tmp_path / "personas").mkdir()
+    return tmp_path / "personas"
+
+
+def write(folder: Path, name: str, *lines: str) -> None:
+    (folder / f"{name}.md").write_text("\n".join(["---", f"name: {name}", *lines, "---", "Hi."]))
+
+
+async def test_what_a_persona_goes_without_is_said_once_when_it_is_loaded(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(folder, "one", "voice: zoe")
+    write(folder, "two", "voice: bob")
+    write(folder, "three", "language: tlh")
+    agent = Agent("one", stages=choir())
+    await agent.start()
+    assert [record.message for record in caplog.records] == [
+        "persona 'one': no voice 'zoe': take ann"
+    ]
+    for _ in range(2):
+        assert [persona.name for persona in agent.wardrobe.known()] == ["one", "two"]
+        agent.wardrobe.outfit("one")
+    assert [record.message for record in caplog.records][1:] == [
+        "persona 'three': deaf to 'tlh', write en"
+    ]
+
+
+async def test_a_persona_that_was_looked_at_before_the_ears_were_there_is_examined_too(
+    folder: Path,
+) -> None:
+    write(folder, "one", "voice: bob")
+    write(folder, "two", "language: tlh")
+    agent = Agent("one", stages=choir())
+    assert len(agent.wardrobe.known()) == 2
+    await agent.start()
+    assert [persona.name for persona in agent.wardrobe.known()] == ["one"]
+    with pytest.raises(ConfigError, match="deaf to 'tlh'"):
+        agent.wardrobe.outfit("two")
+
+
+async def test_an_edit_that_would_make_a_persona_deaf_is_a_problem_and_not_taken_up(
+    folder: Path,
+) -> None:
+    write(folder, "one", "voice: bob", "language: en")
+    agent = Agent("one", stages=choir())
+    await agent.start()
+    write(folder, "one", "voice: bob", "language: tlh")
+    assert agent.wardrobe.outfit(None).persona.language == "en"
+    assert [str(problem) for problem in agent.wardrobe.problems()] == [
+        "persona 'one': deaf to 'tlh', write en"
+    ]
 
 
 class Illiterate(ScriptedThinker):

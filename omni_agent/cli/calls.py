@@ -24,14 +24,14 @@ from omni_agent.cli.options import (
     PersonaName,
     make_agent,
 )
-from omni_agent.ears import EAR_RATE
+from omni_agent.ears import EAR_RATE, PickyEars
 from omni_agent.errors import ConfigError
 from omni_agent.hookspecs import EngineOptions
 from omni_agent.in_process import InProcessTransport
 from omni_agent.registry import Registry
 from omni_agent.session import Session
 from omni_agent.streams import closing, one
-from omni_agent.talker import Voice
+from omni_agent.talker import PickyTalker, Voice
 from omni_agent.transport import ReplyRequest, UserText
 
 calls = typer.Typer()
@@ -51,6 +51,12 @@ def _wav(path: Path | str) -> AudioFrame:
         raise ConfigError(f"{path}: there is no such file") from None
     except (OSError, ValueError) as error:
         raise ConfigError(str(error)) from error
+
+
+def _check_folder(output: Path) -> None:
+    """Before anything is said. Raises ConfigError."""
+    if not output.parent.is_dir():
+        raise ConfigError(f"{output}: there is no folder {output.parent}")
 
 
 # -- demo --------------------------------------------------------------------------
@@ -75,6 +81,7 @@ def demo(
     shipped = sorted(str(path) for path in (files("omni_agent") / "_demo").iterdir())
     questions = [_wav(path) for path in (question or shipped)]
     agent = make_agent(persona, engine, model, light, base_url, api_key)
+    _check_folder(output)
     agent.on_progress(_say_progress)
     asyncio.run(_demo(agent, questions, output))
 
@@ -219,6 +226,7 @@ def say(
     engine: EngineName = "local",
 ) -> None:
     """Speak a text into a WAV file."""
+    _check_folder(output)
     spoken = asyncio.run(_say(text, Voice(prompt=prompt, speaker=voice, speed=speed), engine))
     write_wav(output, spoken)
     out.print(f"{output}: {spoken.seconds:.1f} s")
@@ -227,11 +235,22 @@ def say(
 async def _say(text: str, voice: Voice, engine: str) -> AudioFrame:
     talker = await Registry().talker(engine)(EngineOptions(report=_say_progress))
     try:
+        if isinstance(talker, PickyTalker):
+            _check_voice(talker, voice)
         async with closing(talker.speak(one(text), voice)) as speech:
             frames = [piece.audio async for piece in speech]
     finally:
         await talker.aclose()
     return concatenate(frames, talker.sample_rate)
+
+
+def _check_voice(talker: PickyTalker, voice: Voice) -> None:
+    """Say what becomes of a voice that is not installed. Raises ConfigError for an unknown one."""
+    if voice.speaker is not None and voice.speaker.strip().lower() not in talker.voices:
+        known = ", ".join(sorted(talker.voices))
+        raise ConfigError(f"there is no voice {voice.speaker!r}; known are {known}")
+    for objection in talker.objections(voice):
+        err.print(Text(objection, style="yellow"), soft_wrap=True)
 
 
 @calls.command()
@@ -252,6 +271,8 @@ async def _listen(audio: AudioFrame, language: str, engine: str, light: bool) ->
 
     ears = await Registry().ears(engine)(EngineOptions(light=light, report=_say_progress))
     try:
+        if isinstance(ears, PickyEars) and (why := ears.objection(language)):
+            raise ConfigError(why)
         async with asyncio.TaskGroup() as tasks:
             listener = Listener(ears, TurnTiming(), language, tasks.create_task)
             for frame in _frames(audio):

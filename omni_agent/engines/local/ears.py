@@ -13,6 +13,7 @@ import numpy as np
 
 from omni_agent.audio import AudioFrame
 from omni_agent.ears import EAR_RATE, Transcript
+from omni_agent.engines.local.languages import whisper_code
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.errors import EngineError
 
@@ -65,8 +66,8 @@ class LocalVoiceActivity:
 class LocalEars:
     """See :class:`omni_agent.ears.Ears`. Start with :meth:`start`."""
 
-    def __init__(self, worker: Worker) -> None:
-        self.worker = worker
+    def __init__(self, worker: Worker, languages: Sequence[str]) -> None:
+        self.worker, self.languages = worker, languages
         self._callers = itertools.count(1)
 
     @staticmethod
@@ -83,12 +84,25 @@ class LocalEars:
             environment={"OMP_NUM_THREADS": "1"},
         )
         worker = Worker(job)
-        await worker.start()
-        return LocalEars(worker)
+        info = await worker.start()
+        return LocalEars(worker, tuple(info["languages"]))
 
     @property
     def trouble(self) -> str:
         return self.worker.trouble
+
+    def objection(self, language: str) -> str:
+        if whisper_code(language, self.languages):
+            return ""
+        if len(self.languages) == 1:
+            return (
+                f"these ears hear English only, not {language!r}: "
+                "leave out --light, or write language: en"
+            )
+        return (
+            f"these ears do not know the language {language!r}: write one of "
+            f"{', '.join(sorted(self.languages))} (a region may follow, as in pt-BR)"
+        )
 
     def voice_activity(self) -> LocalVoiceActivity:
         return LocalVoiceActivity(self.worker, next(self._callers))

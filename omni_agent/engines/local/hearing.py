@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from omni_agent.engines.local.languages import whisper_code
 from omni_agent.engines.local.mel import RATE, log_mel
 from omni_agent.engines.process.child import Replies, Report
 
@@ -83,8 +85,14 @@ class Whisper:
             str(folder), device="cpu", compute_type="int8", intra_threads=2, inter_threads=1
         )
         self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._multilingual = bool(self._model.is_multilingual)
+        self.languages = self._languages() if self._model.is_multilingual else ("en",)
         self._eot = self._token("<|endoftext|>")
+
+    def _languages(self) -> tuple[str, ...]:
+        """The codes of its language tokens: in Whisper's vocabulary they stand in a row."""
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        marks = (re.fullmatch(r"<\|([a-z]{2,3})\|>", token.content) for token in added)
+        return tuple(mark[1] for mark in marks if mark)
 
     def _token(self, text: str) -> int:
         token = self._tokenizer.token_to_id(text)
@@ -94,10 +102,10 @@ class Whisper:
 
     def prompt(self, language: str) -> list[int]:
         """Start tokens. Raises ValueError for a language the model was not trained on."""
-        code = language.split("-")[0].lower()
-        if not self._multilingual:
-            if code != "en":
-                raise ValueError(f"this Whisper model hears English only, not {language!r}")
+        code = whisper_code(language, self.languages)
+        if code is None:
+            raise ValueError(f"this Whisper model does not hear {language!r}")
+        if len(self.languages) == 1:
             return [self._token("<|startoftranscript|>"), self._token("<|notimestamps|>")]
         return [
             self._token("<|startoftranscript|>"),
@@ -190,7 +198,7 @@ class Hearing:
     def __init__(self, options: Mapping[str, Any], report: Report) -> None:
         self._vad = SileroVad(Path(options["vad"]) if options.get("vad") else silero_path())
         self._whisper = Whisper(Path(options["whisper"]))
-        self.info: Mapping[str, Any] = {}
+        self.info: Mapping[str, Any] = {"languages": self._whisper.languages}
         # First calls allocate and pick kernels: do it before anybody waits.
         rng = np.random.default_rng(0)
         self._vad.push(0, np.zeros((2, WINDOW), np.float32))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from omni_agent.audio import AudioFrame
 from omni_agent.engines.local.clauses import Clause, ClauseSplitter
-from omni_agent.engines.local.manner import Manner, manner
+from omni_agent.engines.local.languages import language_of
+from omni_agent.engines.local.manner import (
+    ALIASES,
+    DEFAULT_VOICE,
+    STAND_INS,
+    Manner,
+    manner,
+    speaker,
+)
 from omni_agent.engines.local.saying import say
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.talker import Speech, Voice
-
-log = logging.getLogger(__name__)
 
 _PIECE_S = 0.04
 _PAUSE_SENTENCE_S, _PAUSE_CLAUSE_S = 0.22, 0.07
@@ -28,10 +33,9 @@ _SAY_S, _SAY_RATE = 15.0, 0.2
 class LocalTalker:
     """See :class:`omni_agent.talker.Talker`. Start with :meth:`start`."""
 
-    def __init__(self, worker: Worker, sample_rate: int) -> None:
-        self.worker = worker
-        self.sample_rate = sample_rate
-        self._missing: set[str] = set()
+    def __init__(self, worker: Worker, sample_rate: int, installed: Mapping[str, bool]) -> None:
+        """installed: the engine's voices, and whether each is there."""
+        self.worker, self.sample_rate, self._installed = worker, sample_rate, installed
 
     @staticmethod
     async def start() -> LocalTalker:
@@ -44,11 +48,37 @@ class LocalTalker:
         )
         worker = Worker(job)
         info = await worker.start()
-        return LocalTalker(worker, int(info["sample_rate"]))
+        return LocalTalker(worker, int(info["sample_rate"]), info["voices"])
 
     @property
     def trouble(self) -> str:
         return self.worker.trouble
+
+    @property
+    def voices(self) -> Collection[str]:
+        return sorted({*self._installed, *ALIASES})
+
+    def objections(self, voice: Voice) -> Sequence[str]:
+        name, found = voice.speaker, speaker(voice.speaker)
+        objections = []
+        if found not in self._installed:
+            objections.append(
+                f"there is no voice {name!r} here, so {DEFAULT_VOICE!r} speaks: "
+                f"choose one of {', '.join(self.voices)}"
+            )
+        elif not self._installed[found]:
+            pitch = "lower" if STAND_INS.get(found, 1.0) < 1 else "higher"
+            named = f"voice {name!r}" if name == found else f"voice {name!r} (here {found!r})"
+            objections.append(
+                f"{named} is not installed, so {DEFAULT_VOICE!r} speaks, {pitch}: "
+                f"fetch it with `hibari --voice {found} -o hello.wav Hello` and start again"
+            )
+        if language_of(voice.language) != "en":
+            objections.append(
+                f"the local voice speaks English only and will mangle {voice.language!r}: "
+                "use an engine with a voice for it (qwen3-omni)"
+            )
+        return objections
 
     async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncIterator[Speech]:
         how = manner(voice)
@@ -74,14 +104,14 @@ class LocalTalker:
         await self.worker.aclose()
 
     async def _say(self, clause: Clause, how: Manner) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
-        body = {"text": say(clause.text), "voice": how.speaker, "speed": how.speed}
+        body = {
+            "text": say(clause.text),
+            "voice": how.speaker,
+            "speed": how.speed,
+            "pitch": how.pitch,
+        }
         deadline_s = _SAY_S + _SAY_RATE * len(clause.text)
         reply = await self.worker.call("say", body, deadline_s=deadline_s)
-        if reply.body["voice"] != how.speaker and how.speaker not in self._missing:
-            self._missing.add(how.speaker)
-            log.warning(
-                "voice %r is not installed: speaking as %r", how.speaker, reply.body["voice"]
-            )
         return np.frombuffer(reply.blob, "<i2").astype(np.int16)
 
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
-from omni_agent.engines.local.manner import DEFAULT_VOICE
+from omni_agent.engines.local.manner import (
+    DEFAULT_VOICE,
+    FASTEST,
+    HIGHEST,
+    LOWEST,
+    SLOWEST,
+    STAND_INS,
+)
 from omni_agent.engines.process.child import Replies, Report
 
 _QUIET = 0.004
@@ -19,7 +28,8 @@ _LEAD_S, _TAIL_S = 0.02, 0.06
 class Voicing:
     """The service behind :class:`omni_agent.engines.local.talker.LocalTalker`.
 
-    ``say`` {text, voice, speed} → {voice: the one that spoke} with int16 PCM, 24 kHz.
+    ``say`` {text, voice, speed, pitch} → int16 PCM, 24 kHz. For a voice that is not there the
+    default one stands in, at a pitch of its own.
     hibari begins and ends with about 300 ms of silence; it is trimmed, because
     the first of it would be pure latency and the pauses are ours to choose.
     """
@@ -36,21 +46,25 @@ class Voicing:
         # The first call loads the lexicon and allocates: do it before anybody waits.
         default("It is ready, at 10:30.")
         default("Yes.")
-        self.info: Mapping[str, Any] = {"sample_rate": self._rate}
+        self.info: Mapping[str, Any] = {"sample_rate": self._rate, "voices": _voices()}
 
     def handle(
         self, op: str, body: Mapping[str, Any], blob: bytes, gone: Callable[[], bool]
     ) -> Replies:
         if op != "say":
             raise ValueError(f"unknown operation {op!r}")
-        name = str(body["voice"])
+        voice, pitch = self._voice_or_stand_in(str(body["voice"]))
+        pitch = min(max(pitch * float(body["pitch"]), LOWEST), HIGHEST)
+        speed = min(max(float(body["speed"]) / pitch, SLOWEST), FASTEST)
+        samples = self._trimmed(voice(str(body["text"]), speed=speed), pitch)
+        yield {}, samples.tobytes()
+
+    def _voice_or_stand_in(self, name: str) -> tuple[Any, float]:
+        """A voice, and the pitch to speak at."""
         try:
-            voice = self._voice(name)
+            return self._voice(name), 1.0
         except (ValueError, OSError, RuntimeError):
-            name = DEFAULT_VOICE
-            voice = self._voice(name)
-        samples = voice(str(body["text"]), speed=float(body["speed"]))
-        yield {"voice": name}, self._trimmed(samples).tobytes()
+            return self._voice(DEFAULT_VOICE), STAND_INS.get(name, 1.0)
 
     def _voice(self, name: str) -> Any:
         """A loaded voice. Raises ValueError, FileNotFoundError when there is none of that name."""
@@ -63,7 +77,10 @@ class Voicing:
             self._voices[name] = Hibari(voice=name, model=path, threads=1)
         return self._voices[name]
 
-    def _trimmed(self, samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    def _trimmed(self, samples: NDArray[np.float32], pitch: float) -> NDArray[np.int16]:
+        if pitch != 1.0:
+            # Played slower and made faster by as much: the tempo stays, the throat grows too.
+            samples = np.asarray(soxr.resample(samples, self._rate * pitch, self._rate))
         loud = np.flatnonzero(np.abs(samples) > _QUIET)
         if not len(loud):
             return np.zeros(0, np.int16)
@@ -71,3 +88,16 @@ class Voicing:
         end = int(loud[-1]) + round(_TAIL_S * self._rate)
         scaled = np.clip(np.rint(samples[start:end] * 32767.0), -32768, 32767)
         return np.asarray(scaled, dtype="<i2")
+
+
+def _voices() -> Mapping[str, bool]:
+    """hibari's voices by name, and whether each is installed."""
+    from hibari.voices import VOICES, voice_path
+
+    def installed(name: str) -> bool:
+        try:
+            return Path(voice_path(name, download_missing=False)).is_file()
+        except (ValueError, OSError):
+            return False
+
+    return {name: installed(name) for name in VOICES}

@@ -152,7 +152,7 @@ class Worker:
         if self._keeper is None or self._closed:
             return ""
         if life is None:
-            return self._failure.partition("\n")[0]
+            return f"{self.job.name}: it is being restarted"
         if life.gone:
             return f"{self.job.name}: {_end_of(life)}; it is being restarted"
         if (silent_s := life.line.silent_s) >= _QUIET_S:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -139,6 +140,28 @@ async def test_a_language_whisper_does_not_know_is_an_engine_error(ears: LocalEa
         await ears.transcribe(AudioFrame.silence(1, 16_000), language="xx-YY")
     with pytest.raises(ValueError, match="16000"):
         await ears.transcribe(AudioFrame.silence(1, 24_000))
+
+
+@models
+@in_module
+@pytest.mark.parametrize("tag", ["zh-Hant", "pt-BR", "nb", "fil", "iw", "jv", "haw", "yue"])
+async def test_languages_that_people_tag_otherwise_are_heard(ears: LocalEars, tag: str) -> None:
+    assert ears.objection(tag) == ""
+    await ears.transcribe(AudioFrame.silence(1, 16_000), language=tag)
+
+
+@models
+@in_module
+async def test_a_language_they_are_deaf_to_is_known_beforehand(
+    ears: LocalEars, model_path: Find
+) -> None:
+    assert re.search(r"language 'tlh'.*write one of af, am, .*, zh", ears.objection("tlh"))
+    light = await LocalEars.start(model_path("whisper-tiny.en"))
+    try:
+        assert light.objection("en-GB") == ""
+        assert "English only, not 'de': leave out --light" in light.objection("de")
+    finally:
+        await light.aclose()
 
 
 @models

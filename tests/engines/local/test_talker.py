@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -42,6 +41,26 @@ async def speak(talker: LocalTalker, text: str, voice: Voice | None = None) -> l
 
 def whole(speech: list[Speech]) -> AudioFrame:
     return concatenate([piece.audio for piece in speech], 24_000)
+
+
+@pytest.fixture
+def absent(talker: LocalTalker) -> None:
+    """Nothing to be told apart where somebody fetched the other voices."""
+    if any(there for name, there in talker._installed.items() if name != "heart"):
+        pytest.skip("voices beyond the one in hibari's package are installed")
+
+
+def pitch(audio: AudioFrame) -> float:
+    """Median pitch of the voiced parts, Hz, by autocorrelation."""
+    samples, rate = audio.pcm.astype(np.float64), audio.sample_rate
+    found = []
+    for at in range(0, len(samples) - 1200, 600):
+        part = samples[at : at + 1200] - samples[at : at + 1200].mean()
+        correlation = np.correlate(part, part, "full")[1199:]
+        lag = rate // 400 + int(correlation[rate // 400 : rate // 70].argmax())
+        if np.sqrt((part**2).mean()) > 600 and correlation[lag] > 0.5 * correlation[0]:
+            found.append(rate / lag)
+    return float(np.median(found))
 
 
 TEXT = "Sure, it is set. The timer rings in ten minutes, and then you can take out the bread! Fine"
@@ -138,15 +157,50 @@ async def test_a_voice_that_hangs_is_told_and_replaced(talker: LocalTalker) -> N
 
 
 @in_module
-async def test_an_unknown_voice_is_the_default_one_and_told_once(
-    talker: LocalTalker, caplog: pytest.LogCaptureFixture
+async def test_a_voice_that_is_not_there_is_told_from_the_default_one(
+    talker: LocalTalker, absent: None
 ) -> None:
-    with caplog.at_level(logging.WARNING):
-        for _ in range(2):
-            assert await speak(talker, "Hello.", Voice(speaker="nobody"))
-    assert [record.getMessage() for record in caplog.records] == [
-        "voice 'nobody' is not installed: speaking as 'heart'"
-    ]
+    said = "Good evening, front desk. How can I help you tonight?"
+    heights = {}
+    for name in ("Ethan", "aiden", "chelsie", "emma", "nobody"):
+        audio = whole(await speak(talker, said, Voice(speaker=name)))
+        heights[name] = pitch(audio)
+    assert heights["Ethan"] < heights["aiden"] - 8 < heights["chelsie"] - 16
+    assert heights["emma"] > heights["chelsie"] + 3
+    assert heights["nobody"] == pytest.approx(heights["chelsie"], abs=4)
+
+
+@in_module
+async def test_a_persona_asks_for_a_low_voice_and_keeps_its_tempo(talker: LocalTalker) -> None:
+    text = "This is a sentence. And this is another one."
+    plain = whole(await speak(talker, text))
+    low = whole(await speak(talker, text, Voice(prompt="A low, even voice.")))
+    assert pitch(low) < pitch(plain) - 6
+    assert low.seconds == pytest.approx(plain.seconds, rel=0.06)
+
+
+@in_module
+@pytest.mark.parametrize(
+    ("voice", "words"),
+    [
+        (Voice(speaker="heart"), []),
+        (Voice(speaker="Chelsie", language="en-GB"), []),
+        (
+            Voice(speaker="Ethan"),
+            ["'Ethan' (here 'fenrir') is not installed", "lower", "`hibari --voice fenrir"],
+        ),
+        (Voice(speaker="emma"), ["'emma' is not installed", "higher"]),
+        (Voice(speaker="nobody"), ["no voice 'nobody'", "choose one of aiden, british, "]),
+        (Voice(language="pt-BR"), ["speaks English only", "'pt-BR'", "engine"]),
+    ],
+)
+async def test_what_it_cannot_do_is_known_beforehand_with_the_remedy(
+    talker: LocalTalker, absent: None, voice: Voice, words: list[str]
+) -> None:
+    said = talker.objections(voice)
+    assert len(said) == bool(words)
+    for word in words:
+        assert word in said[0]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -192,6 +246,8 @@ async def test_numbers_come_over(
         (Voice(prompt="Brisk and bright."), Manner("heart", 1.12, 0)),
         (Voice(prompt="Warm, but not slow."), Manner("heart", 0.98, 40)),
         (Voice(prompt="Slowly.", speed=1.3, pause_ms=5), Manner("heart", 1.3, 5)),
+        (Voice(prompt="A low evening voice."), Manner("heart", 1.0, 0, 0.94)),
+        (Voice(prompt="Low, but not a deep voice."), Manner("heart", 1.0, 0)),
         (Voice(speaker="Ethan"), Manner("fenrir", 1.0, 0)),
         (Voice(speaker="emma", speed=9.0), Manner("emma", 2.0, 0)),
     ],
