@@ -18,6 +18,7 @@ PACKAGE = ROOT / "omni_agent"
 NOUNS = {
     "audio",
     "distribution",
+    "machine",
     "errors",
     "conversation",
     "streams",

@@ -17,6 +17,7 @@ from omni_agent.cli.options import EngineName, Light, Model
 from omni_agent.distribution import install
 from omni_agent.errors import OmniAgentError
 from omni_agent.hookspecs import EngineOptions, Finding
+from omni_agent.machine import cores
 from omni_agent.registry import Registry
 from omni_agent.store import data_dir
 
@@ -46,10 +47,8 @@ def _transport() -> Finding:
 
 
 def _machine() -> Iterator[Finding]:
-    cores = os.cpu_count() or 1
-    yield Finding(
-        "cores", str(cores), "" if cores >= 2 else "expect pauses: two cores are the least"
-    )
+    there = cores()
+    yield Finding("cores", str(there), "" if there >= 2 else "expect pauses: two are the least")
     home = data_dir()
     existing = next(p for p in (home, *home.parents) if p.exists())
     free = shutil.disk_usage(existing).free / 2**30

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 NAME = "local"
 WHISPER, LIGHT_WHISPER = "whisper-base", "whisper-tiny.en"
+PACKAGES = {
+    "thinker": ("xllamacpp",),
+    "talker": ("hibari", "anyascii", "num2words"),
+    "ears": ("ctranslate2", "tokenizers", "onnxruntime", "faster_whisper"),
+}
+"""What each stage imports, of the extra ``local``."""
 LANGUAGE_MODEL, LIGHT_LANGUAGE_MODEL = "qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"
 
 
@@ -56,7 +62,7 @@ async def start_thinker(options: EngineOptions) -> Thinker:
 
     Raises EngineUnavailable, or ModelStoreError for a model that cannot be had.
     """
-    _need("xllamacpp")
+    _need("thinker")
     from omni_agent.engines.local.thinker import LocalThinker
 
     default = LIGHT_LANGUAGE_MODEL if options.light else LANGUAGE_MODEL
@@ -66,7 +72,7 @@ async def start_thinker(options: EngineOptions) -> Thinker:
 
 async def start_talker(options: EngineOptions) -> Talker:
     """Raises EngineUnavailable."""
-    _need("hibari")
+    _need("talker")
     from omni_agent.engines.local.talker import LocalTalker
 
     return await LocalTalker.start()
@@ -74,15 +80,15 @@ async def start_talker(options: EngineOptions) -> Talker:
 
 async def start_ears(options: EngineOptions) -> Ears:
     """Raises EngineUnavailable, or ModelStoreError for a model that cannot be had."""
-    _need("ctranslate2", "tokenizers", "onnxruntime", "faster_whisper")
+    _need("ears")
     from omni_agent.engines.local.ears import LocalEars
 
     path = await _model(LIGHT_WHISPER if options.light else WHISPER, options)
     return await LocalEars.start(path)
 
 
-def _need(*packages: str) -> None:
-    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+def _need(stage: str) -> None:
+    missing = [name for name in PACKAGES[stage] if importlib.util.find_spec(name) is None]
     if missing:
         raise EngineUnavailable(f"the local engine needs {', '.join(missing)}: {install('local')}")
 

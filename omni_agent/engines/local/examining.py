@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Iterator
+from itertools import chain
 
 from omni_agent.distribution import install
 from omni_agent.engines.local import (
     LANGUAGE_MODEL,
     LIGHT_LANGUAGE_MODEL,
     LIGHT_WHISPER,
+    PACKAGES,
     WHISPER,
     named_file,
 )
 from omni_agent.errors import ModelStoreError
 from omni_agent.hookspecs import EngineOptions, Finding
+from omni_agent.machine import memory
 
-_PACKAGES = (
-    "anyascii",
-    "ctranslate2",
-    "faster_whisper",
-    "hibari",
-    "num2words",
-    "onnxruntime",
-    "xllamacpp",
-)
-_VOICE_ACTIVITY = "silero-vad"
 _MEMORY, _LIGHT_MEMORY = 3.5, 2.3
 """GiB of the machine: the whole stack takes 2.6 GB, and light language models 1.25 GB less."""
 
 
 def examine(options: EngineOptions) -> Iterator[Finding]:
     """One finding for each thing the engine needs with these options."""
-    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    missing = [name for name in chain(*PACKAGES.values()) if not _installed(name)]
     yield Finding(
         "extra local",
         f"missing: {', '.join(missing)}" if missing else "installed",
@@ -42,8 +34,36 @@ def examine(options: EngineOptions) -> Iterator[Finding]:
     language_model = LIGHT_LANGUAGE_MODEL if options.light else LANGUAGE_MODEL
     yield _model(LIGHT_WHISPER if options.light else WHISPER)
     yield _model(options.model or language_model)
-    yield _model(_VOICE_ACTIVITY)
+    # What else the ears and the voice need comes along with their packages.
+    if not missing:
+        yield _voice_activity()
+        yield _voices()
     yield _memory(options.light)
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _voice_activity() -> Finding:
+    from omni_agent.engines.local.hearing import silero_path
+
+    try:
+        return Finding("voice activity", str(silero_path()))
+    except FileNotFoundError as error:
+        return Finding("voice activity", str(error), install("local"))
+
+
+def _voices() -> Finding:
+    from omni_agent.engines.local.voicing import voices
+
+    there = voices()
+    absent = [name for name, installed in there.items() if not installed]
+    how = ", ".join(name for name in there if name not in absent)
+    if absent:
+        # No fault: another one stands in for them.
+        how += f" (not installed: {', '.join(absent)}; `hibari --voice NAME Hello` fetches one)"
+    return Finding("voices", how)
 
 
 def _model(name: str) -> Finding:
@@ -60,10 +80,10 @@ def _model(name: str) -> Finding:
 
 
 def _memory(light: bool) -> Finding:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    there = memory()
     mend = ""
-    if light and memory < _LIGHT_MEMORY:
-        mend = f"even the light models want a machine with {_LIGHT_MEMORY} GiB"
-    elif not light and memory < _MEMORY:
+    if light and there < _LIGHT_MEMORY:
+        mend = f"even the light models want {_LIGHT_MEMORY} GiB"
+    elif not light and there < _MEMORY:
         mend = "use --light: 1.5B needs 2.6 GB"
-    return Finding("memory", f"{memory:.1f} GiB", mend)
+    return Finding("memory", f"{there:.1f} GiB", mend)

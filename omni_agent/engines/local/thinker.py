@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
-import os
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -22,6 +21,7 @@ from omni_agent.engines.local.prompt import conversation, opening, prefix, token
 from omni_agent.engines.local.states import SavedStates, states_folder
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.errors import EngineError
+from omni_agent.machine import cores
 from omni_agent.thinker import (
     Sampling,
     TextDelta,
@@ -112,7 +112,7 @@ class LocalThinker:
             {
                 "model": str(model),
                 "context": context,
-                "threads": threads or min(2, os.cpu_count() or 1),
+                "threads": threads or min(2, cores()),
                 "key": key,
                 "states": str(saved.folder),
             },

@@ -46,7 +46,7 @@ class Voicing:
         # The first call loads the lexicon and allocates: do it before anybody waits.
         default("It is ready, at 10:30.")
         default("Yes.")
-        self.info: Mapping[str, Any] = {"sample_rate": self._rate, "voices": _voices()}
+        self.info: Mapping[str, Any] = {"sample_rate": self._rate, "voices": voices()}
 
     def handle(
         self, op: str, body: Mapping[str, Any], blob: bytes, gone: Callable[[], bool]
@@ -90,7 +90,7 @@ class Voicing:
         return np.asarray(scaled, dtype="<i2")
 
 
-def _voices() -> Mapping[str, bool]:
+def voices() -> Mapping[str, bool]:
     """hibari's voices by name, and whether each is installed."""
     from hibari.voices import VOICES, voice_path
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -22,15 +21,13 @@ def examined(**options: object) -> dict[str, Finding]:
 
 
 def a_machine_with(gib: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": int(gib * 2**30 / 4096)}
-    monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
+    monkeypatch.setattr("omni_agent.engines.local.examining.memory", lambda: gib)
 
 
 def test_every_model_of_a_call_is_looked_for() -> None:
     assert {what for what, finding in examined().items() if "models fetch" in finding.mend} == {
         "model whisper-base",
         "model qwen2.5-coder-1.5b",
-        "model silero-vad",
     }
     assert "model qwen2.5-coder-0.5b" in examined(light=True)
 
@@ -65,3 +62,26 @@ def test_too_little_memory_is_mended_by_the_light_models_while_those_fit(
     assert "2.3 GiB" in examined(light=True)["memory"].mend
     a_machine_with(8.0, monkeypatch)
     assert examined()["memory"] == Finding("memory", "8.0 GiB")
+
+
+def test_what_comes_along_with_the_packages_is_not_missed_in_the_store() -> None:
+    """A call takes its voice activity from faster-whisper, and one voice from hibari."""
+    found = examined()
+    assert found["voice activity"].how.endswith(".onnx")
+    assert found["voice activity"].mend == ""
+    assert found["voices"].how.startswith("heart")
+    assert found["voices"].mend == ""
+
+
+def test_a_package_without_its_voice_activity_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
+    assert "pip install" in examined()["voice activity"].mend
+
+
+def test_nothing_is_imported_to_find_out_that_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert not {"voice activity", "voices"} & set(examined())
