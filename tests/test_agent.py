@@ -203,7 +203,7 @@ async def test_a_persona_that_was_looked_at_before_the_ears_were_there_is_examin
     assert len(agent.wardrobe.known()) == 2
     await agent.start()
     assert [persona.name for persona in agent.wardrobe.known()] == ["one"]
-    with pytest.raises(ConfigError, match="deaf to 'tlh'"):
+    with pytest.raises(ConfigError):
         agent.wardrobe.outfit("two")
 
 

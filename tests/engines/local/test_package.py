@@ -37,7 +37,9 @@ async def test_a_missing_package_is_told_with_the_command_that_helps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(EngineUnavailable, match=r"xllamacpp: pip install 'omni-voice-agent\[local\]'"):
+    with pytest.raises(
+        EngineUnavailable, match=r"xllamacpp: pip install 'omni-voice-agent\[local\]'"
+    ):
         await local.start_thinker(EngineOptions())
     with pytest.raises(EngineUnavailable, match="hibari"):
         await local.start_talker(EngineOptions())
