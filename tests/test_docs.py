@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-import tempfile
+import subprocess
+import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from omni_agent import hookspecs
@@ -14,7 +17,7 @@ from omni_agent.persona import Persona, load
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
-README = (ROOT / "README.md").read_text()
+DOCS = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))
 
 
 def fields() -> list[str]:
@@ -61,23 +64,73 @@ def test_environment_variables_that_are_read_are_documented() -> None:
     assert {name for name in read if f"`{name}`" not in REFERENCE} == set()
 
 
-def test_the_persona_in_the_readme_is_valid() -> None:
-    (shown,) = re.findall(r"```markdown\n(.*?)```", README, re.DOTALL)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "mira.md"
-        path.write_text(shown)
-        persona = load(path)
-    assert persona.name == "Captain Mira"
-    assert persona.thinker
-    assert persona.talker
+def write_files(page: str, folder: Path) -> list[str]:
+    """The files that a page tells its reader to save, as they are when it ends."""
+    names = []
+    for name, text in re.findall(
+        r'^```\w+ title="([^"]+)"\n(.*?)^```', (ROOT / page).read_text(), re.M | re.S
+    ):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a") as file:
+            file.write(f"\n\n{text}" if name in names else text)
+        names.append(name)
+    return list(dict.fromkeys(names))
 
 
-def test_the_python_in_the_readme_compiles() -> None:
-    for shown in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
-        compile(shown, "README.md", "exec")
+PAGES = {"README.md": "orders.py", "docs/assistant.md": "main.py"}
+"""Pages that are worked through, and what their reader runs at the end."""
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def run(*command: str, folder: Path) -> subprocess.Popen[str]:
+    sources = os.pathsep.join(str(ROOT / part) for part in ("", "plugins", "transports"))
+    return subprocess.Popen(
+        [sys.executable, *command], cwd=folder, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": sources},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_s_tests_pass_as_its_reader_runs_them(page: str, tmp_path: Path) -> None:
+    written = write_files(page, tmp_path)
+    tests = [name for name in written if name.startswith("test_")]
+    assert tests
+    said, _ = run("-m", "pytest", "-q", *tests, folder=tmp_path).communicate()
+    assert re.search(r"^\d+ passed in", said, re.M), said
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_s_program_serves(page: str, tmp_path: Path) -> None:
+    write_files(page, tmp_path)
+    program = tmp_path / PAGES[page]
+    program.write_text(program.read_text().replace(".serve()", ".serve(port=0)"))
+    with run("-u", program.name, folder=tmp_path) as serving:
+        assert serving.stdout is not None
+        try:
+            lines = iter(serving.stdout.readline, "")
+            url = next(m.group() for line in lines if (m := re.search(r"http://\S+", line)))
+            offered = httpx.get(f"{url}v1/personas", timeout=30).json()
+        finally:
+            serving.terminate()
+            serving.stdout.read()
+    names = [persona["name"] for persona in offered["personas"]]
+    assert offered["default"] in names
+    assert names == ["Robin"] or page == "README.md"
+
+
+@pytest.mark.parametrize("page", ["README.md", *DOCS])
+def test_every_command_that_a_page_shows_exists(page: str) -> None:
+    for command in re.findall(r"omni-agent ([a-z]+)\b", (ROOT / page).read_text()):
+        assert command in {*commands(), "models", "transcripts"}, command
+
+
+def test_the_personas_in_the_readme_are_valid(tmp_path: Path) -> None:
+    names = [name for name in write_files("README.md", tmp_path) if name.endswith(".md")]
+    assert [load(tmp_path / name).name for name in names] == ["Captain Mira"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *DOCS])
 def test_links_to_files_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text()
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
