@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omni_agent.audio import AudioFrame
 from omni_agent.conversation import (
+    AudioPart,
+    Conversation,
     Item,
     Message,
     ToolCall,
@@ -15,6 +19,7 @@ from omni_agent.conversation import (
     assistant,
     rounds,
     user,
+    whole,
 )
 
 
@@ -102,3 +107,32 @@ def test_nothing_is_lost_or_doubled_by_reading_in_order(kinds: str) -> None:
     assert sorted(map(id, ordered)) == sorted(map(id, items))
     said = [item for item in items if isinstance(item, Message)]
     assert [item for item in ordered if isinstance(item, Message)] == said
+
+
+HALF, OTHER = "\ud83d", "\ude00"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("plain", "plain"), (f"a{HALF}", "a\ufffd"), (f"{OTHER}b", "\ufffdb"), (HALF + OTHER, "😀")],
+)
+def test_halves_of_characters_meet_or_are_replaced(text: str, expected: str) -> None:
+    assert whole(text) == expected
+
+
+def test_whatever_joins_the_conversation_can_be_written_down() -> None:
+    conversation = Conversation()
+    conversation.add(user(f"Hi {HALF}"))
+    conversation.add(ToolCall("c", "find", {f"what{OTHER}": [HALF, {"deep": HALF + OTHER}]}))
+    conversation.add(ToolResult("c", f"found {HALF}"))
+    spoken = AudioPart(AudioFrame(np.zeros(1, np.int16), 16_000), f"heard {HALF}")
+    conversation.add(Message("user", (spoken,)))
+    message, call, result, heard = conversation.items
+    assert isinstance(message, Message)
+    assert message.text == "Hi \ufffd"
+    assert isinstance(call, ToolCall)
+    assert call.arguments == {"what\ufffd": ["\ufffd", {"deep": "😀"}]}
+    assert isinstance(result, ToolResult)
+    assert result.output == "found \ufffd"
+    assert isinstance(heard, Message)
+    assert heard.text == "heard \ufffd"

@@ -27,8 +27,8 @@ _LONGEST_S = 45.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.3, 5.0
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _LONGEST_REFUSAL = 1 << 16
-_QUOTED = 200
-_WORDED = ("error", "message", "detail", "msg")
+_QUOTED = 300
+_WORDED = ("error", "message", "detail")
 _MISPLACED = frozenset({401, 403, 404})
 """Refusals that say more about the server than about what it was asked."""
 
@@ -132,17 +132,19 @@ def broken(server: Server, error: httpx.HTTPError) -> Lost:
 
 
 def words(body: bytes) -> str:
-    """A refusal's own words, in short: OpenAI says ``error.message``, FastAPI ``detail``."""
+    """A refusal's own words, in short.
+
+    OpenAI says ``error.message``, FastAPI ``detail``; Gemini has a list with one error, and
+    Mistral a list of fields as its message.
+    """
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    for _ in range(3):  # some wrap the error of another server, in a list or an object
-        if isinstance(said, list):
-            said = said[0] if said else ""
-        if isinstance(said, dict):
-            said = next((said[key] for key in _WORDED if said.get(key)), "")
-    return said[:_QUOTED] if isinstance(said, str) else ""
+    said = said[0] if isinstance(said, list) and said else said
+    while isinstance(said, dict) and (keys := [key for key in _WORDED if said.get(key)]):
+        said = said[keys[0]]
+    return (said if isinstance(said, str) else json.dumps(said))[:_QUOTED]
 
 
 def _wait_s(round_: int, asked: float | None) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 from omni_agent.engines.remote.arguments import arguments
 from omni_agent.engines.remote.asking import TRANSIENT, Lost
 from omni_agent.engines.remote.content import Content, Halves
+from omni_agent.engines.remote.keepsakes import Keepsakes
 from omni_agent.engines.remote.markup import Written
 from omni_agent.engines.remote.pieces import Call, CallPieces
 from omni_agent.errors import EngineError
@@ -39,13 +40,21 @@ class ChunkReader:
     tests/engines/remote/test_streams.py lists what servers are known to send.
     """
 
-    def __init__(self, tools: Sequence[ToolSchema] = (), habits: set[str] | None = None) -> None:
-        """tools: what was offered. habits: the server's (see ``Content``); kept up to date."""
+    def __init__(
+        self,
+        tools: Sequence[ToolSchema] = (),
+        habits: set[str] | None = None,
+        keepsakes: Keepsakes | None = None,
+    ) -> None:
+        """tools: what was offered. habits: the server's (see ``Content``); kept up to date.
+        keepsakes: where to put what the server wants back with its calls.
+        """
         named = {tool.name: tool for tool in tools}
         self._content = Content(named, set() if habits is None else habits)
         self._thinking, self._pieces = Halves(), CallPieces(named)
         self._written = CallPieces()  # those that were left in the text
         self._unread: list[Thought] = []
+        self._keepsakes = keepsakes
         self._usage: Usage | None = None
         self._size = 0
         self._reason = ""
@@ -178,7 +187,10 @@ class ChunkReader:
             yield MalformedCall(raw, reason)
             return
         for given in every:
-            yield ToolCallRequest(_call_id(), call.name, given)
+            request = ToolCallRequest(_call_id(), call.name, given)
+            if call.extra and self._keepsakes:
+                self._keepsakes.keep(request.call_id, call.extra)
+            yield request
 
     def _warn(self) -> None:
         if self._said or self.calling:

@@ -19,6 +19,7 @@ from omni_agent.conversation import (
     VideoPart,
     rounds,
 )
+from omni_agent.engines.remote.keepsakes import Keepsakes
 from omni_agent.engines.remote.recordings import Recordings
 from omni_agent.errors import EngineError
 from omni_agent.thinker import ThinkRequest, ToolSchema
@@ -33,13 +34,17 @@ _FRAMES = 8
 _UNKNOWN = "[words that nobody wrote down]"
 
 
-def messages(request: ThinkRequest, recordings: Recordings | None = None) -> list[Json]:
+def messages(
+    request: ThinkRequest,
+    recordings: Recordings | None = None,
+    keepsakes: Keepsakes | None = None,
+) -> list[Json]:
     """System prompt and items; calls of one round become one message, and every call is
     followed by its result, as servers insist, whatever was said in between.
 
     recordings: for a server that hears, which gets the users' recent utterances as
-    audio; without them it gets their words. Raises EngineError when the last
-    utterance has none.
+    audio; without them it gets their words. keepsakes: what a server wants back with
+    its calls. Raises EngineError when the last utterance has no words.
     """
     results = {item.call_id: item for item in request.items if isinstance(item, ToolResult)}
     heard = _heard(request.items) if recordings is not None else frozenset()
@@ -51,9 +56,8 @@ def messages(request: ThinkRequest, recordings: Recordings | None = None) -> lis
     for group in rounds(item for item in request.items if not _empty(item)):
         if isinstance(group[0], ToolCall):
             calls = [item for item in group if isinstance(item, ToolCall)]
-            rows.append(
-                {"role": "assistant", "content": None, "tool_calls": list(map(_call, calls))}
-            )
+            made = [_call(call, keepsakes) for call in calls]
+            rows.append({"role": "assistant", "content": None, "tool_calls": made})
             rows.extend(_result(call, results.get(call.call_id)) for call in calls)
             continue
         rows.extend(
@@ -168,13 +172,23 @@ def _words(part: Part) -> str:
             return ""
 
 
-def _call(call: ToolCall) -> Json:
-    arguments = json.dumps(dict(call.arguments), ensure_ascii=False)
-    return {
+def _call(call: ToolCall, keepsakes: Keepsakes | None) -> Json:
+    row: Json = {
         "id": call.call_id,
         "type": "function",
-        "function": {"name": call.name, "arguments": arguments},
+        "function": {"name": call.name, "arguments": _arguments(call)},
     }
+    if keepsakes and (extra := keepsakes.of(call.call_id)):
+        row["extra_content"] = extra
+    return row
+
+
+def _arguments(call: ToolCall) -> str:
+    """As JSON that every server reads: what is none would fail each later turn."""
+    try:
+        return json.dumps(dict(call.arguments), ensure_ascii=False, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        return "{}"
 
 
 def _result(call: ToolCall, result: ToolResult | None) -> Json:

@@ -17,13 +17,16 @@ _LONGEST_ARGUMENTS = 100_000
 
 @dataclass(slots=True)
 class Call:
-    """id: the server's, to tell pieces apart. index: likewise. arguments: as written so far."""
+    """id: the server's, to tell pieces apart. index: likewise. arguments: as written so far.
+    extra: what the server wants back with it.
+    """
 
     id: str = ""
     index: int | None = None
     name: str = ""
     arguments: str = ""
     begun: bool = False
+    extra: Any = None
 
     def add(self, written: str) -> None:
         self.arguments += written
@@ -61,7 +64,7 @@ class CallPieces:
         """A new call."""
         if len(self.calls) >= _MOST_CALLS:
             raise EngineError(f"the server made more than {_MOST_CALLS} calls at once")
-        call = Call(ident, index, name)
+        call = Call(ident, index, _grown("", name))
         call.add(written)
         self.calls.append(call)
         return call
@@ -73,11 +76,15 @@ class CallPieces:
         name, written = _text(function.get("name")), _written(function.get("arguments"))
         ident, index = _text(piece.get("id")), _index(piece.get("index"))
         call = self._continued(index, ident, name, written, position)
+        if call is None and not (name or ident or written):
+            return None
         if call is None:
-            return self.open(name, written, index, ident) if name or ident or written else None
-        call.id = call.id or ident
-        call.name = _grown(call.name, name)
-        call.add(written)
+            call = self.open(name, written, index, ident)
+        else:
+            call.id = call.id or ident
+            call.name = _grown(call.name, name)
+            call.add(written)
+        call.extra = call.extra or piece.get("extra_content")
         return call
 
     def _continued(

@@ -10,6 +10,7 @@ from typing import Any
 from omni_agent.engines.remote import messages
 from omni_agent.engines.remote.asking import Refusal
 from omni_agent.engines.remote.deltas import ChunkReader
+from omni_agent.engines.remote.keepsakes import Keepsakes
 from omni_agent.engines.remote.recordings import Recordings
 from omni_agent.engines.remote.server import Server
 from omni_agent.thinker import ThinkRequest
@@ -27,9 +28,15 @@ _NAMES_AUDIO = re.compile(r"audio|multi-?modal", re.IGNORECASE)
 class ChatQuestion:
     """See :class:`omni_agent.engines.remote.completions.Question`."""
 
-    def __init__(self, model: str, request: ThinkRequest, recordings: Recordings | None) -> None:
+    def __init__(
+        self,
+        model: str,
+        request: ThinkRequest,
+        recordings: Recordings | None,
+        keepsakes: Keepsakes | None = None,
+    ) -> None:
         """recordings: where the model hears; None sends words only."""
-        self._model, self._request = model, request
+        self._model, self._request, self._keepsakes = model, request, keepsakes
         self._recordings = recordings if messages.has_audio(request.items) else None
 
     @property
@@ -46,7 +53,7 @@ class ChatQuestion:
         recordings = None if AUDIO in server.lacks else self._recordings
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": messages.messages(request, recordings),
+            "messages": messages.messages(request, recordings, self._keepsakes),
             "stream": True,
             "stream_options": {"include_usage": True},
             "temperature": sampling.temperature,
@@ -64,7 +71,7 @@ class ChatQuestion:
         return {field: value for field, value in body.items() if field not in server.lacks}
 
     def reader(self, server: Server) -> ChunkReader:
-        return ChunkReader(self._request.tools, server.habits)
+        return ChunkReader(self._request.tools, server.habits, self._keepsakes)
 
     def concede(self, server: Server, refusal: Refusal) -> bool:
         if self._recordings is not None and _NAMES_AUDIO.search(refusal.said):

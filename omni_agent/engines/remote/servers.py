@@ -41,9 +41,9 @@ class Patience:
 
     @property
     def timeout(self) -> httpx.Timeout:
-        return httpx.Timeout(
-            connect=self.connect_s, read=max(self.first_s, self.next_s), write=20.0, pool=5.0
-        )
+        """For the line, which gives up a little later than who listens to it."""
+        read_s = max(self.first_s, self.next_s) + 2.0
+        return httpx.Timeout(connect=self.connect_s, read=read_s, write=20.0, pool=5.0)
 
 
 PATIENCE = Patience()

@@ -10,6 +10,7 @@ from contextlib import aclosing
 
 from omni_agent.engines.remote.asking import Sleep
 from omni_agent.engines.remote.completions import Completions
+from omni_agent.engines.remote.keepsakes import Keepsakes
 from omni_agent.engines.remote.meeting import meet
 from omni_agent.engines.remote.question import AUDIO, ChatQuestion
 from omni_agent.engines.remote.recordings import Recordings
@@ -44,7 +45,7 @@ class OpenAIThinker:
         self.servers = Servers(base_url, model, api_key, patience=patience, clock=clock)
         self._hears = is_omni(Model(model)) if hears is None else hears
         self._completions = Completions(self.servers, sleep)
-        self._recordings = Recordings()
+        self._recordings, self._keepsakes = Recordings(), Keepsakes()
 
     @staticmethod
     async def start(
@@ -84,7 +85,7 @@ class OpenAIThinker:
 
     async def think(self, request: ThinkRequest) -> AsyncIterator[Thought]:
         recordings = self._recordings if self._hears else None
-        question = ChatQuestion(self.model, request, recordings)
+        question = ChatQuestion(self.model, request, recordings, self._keepsakes)
         async with aclosing(self._completions.answer(question)) as thoughts:
             async for thought in thoughts:
                 yield thought
