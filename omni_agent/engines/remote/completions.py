@@ -98,7 +98,8 @@ class Completions:
         """One server's answer, for :func:`ask`."""
         body, reader, begun = question.body(server), question.reader(server), False
         patience = self._servers.patience(server)
-        limit, ended = _now() + patience.first_s, False
+        over, ended = _now() + patience.whole_s, False
+        limit = _now() + patience.first_s
         try:
             async with aclosing(self._chunks(server, body)) as chunks:
                 while not (ended or reader.done):
@@ -109,7 +110,7 @@ class Completions:
                     for part in () if ended else reader.read(chunk):
                         begun = True
                         yield part
-                    limit = _now() + patience.next_s if begun else limit
+                    limit = min(_now() + patience.next_s, over) if begun else limit
             ended = ended or reader.stopped or reader.done
             for part in reader.finish(ended=ended):
                 begun = True
@@ -118,7 +119,8 @@ class Completions:
                 raise EngineError(f"{server.url} sent an empty reply")
         except TimeoutError as error:
             silent_s = patience.next_s if begun else patience.first_s
-            raise Lost(f"{server.url} said nothing for {silent_s:g} s", passing=False) from error
+            why = f"said nothing for {silent_s:g} s" if _now() < over else "came to no end"
+            raise Lost(f"{server.url} {why}", passing=False) from error
         except EngineError as error:
             if begun:
                 raise

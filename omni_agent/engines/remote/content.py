@@ -27,7 +27,8 @@ from omni_agent.thinker import MalformedCall, ReasoningDelta, TextDelta, ToolSch
 UNOPENED = "unopened"
 """A habit: reasoning begins with the reply, and only its end is marked. Chat templates that
 write the ``<think>`` themselves (DeepSeek R1, QwQ) make servers do so."""
-_LONGEST_CALL = 100_000
+_LONGEST_CALL = 20_000
+"""Characters, which are searched for several ways of writing a call when it is complete."""
 _CLOSERS = frozenset(REASONING.values())
 
 Said = TextDelta | ReasoningDelta | Written | MalformedCall

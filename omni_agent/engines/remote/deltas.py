@@ -226,8 +226,8 @@ def _error(chunk: Mapping[str, Any], choice: Any) -> Lost | None:
     said, code = error, None
     if isinstance(error, Mapping):
         said, code = error.get("message") or error, error.get("code")
-    words = str(said)[:200]
-    return Lost(f"the server failed: {words}", passing=code in TRANSIENT)
+    passing = isinstance(code, int) and code in TRANSIENT
+    return Lost(f"the server failed: {str(said)[:200]}", passing=passing)
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:

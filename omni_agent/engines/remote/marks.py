@@ -66,6 +66,7 @@ DROPPED = (
 _TOKEN = r"<\|[A-Za-z0-9_/.-]{1,40}\|>|<｜[^<>｜\s]{1,40}｜>"
 """Any other special token; ASCII bars in most vocabularies, fullwidth ones in DeepSeek's."""
 _BEGINS = re.compile(r"[<\[`◁]")
+"""One of these is the first character of every mark: most pieces have none."""
 _TOKEN_BEGUN = re.compile(r"<(?:\|[A-Za-z0-9_/.-]{0,40}\|?|｜[^<>｜\s]{0,40}｜?)?\Z")
 
 
@@ -87,6 +88,8 @@ class Marks:
 
         final: nothing will follow.
         """
+        if not _BEGINS.search(text):
+            return len(text)
         found = self._any.search(text)
         until = found.start() if found else len(text)
         if not final:
@@ -101,8 +104,6 @@ class Marks:
 
     def _open(self, text: str) -> int:
         """Where the end of the text may be the beginning of a mark."""
-        if not _BEGINS.search(text):
-            return len(text)
         begun = _TOKEN_BEGUN.search(text)
         at = begun.start() if begun else len(text)
         for mark in self._marks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -94,7 +95,9 @@ def _glm(text: str, tools: Mapping[str, ToolSchema]) -> Iterator[Written]:
 
 def _python(text: str, tools: Mapping[str, ToolSchema]) -> Iterator[Written]:
     """``[name(key="value"), …]``, Llama 4."""
-    tree = ast.parse(text.strip(), mode="eval").body
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's advice on escapes is not for users
+        tree = ast.parse(text.strip(), mode="eval").body
     for call in tree.elts if isinstance(tree, ast.List) else [tree]:
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
             raise ValueError("not a call")

@@ -18,6 +18,8 @@ from omni_agent.engines.remote.server import Model, Server, models, read, right_
 from omni_agent.engines.remote.servers import Servers
 from omni_agent.errors import EngineUnavailable
 
+_LOADING_S = 30.0
+"""Who takes longer to refuse a model is loading it."""
 _UNKNOWN_MODEL = re.compile(
     r"invalid model|not a valid model|model\b.*\b(not found|not exist|unknown)|unknown model",
     re.IGNORECASE | re.DOTALL,
@@ -101,10 +103,13 @@ async def _insist(servers: Servers, server: Server, model: Model, offered: Seque
     body = {"model": model.name, "messages": [question], "max_tokens": 1, "stream": True}
     url = f"{server.url}/chat/completions"
     try:
-        async with servers.http.stream("POST", url, json=body) as response:
-            status = response.status_code
-            said = words(await read(response, 1 << 16)) if status != 200 else ""
-    except httpx.HTTPError:
+        async with (
+            asyncio.timeout(_LOADING_S),
+            servers.http.stream("POST", url, json=body) as answer,
+        ):
+            status = answer.status_code
+            said = words(await read(answer, 1 << 16)) if status != 200 else ""
+    except (httpx.HTTPError, TimeoutError):
         return
     if status in (401, 403):
         raise EngineUnavailable(f"{server.url} answered HTTP {status}: check the API key")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import json
 from collections.abc import Sequence
@@ -100,8 +101,11 @@ async def right_address(http: httpx.AsyncClient, server: Server) -> str | None:
 async def get(http: httpx.AsyncClient, server: Server, url: str) -> tuple[int, bytes]:
     """Status and body. Raises EngineUnavailable when there is no answer."""
     try:
-        async with http.stream("GET", url, timeout=_LIST_S) as response:
+        async with asyncio.timeout(_LIST_S), http.stream("GET", url) as response:
             return response.status_code, await read(response, _LONGEST_LIST)
+    except TimeoutError as error:
+        why = f"{server.url} said nothing for {_LIST_S:g} s: is it still starting?"
+        raise EngineUnavailable(why, may_recover=True) from error
     except httpx.HTTPError as error:
         raise EngineUnavailable(server.unreachable(error), may_recover=not _tls(error)) from error
 

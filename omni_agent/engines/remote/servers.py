@@ -32,12 +32,14 @@ class Patience:
     local server reads a prompt of 1,500 tokens in this time at 40 tokens a second, and keeps
     what it has read for the next turn; nobody stays on the line for longer. next_s: between
     chunks, in which some servers write a whole call (100 tokens at 4 a second). Comments that
-    keep a connection open are no answer.
+    keep a connection open are no answer. whole_s: for all of a reply, which is read as fast
+    as it is spoken: a long story.
     """
 
     connect_s: float = 5.0
     first_s: float = 40.0
     next_s: float = 25.0
+    whole_s: float = 1800.0
 
     @property
     def timeout(self) -> httpx.Timeout:

@@ -111,7 +111,7 @@ def test_without_tools_a_call_is_not_made() -> None:
 
 def test_a_call_without_end_is_refused() -> None:
     content = Content(TOOLS, set())
-    list(content.push("<tool_call>" + "x" * 99_000))
+    list(content.push("<tool_call>" + "x" * 19_000))
     with pytest.raises(EngineError, match="without end"):
         list(content.push("x" * 2000))
 

@@ -70,6 +70,17 @@ async def test_a_reply_that_stalls_is_broken_off(then: str) -> None:
     assert len(server.requests) == 1
 
 
+async def test_a_reply_that_comes_to_no_end_gets_one() -> None:
+    async with serving(sending(event(text("Half ")), then=ROLE)) as server:
+        patience = Patience(first_s=1.0, next_s=1.0, whole_s=0.3)
+        thinker = OpenAIThinker(server.url, "m", patience=patience)
+        answer = aiter(thinker.think(REQUEST))
+        assert await anext(answer) == TextDelta("Half ")
+        with pytest.raises(EngineError, match="came to no end"):
+            await anext(answer)
+        await thinker.aclose()
+
+
 async def test_who_reads_slowly_does_not_make_the_server_slow() -> None:
     async with serving(HELLO) as server:
         thinker = OpenAIThinker(server.url, "m", patience=SOON)

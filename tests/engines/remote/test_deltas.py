@@ -146,7 +146,7 @@ def test_errors_and_things_that_are_no_chunks_end_the_reply(chunk: Any) -> None:
 KEYS = [
     "choices", "delta", "message", "tool_calls", "function_call", "function", "name", "arguments",
     "content", "refusal", "reasoning", "index", "id", "type", "text", "thinking", "finish_reason",
-    "usage", "error",
+    "usage", "error", "code", "object", "extra_content",
 ]  # fmt: skip
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -15,7 +15,6 @@ from omni_agent.audio import Pcm
 from omni_agent.engines import vllm_omni
 from omni_agent.errors import EngineError
 from omni_agent.in_process import InProcessTransport
-from omni_agent.registry import Registry
 from omni_agent.testing import ScriptedEars, Stage
 from tests.engines.remote.serving import Answer, Server, nobody, serving, sse, status
 from tests.engines.vllm_omni.wire import called, heard, reply, tone, word
@@ -124,5 +123,4 @@ async def test_nobody_there_is_an_error_at_the_start() -> None:
 def test_its_ears_are_the_local_engines() -> None:
     from omni_agent.engines.local import start_ears
 
-    registry = Registry([vllm_omni], discover=False)
-    assert registry.ears("vllm-omni") is start_ears
+    assert vllm_omni.register_ears() == {"vllm-omni": start_ears}
