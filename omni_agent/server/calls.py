@@ -134,6 +134,7 @@ class Calls:
         that cannot be answered, 403 for a persona that the token is not for.
         """
         grant = grant or Grant()
+        self._check_size(offer)
         self._check_room(place.address)
         chosen = self._choose(persona, session, grant)
         call_id = new_id("rtc")
@@ -169,6 +170,12 @@ class Calls:
             udp_ports=self._options.network.udp_ports,
             external_ip=self._options.network.external_ip,
         )
+
+    def _check_size(self, offer: str) -> None:
+        """Reading SDP takes time on the event loop, and grows faster than its lines."""
+        most = self._limits.offers.lines
+        if len(offer.splitlines()) > most:
+            raise SignallingError(400, f"the offer has over {most} lines")
 
     def _check_room(self, address: str) -> None:
         readiness, limits = self._host.readiness, self._limits
@@ -208,7 +215,9 @@ class Calls:
         Raises SignallingError: 404 when there is none of this id, 403 for another's
         call, 400 for an offer that cannot be answered.
         """
-        return await self._line(call_id, secret).renew(offer)
+        line = self._line(call_id, secret)
+        self._check_size(offer)
+        return await line.renew(offer)
 
     async def hang_up(
         self, call_id: str, secret: str | None, reason: str = "closed by the page"

@@ -70,8 +70,10 @@ class MessageLimits:
 
 @dataclass(frozen=True, slots=True)
 class OfferLimits:
-    """One SDP offer: media sections, and candidates (addresses to be reached at)."""
+    """One SDP offer: its lines (a browser's has some 250), media sections, and candidates
+    (addresses to be reached at)."""
 
+    lines: int = 600
     media: int = 4
     candidates: int = 20
 

@@ -47,9 +47,11 @@ class Rehearsed:
 
     def __init__(self) -> None:
         self.arrived: list[Incoming] = []
+        self.callers: list[str] = []
         self.over = 0
 
     async def serve_call(self, transport: Transport, request: CallRequest) -> None:
+        self.callers.append(request.caller)
         try:
             async for arrival in transport.frames():
                 if not isinstance(arrival, AudioFrame):

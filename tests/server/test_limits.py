@@ -379,6 +379,17 @@ async def test_a_session_that_does_not_end_with_its_line_is_ended(caller: Caller
             await cancelled.wait()
 
 
+async def test_an_offer_has_a_number_of_lines(caller: Caller) -> None:
+    async with Server(ScriptedHost()) as server:
+        reply = await server.post(await caller.offer())
+        location = reply.headers["location"]
+        offer = await caller.offer() + "a=ssrc:1 cname:x\r\n" * 600
+        for path in (CALLS, location):
+            refused = await server.post(offer, path=path)
+            assert refused.status_code == 400
+            assert "600 lines" in refused.json()["error"]["message"]
+
+
 async def test_an_offer_has_a_number_of_media(caller: Caller) -> None:
     options = ServerOptions(limits=Limits(offers=OfferLimits(media=1)))
     async with Server(ScriptedHost(), options) as server:
