@@ -24,6 +24,7 @@ from omni_agent.listening import (
 )
 from omni_agent.manners import (
     is_backchannel,
+    is_command,
     is_farewell,
     is_hum,
     is_patience,
@@ -51,14 +52,17 @@ class Attention:
         """What the user had heard when a turn began that is not over yet."""
         self._echoing: set[UserTurn] = set()
         """Turns over the agent's speech whose words, so far, are its own."""
+        self._resounding: set[UserTurn] = set()
+        """Paused turns that sound like what the agent said."""
 
     async def consider(self, heard: HeardEvent) -> None:
         """Do what this calls for."""
         match heard:
             case TurnBegan(turn):
                 await self._turn_began(turn)
-            case SpokeLong(turn):
-                if turn in self._over_the_agent and turn not in self._echoing:
+            case SpokeLong(turn, audio):
+                own = turn in self._echoing or self._moments[turn].resounds(audio)
+                if turn in self._over_the_agent and not own:
                     await self._take_the_floor(turn)
             case SpeechSoFar(turn, audio):
                 self._read_ahead(turn, AudioPart(audio))
@@ -72,6 +76,7 @@ class Attention:
             case WentOn(turn):
                 await self._replies.discard(turn)
                 self._ignored.discard(turn)
+                self._resounding.discard(turn)
             case EndOfTurn(turn):
                 self._call.turn = None if self._call.turn is turn else self._call.turn
                 self._emit(events.SpeechStopped(self._call.now(), turn.item_id, turn.ended_ms))
@@ -131,7 +136,11 @@ class Attention:
     async def _paused(self, turn: UserTurn) -> None:
         """Start to answer what a Thinker can hear, if the user is silent (still)."""
         hears = self._call.stages.thinker.hears
-        if hears and turn.audio is not None and turn not in self._over_the_agent:
+        if turn.audio is None:
+            return
+        if self._moments[turn].resounds(turn.audio):
+            self._resounding.add(turn)
+        elif hears and turn not in self._over_the_agent:
             await self._replies.draft(turn, self._heard(turn))
 
     async def _likely_over(self, turn: UserTurn, text: str) -> None:
@@ -158,7 +167,7 @@ class Attention:
         that it could accompany.
         """
         moment = self._moments[turn]
-        if moment.echoes(text):
+        if moment.echoes(text) or (turn in self._resounding and not is_command(text)):
             return True
         if moment.asked or turn not in self._over_the_agent or not is_backchannel(text):
             return False
@@ -177,7 +186,7 @@ class Attention:
             self._speak_on()
         if noise and text:
             self._emit(events.BackchannelIgnored(self._call.now(), text))
-        for turns in (self._over_the_agent, self._ignored, self._echoing):
+        for turns in (self._over_the_agent, self._ignored, self._echoing, self._resounding):
             turns.discard(turn)
         self._moments.pop(turn, None)
         self._show(turn, text, final=True)

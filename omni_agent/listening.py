@@ -30,7 +30,7 @@ class Spawn(Protocol):
     def __call__(self, work: Coroutine[Any, Any, T], /) -> asyncio.Task[T]: ...
 
 
-BARGE_IN_MS = 1500
+BARGE_IN_MS = 2000
 """Speech this long is meant for the agent, even if no word of it is known yet: the line was held
 when it began, and an echo of what was said before has died out by now. Words decide sooner."""
 PARTIAL_EVERY_MS = 900
@@ -76,9 +76,10 @@ class TurnBegan:
 
 @dataclass(frozen=True, slots=True)
 class SpokeLong:
-    """The turn has lasted longer than a listening noise does."""
+    """The turn has lasted longer than a listening noise does; the audio of it, 16 kHz."""
 
     turn: UserTurn
+    audio: AudioFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +304,7 @@ class Listener:
             spoken_ms = turn.ended_ms - turn.began_ms
         if spoken_ms >= BARGE_IN_MS and not self._spoke_long:
             self._spoke_long = True
-            self._heard.put_nowait(SpokeLong(turn))
+            self._heard.put_nowait(SpokeLong(turn, self._detector.utterance()))
         if endpointer.silence_ms == 0 and turn.audio is None:
             self._report(turn, spoken_ms)
 

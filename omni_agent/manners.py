@@ -1,4 +1,4 @@
-"""What words mean for who speaks: listening noises, goodbyes, sentences that hang, echoes.
+"""What words mean for who speaks: listening noises, goodbyes, sentences that hang.
 
 The tables are English. Each is data: one place to write another language beside.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 
 _HUM = r"m+[\s-]*h*m+|u+h+[\s-]*huh|h+m+|mhm|ah+|oh+|aha+"
 _ACKNOWLEDGED = r"ok|okay|all right|alright|sure|i see|got it|fine|thanks|thank you|go on"
@@ -17,8 +16,7 @@ _BACKCHANNEL = re.compile(
 _PATIENT = re.compile(rf"(?:{_HUM}|{_ACKNOWLEDGED})")
 _HUMMED = re.compile(rf"(?:{_HUM})")
 
-_COMMANDS = frozenset({"stop", "wait", "no", "hold on", "quiet", "enough", "shut up", "help"})
-"""Never an echo when said alone, though the agent may have said them: missed, they anger."""
+_COMMANDS = re.compile(r"(?:no|stop|wait|help|quiet|enough|hold on|shut up|be quiet)")
 
 _HANGING = re.compile(
     r"(?:"
@@ -121,6 +119,11 @@ def is_hum(text: str) -> bool:
     return _is_only(_HUMMED, text)
 
 
+def is_command(text: str) -> bool:
+    """True for what must stop the agent whatever else it may be: missed, it angers."""
+    return _is_only(_COMMANDS, text)
+
+
 def _is_only(kind: re.Pattern[str], text: str) -> bool:
     phrases = list(_phrases(text))
     return bool(phrases) and len(phrases) <= 3 and all(map(kind.fullmatch, phrases))
@@ -199,34 +202,3 @@ def _asks_for_words(after: str) -> bool:
     if _SAYING.search(last):
         return True
     return bool(is_question(last) and _ASKING_WHAT.search(last) and not _OFFERING.search(last))
-
-
-_ALIKE = 0.75
-"""How much of what was heard must be in what was said: Whisper writes "24" for "twenty-four"."""
-
-
-def is_echo(text: str, spoken: str) -> bool:
-    """True when what was heard is what the agent itself just said, as ears may spell it.
-
-    spoken: only what can be heard back now; a user may well repeat older words.
-    """
-    heard, own = _words(text), _words(spoken)
-    if not heard or " ".join(heard) in _COMMANDS:
-        return False
-    return any(_alike(heard, stretch) >= _ALIKE for stretch in _stretches(own, len(heard)))
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
-
-
-def _stretches(words: list[str], length: int) -> Iterator[list[str]]:
-    """Every run of about so many words: ears join and part some."""
-    for size in {max(1, length - 1), length, length + 1}:
-        for at in range(max(1, len(words) - size + 1)):
-            if stretch := words[at : at + size]:
-                yield stretch
-
-
-def _alike(heard: list[str], said: list[str]) -> float:
-    return SequenceMatcher(None, "".join(heard), "".join(said), autojunk=False).ratio()

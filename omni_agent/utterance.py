@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from omni_agent.manners import is_echo, is_question
+from omni_agent.audio import AudioFrame
+from omni_agent.echo import is_echo, resounds
+from omni_agent.manners import is_command, is_question
 from omni_agent.talker import Speech
 from omni_agent.text import words_heard
 
@@ -23,6 +26,10 @@ ECHO_S = 1.0
 """An echo begins so soon after the agent has fallen silent …"""
 SHORT_ECHO_S = 0.4
 """… and one of a word or two sooner: "Twelve?" after "room twelve" is a question."""
+SOUND_MS = 4000
+"""So much of what was played is compared with what comes in …"""
+KEPT_MS = 10_000
+"""… of so much that is kept, as a line may have a few seconds of it queued."""
 PATIENCE_S = 3.0
 """So long after a filler "okay" means that the user will wait."""
 
@@ -39,6 +46,8 @@ class Utterance:
     audible: bool = False
     """True once its first audio left for the user."""
     played: asyncio.Event = field(default_factory=asyncio.Event)
+    sound: deque[tuple[float, AudioFrame]] = field(default_factory=deque)
+    """(ms played by its end, audio) of the latest pieces."""
     settled: bool = False
     silent_since: float | None = None
     """Loop time at which it was played out or cut; None before."""
@@ -49,6 +58,9 @@ class Utterance:
 
     def extend(self, speech: Speech) -> None:
         self.marks.append((self.ms + 1000 * speech.audio.seconds, speech.text_end))
+        self.sound.append((self.ms, speech.audio))
+        while self.sound[0][0] < self.ms - KEPT_MS:
+            self.sound.popleft()
 
     def heard_text(self, ms: float) -> str:
         """The whole words voiced within the first ``ms`` milliseconds."""
@@ -70,14 +82,18 @@ class Utterance:
         stop = self.text.find(" ", end)
         return self.text[begin : stop if stop >= 0 else len(self.text)]
 
+    def sounded(self, since_ms: float, until_ms: float) -> list[AudioFrame]:
+        """The audio between two places, in whole pieces."""
+        return [audio for end, audio in self.sound if since_ms < end <= until_ms]
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """What the user had heard when they began to speak.
 
     audible: the agent was speaking. asked: it had just asked something, or nearly. waiting: it
-    had just asked for patience, with a filler. said: all it had said; lately: the end of that.
-    silent_s: since it fell silent.
+    had just asked for patience, with a filler. said: all it had said; lately: the end of that;
+    sound: the end of its audio. silent_s: since it fell silent.
     """
 
     audible: bool = False
@@ -85,12 +101,17 @@ class Moment:
     waiting: bool = False
     said: str = ""
     lately: str = ""
+    sound: Sequence[AudioFrame] = ()
     silent_s: float = float("inf")
+
+    def resounds(self, audio: AudioFrame) -> bool:
+        """True when this is the agent's own voice, come back."""
+        return self.silent_s <= ECHO_S and resounds(audio, self.sound)
 
     def echoes(self, text: str) -> bool:
         """True when these words are the agent's own, come back."""
         few = len(text.split()) <= 2
-        if self.silent_s > (SHORT_ECHO_S if few else ECHO_S):
+        if self.silent_s > (SHORT_ECHO_S if few else ECHO_S) or is_command(text):
             return False
         if self.asked:  # the question's own words may be its answer, but not all of them
             return not few and is_echo(text, self.said) and is_echo(_last(self.said), text)
@@ -114,15 +135,18 @@ def moment(utterances: Sequence[Utterance], heard_ms: Callable[[str], float], no
     since = last.silent_since
     silent_s = now - since if since is not None else 0.0
     said, lately = last.voiced(0, ms), last.voiced(ms - LATELY_MS, ms)
+    sound = last.sounded(ms - SOUND_MS, ms + NEARLY_MS)
     for before in heard[-2:-1]:
         said = f"{before.text} {said}"
         lately = f"{before.voiced(before.ms - LATELY_MS + ms, before.ms)} {lately}"
+        sound = before.sounded(before.ms - SOUND_MS + ms, before.ms) + sound
     return Moment(
         audible=since is None,
         asked=_has_asked(last, ms),
         waiting=last.kind == "filler" and silent_s < PATIENCE_S,
         said=said,
         lately=lately,
+        sound=sound,
         silent_s=silent_s,
     )
 

@@ -40,6 +40,7 @@ STAGES = {
     "transport",
     "turns",
     "manners",
+    "echo",
     "listening",
 }
 CALL = {

@@ -147,7 +147,7 @@ async def test_a_barge_in_that_comes_in_one_piece_is_drafted_too() -> None:
     async with rehearse(thinker, ears=ScriptedEars(delay_s=2)) as stage:
         await stage.user("Tell me a long story.")
         await stage.until(events.PlaybackStarted)
-        words = stage.ears.say("Stop it please, that is enough.")
+        words = stage.ears.say("Stop it please, that is quite enough now.")
         stage.line.put(concatenate([words, AudioFrame.silence(0.16, EAR_RATE)], EAR_RATE))
         await asyncio.sleep(0.1)
         assert stage.seen(events.Interrupted)

@@ -1,0 +1,92 @@
+"""The agent's own voice, come back: known by its words, and by its sound."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+
+import numpy as np
+import numpy.typing as npt
+
+from omni_agent.audio import AudioFrame, concatenate, resample
+
+Samples = npt.NDArray[np.float32]
+
+_ALIKE = 0.75
+"""How much of what was heard must be in what was said: Whisper writes "24" for "twenty-four"."""
+_RATE = 8000
+_PIECE = _RATE * 6 // 10
+"""Samples that are compared at once: enough to tell a voice from another's."""
+_RESOUNDS = 0.35
+"""Correlation with what was played, from which a piece is an echo. Of 0.6 s pieces of the
+embedded voice, echoes in a room (reverberation time 0 – 0.3 s, direct sound no weaker than what
+is reflected) have 0.34 – 0.9; other words of the very same voice at most 0.30."""
+_QUIET = 0.05
+"""Pieces with less than this share of the loudest one's energy say nothing."""
+
+
+def is_echo(text: str, spoken: str) -> bool:
+    """True when what was heard is what the agent itself just said, as ears may spell it.
+
+    spoken: only what can be heard back now; a user may well repeat older words.
+    """
+    own = _words(spoken)
+    phrases = [words for part in re.split(r"[.!?]+", text) if (words := _words(part))]
+    return bool(phrases) and all(_is_in(words, own) for words in phrases)
+
+
+def _is_in(heard: list[str], own: list[str]) -> bool:
+    return any(_alike(heard, stretch) >= _ALIKE for stretch in _stretches(own, len(heard)))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
+
+
+def _stretches(words: list[str], length: int) -> Iterator[list[str]]:
+    """Every run of about so many words: ears join and part some."""
+    for size in {max(1, length - 1), length, length + 1}:
+        for at in range(max(1, len(words) - size + 1)):
+            if stretch := words[at : at + size]:
+                yield stretch
+
+
+def _alike(heard: list[str], said: list[str]) -> float:
+    return SequenceMatcher(None, "".join(heard), "".join(said), autojunk=False).ratio()
+
+
+def resounds(heard: AudioFrame, played: Sequence[AudioFrame]) -> bool:
+    """True when all that is loud in ``heard`` is in what was played, whatever its words.
+
+    A few ms of work. A user who speaks while an echo comes back makes it False.
+    """
+    if not played or not heard.samples:
+        return False
+    mine = _flattened(concatenate(list(played), played[0].sample_rate))
+    whole = _flattened(heard)
+    count = max(1, len(whole) // _PIECE)
+    pieces = np.array_split(whole, count)
+    loudest = max(float(np.sum(piece**2)) for piece in pieces)
+    loud = [piece for piece in pieces if float(np.sum(piece**2)) > _QUIET * loudest]
+    return bool(loud) and all(_correlation(piece, mine) >= _RESOUNDS for piece in loud)
+
+
+def _flattened(audio: AudioFrame) -> Samples:
+    """At 8 kHz, with the fall of a voice's spectrum taken out: vowels look less alike."""
+    pcm = resample(audio, _RATE).pcm.astype(np.float32)
+    return pcm - np.float32(0.95) * np.concatenate([pcm[:1], pcm[:-1]])
+
+
+def _correlation(piece: Samples, mine: Samples) -> float:
+    """The highest normalised cross-correlation of a piece with any place in ``mine``, 0 to 1."""
+    length = len(piece)
+    padded = np.concatenate([np.zeros(length, np.float32), mine, np.zeros(length, np.float32)])
+    size = 1 << (len(padded) + length).bit_length()
+    spectrum = np.fft.rfft(padded, size) * np.conj(np.fft.rfft(piece, size))
+    products = np.abs(np.fft.irfft(spectrum, size)[: len(padded) - length + 1])
+    sums = np.concatenate([[0.0], np.cumsum(padded.astype(np.float64) ** 2)])
+    energy = sums[length:] - sums[:-length]
+    energy = np.maximum(energy, 0.25 * energy.max())  # a sliver of overlap proves nothing
+    norm = np.sqrt(energy * np.sum(piece.astype(np.float64) ** 2)) + 1e-9
+    return float(np.max(products / norm))

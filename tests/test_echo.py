@@ -1,0 +1,106 @@
+"""The agent's own voice, come back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from omni_agent.audio import AudioFrame, resample
+from omni_agent.echo import is_echo, resounds
+
+WEATHER = "The weather in Oslo is sunny with a light wind from the west."
+
+
+@pytest.mark.parametrize(
+    ("heard", "spoken"),
+    [
+        ("Oslo is sunny with a light wind", WEATHER),
+        ("Oslo.", WEATHER),
+        ("light wind", WEATHER),
+        ("Light wind. Light wind.", WEATHER),
+        ("the weather in Oslo is sunny with a light", WEATHER),
+        ("The whether in Oslo is sunny.", WEATHER),
+        ("It's 24 degrees outside now.", "It is twenty-four degrees outside now."),
+        ("Okay, room 12.", "OK, room twelve."),
+        ("Straße", "Die Strasse ist frei."),
+        ("今日は晴れ", "今日は晴れです。"),
+    ],
+)
+def test_the_agent_s_own_words_are_an_echo_however_they_are_spelled(
+    heard: str, spoken: str
+) -> None:
+    assert is_echo(heard, spoken)
+
+
+@pytest.mark.parametrize(
+    ("heard", "spoken"),
+    [
+        ("what about Bergen tomorrow", WEATHER),
+        ("No, not in Oslo, I said Bergen.", WEATHER),
+        ("Is it cold?", WEATHER),
+        ("Oslo", ""),
+        ("", WEATHER),
+    ],
+)
+def test_what_a_user_says_against_it_is_not(heard: str, spoken: str) -> None:
+    assert not is_echo(heard, spoken)
+
+
+def voice(seed: int, seconds: float, rate: int = 24_000) -> AudioFrame:
+    """Something like speech: pulses of a pitch that glides, through changing resonances."""
+    rng = np.random.default_rng(seed)
+    samples = int(seconds * rate)
+    steps = samples // (rate // 8) + 2
+    places = np.linspace(0, steps - 1, samples)
+
+    def glide(low: float, high: float) -> NDArray[np.float64]:
+        return np.interp(places, np.arange(steps), rng.uniform(low, high, steps))
+
+    phases = [2 * np.pi * np.cumsum(glide(low, high)) / rate for low, high in FORMANTS]
+    pulses = np.clip(np.sin(2 * np.pi * np.cumsum(glide(90, 160)) / rate), 0, 1) ** 8
+    loudness = np.clip(glide(-0.3, 1), 0, 1)
+    wave = pulses * sum(np.sin(phase) for phase in phases) * loudness * 4000
+    return AudioFrame(wave.astype(np.int16), rate)
+
+
+FORMANTS = ((300, 800), (900, 2200), (2300, 3200))
+
+
+def come_back(played: AudioFrame, begin_s: float, seconds: float, *, seed: int = 0) -> AudioFrame:
+    """A stretch of it from a small room's microphone, at 16 kHz."""
+    rng = np.random.default_rng(seed)
+    pcm = resample(played, 16_000).pcm[int(begin_s * 16_000) : int((begin_s + seconds) * 16_000)]
+    room = rng.normal(0, 1, 3200) * np.exp(-6.9 * np.arange(3200) / 3200)
+    room[0] = 2 * np.sqrt(np.sum(room**2))
+    wet = np.convolve(pcm.astype(float), room / np.abs(room).max())[: len(pcm)] * 0.3
+    silence = np.zeros(4000)
+    return AudioFrame(
+        (np.concatenate([silence, wet]) + rng.normal(0, 10, len(wet) + 4000)).astype(np.int16),
+        16_000,
+    )
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 2.5])
+@pytest.mark.parametrize("begin_s", [0.0, 0.8, 1.3])
+def test_what_was_played_is_known_when_it_comes_back(begin_s: float, seconds: float) -> None:
+    played = voice(1, 4)
+    assert resounds(come_back(played, begin_s, seconds), [played])
+
+
+@pytest.mark.parametrize("seed", range(2, 12))
+def test_another_voice_is_not_the_agent_s(seed: int) -> None:
+    assert not resounds(come_back(voice(seed, 4), 0.5, 1), [voice(1, 4)])
+
+
+def test_who_speaks_after_the_echo_is_not_the_agent() -> None:
+    played, user = voice(1, 4), voice(2, 4)
+    echo, words = come_back(played, 1, 1), come_back(user, 1, 1)
+    both = AudioFrame(np.concatenate([echo.pcm, words.pcm]), 16_000)
+    assert not resounds(both, [played])
+
+
+def test_nothing_is_an_echo_of_silence() -> None:
+    assert not resounds(AudioFrame.silence(1, 16_000), [])
+    assert not resounds(come_back(voice(1, 4), 0, 1), [AudioFrame.silence(4, 24_000)])
+    assert not resounds(AudioFrame.silence(1, 16_000), [voice(1, 4)])
