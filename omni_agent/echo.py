@@ -75,7 +75,7 @@ def resounds(heard: AudioFrame, played: Sequence[AudioFrame]) -> bool:
 def _flattened(audio: AudioFrame) -> Samples:
     """At 8 kHz, with the fall of a voice's spectrum taken out: vowels look less alike."""
     pcm = resample(audio, _RATE).pcm.astype(np.float32)
-    return pcm - np.float32(0.95) * np.concatenate([pcm[:1], pcm[:-1]])
+    return (pcm - 0.95 * np.concatenate([pcm[:1], pcm[:-1]])).astype(np.float32)
 
 
 def _correlation(piece: Samples, mine: Samples) -> float:

@@ -39,7 +39,9 @@ async def until_heard(stage: Stage, characters: int, *, ms: int = 0) -> None:
 
 @hearing
 @pytest.mark.parametrize("ms", [-400, -200, 0, 300, 1000])
-@pytest.mark.parametrize("answer", ["Yes.", "OK.", "Right.", "Mm-hm.", "Sure, thanks."])
+@pytest.mark.parametrize(
+    "answer", ["Yes.", "OK.", "Right.", "Mm-hm.", "Sure, thanks.", "No, thanks."]
+)
 def test_a_short_answer_at_the_end_of_a_question_is_an_answer(
     answer: str, ms: int, hears: bool
 ) -> None:
