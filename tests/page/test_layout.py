@@ -90,7 +90,7 @@ async def test_every_size_has_room_for_everything(
 
 
 async def test_an_open_panel_leaves_room_for_the_words_on_a_phone(open_page: Any) -> None:
-    for width, height in [(360, 640), (844, 390)]:
+    for width, height in [(320, 568), (360, 640), (844, 390)]:
         page = await open_page(viewport={"width": width, "height": height})
         await call(page)
         await receive(page, *CONVERSATION)
@@ -98,6 +98,10 @@ async def test_an_open_panel_leaves_room_for_the_words_on_a_phone(open_page: Any
         await expect(page.get_by_test_id("panel-row").first).to_be_in_viewport()
         await nothing_sticks_out(page)
         await reaches(page, "hangup", "mute", "message")
+        assert await lines_to_read(page) >= 2
+        await page.get_by_test_id("hangup").click()
+        await nothing_sticks_out(page)
+        await reaches(page, "call")
         assert await lines_to_read(page) >= 2
 
 
@@ -107,6 +111,7 @@ async def test_push_to_talk_fits_where_mute_was(open_page: Any) -> None:
         await page.evaluate("localStorage.setItem('omni_agent.hold', 'yes')")
         await page.reload()
         await call(page)
+        await receive(page, *CONVERSATION)
         await nothing_sticks_out(page)
         await reaches(page, "talk", "camera", "stop", "hangup")
 
@@ -135,6 +140,7 @@ async def test_the_dialogs_fit_a_low_screen_and_close(open_page: Any) -> None:
 
 async def test_the_controls_are_seen_with_the_reader_s_own_colours(open_page: Any) -> None:
     page = await open_page(forced_colors="active")
+    await expect(page.get_by_test_id("call")).to_have_css("border-top-style", "solid")
     await call(page)
     await receive(page, *CONVERSATION)
     for place in ("#mute svg", "#hangup svg", ".panel", ".tool", ".compose"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -235,6 +236,12 @@ def test_a_partial_session_update_is_accepted_and_unheeded_fields_are_named() ->
     assert session["audio"]["input"]["transcription"]["model"] == "whisper-9"
     assert session["omni"]["ignored"] == ["audio", "instructions", "tools"]
     assert session["tools"] == []
+
+
+@pytest.mark.parametrize(("limit_s", "told"), [(7200.0, 7200.0), (math.inf, None)])
+def test_a_client_is_told_how_long_the_call_may_last(limit_s: float, told: float | None) -> None:
+    (created,) = check(Realtime(Facts("Mira", limit_s=limit_s)).opening())
+    assert created["session"]["omni"]["limit_s"] == told
 
 
 def test_a_typed_message_and_the_request_for_its_reply_are_passed_on() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from zoneinfo import ZoneInfo
 
 import omni_agent_clock as clock
@@ -33,6 +34,16 @@ async def test_a_timer_rings_when_its_time_has_come() -> None:
     await asyncio.sleep(2)
     assert call.said == ["Your 10 minute timer is done."]
     assert shown(call) == []
+
+
+@virtual_time
+async def test_the_page_is_told_when_a_timer_rings_and_counts_down_by_itself() -> None:
+    call = FakeCall()
+    now = time.time()
+    await clock.set_timer.call({"amount": 10, "unit": "minutes", "label": "tea"}, call)
+    (row,) = call.panels["timers"].rows
+    assert (row.label, row.value) == ("tea", "10 minutes")
+    assert row.until == pytest.approx(now + 600, abs=5)
 
 
 @virtual_time
