@@ -41,7 +41,6 @@ ENDS = (
     "<end_of_turn>",
     "<turn|>",
     "<｜end▁of▁sentence｜>",
-    "</s>",
     "<eos>",
 )
 """After one of these a model goes on with somebody else's words."""
@@ -54,6 +53,7 @@ DROPPED = (
     "<start_of_turn>model",
     "<|turn>model",
     "<s>",
+    "</s>",  # HTML's as well, which ends nothing
     "<bos>",
     "<pad>",
     "<unk>",

@@ -75,6 +75,7 @@ def test_words_without_any_mark_are_said_as_they_are_and_at_once(text: str) -> N
     [
         ("Hello <think>x</think>.", [TextDelta("Hello "), ReasoningDelta("x"), TextDelta(".")]),
         ("<thin", [TextDelta("<thin")]),
+        ("<s>old</s> new", [TextDelta("old new")]),
         ("<b>bold</b>", [TextDelta("<b>bold</b>")]),
         ("<think>and on and on</thin", [ReasoningDelta("and on and on</thin")]),
         ("<think>a</think> <think>b</think> Yes.", [ReasoningDelta("ab"), TextDelta("Yes.")]),

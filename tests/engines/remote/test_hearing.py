@@ -70,6 +70,7 @@ async def test_starting_with_an_omni_model_says_what_a_server_cannot_give(
     async with serving(HELLO) as server:
         server.models = ["qwen3-omni"]
         thinker = await start_thinker(EngineOptions(base_url=server.url))
+        assert isinstance(thinker, OpenAIThinker)
         await said(thinker, spoken("hi"))
         await thinker.aclose()
         assert caplog.text.count("gives no hidden states") == 1
