@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from omni_agent_webrtc import WebRTCTransport
+from omni_agent_webrtc import WebRTCTransport, answer
 from omni_agent_webrtc.ice import connection_of
 from playwright.async_api import Browser, Page, expect
-from starlette.applications import Starlette
 
 from omni_agent.server.app import create_app
 from tests.page.driving import call, until
@@ -23,16 +23,23 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 
 class Served:
-    """The server on its thread, and what may happen to its lines."""
+    """The server on its thread, and what may happen to its line."""
 
-    def __init__(self, agent: Rehearsed, app: Starlette) -> None:
-        self.agent, self.app = agent, app
+    def __init__(self) -> None:
+        self.agent = Rehearsed()
+        self.app = create_app(self.agent, answer=self._answer)
         self.url = ""
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.lines: list[WebRTCTransport] = []
 
+    async def _answer(self, offer: str, **options: Any) -> tuple[WebRTCTransport, str]:
+        line, sdp = await answer(offer, **options)
+        self.lines.append(line)
+        return line, sdp
+
+    @property
     def line(self) -> WebRTCTransport:
-        (line,) = self.app.state.calls._lines.values()
-        assert isinstance(line, WebRTCTransport)
+        (line,) = self.lines
         return line
 
     def lose(self) -> None:
@@ -41,7 +48,7 @@ class Served:
         self.loop.call_soon_threadsafe(self._lose)
 
     def _lose(self) -> None:
-        peer = self.line()._peer
+        peer = self.line._peer
         assert peer is not None
         for one in peer.connection.getTransceivers():
             for protocol in connection_of(one.receiver.transport.transport)._protocols:
@@ -52,8 +59,7 @@ class Served:
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    agent = Rehearsed()
-    one = Served(agent, create_app(agent))
+    one = Served()
     with loopback_only(), serving(one.app) as (one.url, one.loop):
         yield one
 
@@ -80,13 +86,14 @@ async def test_a_lost_line_is_said_and_the_call_goes_on_over_another(
     served.lose()
     await expect(page.locator("body")).to_have_attribute("data-call", "reconnecting")
     await expect(page.locator("body")).to_have_attribute("data-call", "live")
+    await expect(page.get_by_test_id("activity")).to_have_text("Listening")
     await asks(page)
     await expect(page.get_by_test_id("line").last).to_have_text(ANSWER)
     await page.wait_for_function(
         "() => Number(document.getElementById('meter-out').style.getPropertyValue('--level')) > 0.3"
     )
     assert served.agent.over == 0
-    assert not served.line().stalled
+    assert not served.line.stalled
 
 
 async def test_a_call_that_the_server_has_forgotten_is_lost_at_once(
@@ -94,15 +101,37 @@ async def test_a_call_that_the_server_has_forgotten_is_lost_at_once(
 ) -> None:
     await call(page)
     served.lose()
-    lines = served.app.state.calls._lines
-    lines["another"] = lines.pop(next(iter(lines)))
+    assert served.loop is not None
+    asyncio.run_coroutine_threadsafe(served.line.aclose(), served.loop)
     await expect(page.get_by_test_id("problem")).to_have_attribute("data-kind", "lost")
     await expect(page.locator("body")).to_have_attribute("data-call", "ended")
 
 
+async def test_a_line_that_stays_lost_counts_down_and_is_given_up_on_both_sides(
+    page: Page, served: Served
+) -> None:
+    """The server cannot be asked either; what was said stays on the page."""
+    await call(page)
+    await asks(page)
+    await expect(page.get_by_test_id("line").last).to_have_text(ANSWER)
+    line = served.line
+    await page.route("**/v1/realtime/calls/**", lambda route: route.abort())
+    served.lose()
+    activity = page.get_by_test_id("activity")
+    await expect(activity).to_have_text(re.compile(r"Reconnecting… 2\d s"))
+    await expect(page.get_by_test_id("message")).to_be_disabled()
+    await expect(activity).to_have_text(re.compile(r"Reconnecting… [1-9] s"), timeout=60_000)
+    await expect(page.get_by_test_id("problem")).to_contain_text(
+        "The line was lost", timeout=60_000
+    )
+    await expect(page.get_by_test_id("line").last).to_have_text(ANSWER)
+    await until(page, lambda: served.agent.over == 1)
+    assert line.reason == "line lost"
+
+
 async def test_a_tab_that_closes_says_so(page: Page, served: Served) -> None:
     await call(page)
-    line = served.line()
+    line = served.line
     beside = await page.context.new_page()
     await page.close(run_before_unload=False)
     await until(beside, lambda: served.agent.over == 1)

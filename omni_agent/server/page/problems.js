@@ -88,7 +88,7 @@ export function unreachable() {
 
 /** The line broke during a call. */
 export function lost() {
-  return new Problem("lost", "The connection was lost.",
+  return new Problem("lost", "The line was lost.",
     "The network between you and the server dropped. What was said so far is kept below.");
 }
 
@@ -102,7 +102,7 @@ const FAREWELLS = {
   idle: ["The call ended because nobody spoke for a while.", "Call again whenever you like."],
   time: ["The call reached the longest time this server allows.", "Call again to go on."],
   shutdown: ["The server was shut down.", "Call again once it is back."],
-  lost: ["The connection was lost.", "The network between you and the server dropped. What was said so far is kept below."],
+  lost: ["The line was lost.", "The network between you and the server dropped. What was said so far is kept below."],
 };
 
 /** Why the server ended the call, when that needs saying. @param {string} reason of `omni.session.ended` */
