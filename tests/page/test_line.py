@@ -84,7 +84,9 @@ async def test_a_lost_line_is_said_and_the_call_goes_on_over_another(
 ) -> None:
     await call(page)
     served.lose()
-    await expect(page.locator("body")).to_have_attribute("data-call", "reconnecting")
+    said = page.get_by_test_id("announcer")  # between the two may be no more than an instant
+    await expect(said).to_contain_text("The line dropped. Reconnecting.")
+    await expect(said).to_contain_text("The line is back.")
     await expect(page.locator("body")).to_have_attribute("data-call", "live")
     await expect(page.get_by_test_id("activity")).to_have_text("Listening")
     await asks(page)
@@ -118,9 +120,9 @@ async def test_a_line_that_stays_lost_counts_down_and_is_given_up_on_both_sides(
     await page.route("**/v1/realtime/calls/**", lambda route: route.abort())
     served.lose()
     activity = page.get_by_test_id("activity")
-    await expect(activity).to_have_text(re.compile(r"Reconnecting… 2\d s"))
+    await expect(activity).to_have_text(re.compile(r"Reconnecting, 2\d s"))
     await expect(page.get_by_test_id("message")).to_be_disabled()
-    await expect(activity).to_have_text(re.compile(r"Reconnecting… [1-9] s"), timeout=60_000)
+    await expect(activity).to_have_text(re.compile(r"Reconnecting, [1-9] s"), timeout=60_000)
     await expect(page.get_by_test_id("problem")).to_contain_text(
         "The line was lost", timeout=60_000
     )

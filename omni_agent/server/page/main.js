@@ -134,7 +134,6 @@ async function startCall({ typing = false } = {}) {
   const mine = new Call();
   call = mine;
   mine.addEventListener("state", ({ detail }) => callState(mine, detail));
-  mine.addEventListener("countdown", ({ detail }) => call === mine && happens("countdown", { left: detail.secondsLeft }));
   mine.addEventListener("message", ({ detail }) => conversation.receive(detail));
   mine.addEventListener("countdown", ({ detail }) => call === mine && happens("countdown", { left: detail.secondsLeft }));
   mine.addEventListener("quality", ({ detail }) => controls.showQuality(detail));
