@@ -103,6 +103,7 @@ class ScriptedServer:
                 Route("/v1/realtime/client_secrets", self._secret, methods=["POST"]),
                 Route("/v1/realtime/calls", self._offer, methods=["POST"]),
                 Route("/v1/realtime/calls/{call}", self._hang_up, methods=["DELETE"]),
+                Route("/v1/realtime/calls/{call}/hangup", self._hang_up, methods=["POST"]),
                 Mount("/", StaticFiles(directory=PAGE, html=True)),
             ],
             middleware=[
