@@ -27,7 +27,7 @@ from omni_agent.wardrobe import PersonaWardrobe
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from omni_agent.server.options import ServerOptions
+    from omni_agent.server.options import ServerOptions, Tls
 
 log = logging.getLogger(__name__)
 
@@ -241,15 +241,19 @@ class Agent:
             max_call_s=max_call_s,
         )
 
-    def app(self, options: ServerOptions | None = None) -> Starlette:
+    def app(
+        self, options: ServerOptions | None = None, *, wait_for_engine: bool = False
+    ) -> Starlette:
         """An ASGI app with the call page and the Realtime endpoints.
 
-        Run it by itself, or mount it: then the outer app's lifespan must enter
-        this one's, ``app.router.lifespan_context(app)`` (examples/mounted.py).
+        Run it by itself, or mount it: then the outer app's lifespan should enter
+        this one's, ``app.router.lifespan_context(app)`` (examples/mounted.py); where it
+        does not, the models start with the first request. wait_for_engine: as for ``serve``.
         """
-        from omni_agent.serving import create_agent_app
+        from omni_agent.serving import AgentHost, create_agent_app
 
-        return create_agent_app(self, options)
+        host = AgentHost(self, wait_for_engine=wait_for_engine)
+        return create_agent_app(self, options, host=host)
 
     def serve(
         self,
@@ -257,13 +261,21 @@ class Agent:
         port: int = 7860,
         *,
         options: ServerOptions | None = None,
+        tls: Tls | None = None,
+        wait_for_engine: bool = False,
         announce: Callable[[str], None] = print,
     ) -> None:
-        """Serve the call page until Ctrl-C; ``announce`` is told its URL.
+        """Serve the call page until Ctrl-C or SIGTERM; ``announce`` is told its URL.
 
-        Raises ConfigError when the port cannot be had.
+        options: None is this machine's (``serving.limits_for``). tls: to serve HTTPS.
+        wait_for_engine: keep trying, and say so on the page, while a server that may come up
+        is not there.
+
+        Raises OmniAgentError when the agent cannot start, ConfigError among them when the
+        port cannot be had.
         """
         from omni_agent.server.options import ServerOptions
-        from omni_agent.serving import serve
+        from omni_agent.serving import limits_for, serve
 
-        serve(self, host, port, options or ServerOptions(), announce)
+        options = options or ServerOptions(limits=limits_for(self.engines))
+        serve(self, host, port, options, announce, tls=tls, wait_for_engine=wait_for_engine)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import wave
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,22 +92,41 @@ def concatenate(frames: list[AudioFrame], sample_rate: int) -> AudioFrame:
 
 
 def read_wav(path: Path | str) -> AudioFrame:
-    """A 16-bit PCM WAV file; several channels are averaged to mono.
+    """A 16-bit PCM WAV file, plain or extensible; several channels are averaged to mono.
 
-    Raises ValueError, naming the file, for anything else.
+    Raises OSError, and ValueError, naming the file, for anything else. The format:
+    RFC 2361 and Microsoft's ``WAVEFORMATEXTENSIBLE``, whose sub-format begins with the tag.
     """
-    try:
-        with wave.open(str(path), "rb") as file:
-            if file.getsampwidth() != 2:
-                raise ValueError(f"{path}: expected 16-bit PCM, got {8 * file.getsampwidth()}-bit")
-            channels, rate = file.getnchannels(), file.getframerate()
-            raw = file.readframes(file.getnframes())
-    except (wave.Error, EOFError) as error:
-        raise ValueError(f"{path}: not a PCM WAV file ({error})") from error
+    chunks = dict(_riff_chunks(Path(path).read_bytes()))
+    form = chunks.get(b"fmt ", b"")
+    if len(form) < 16 or b"data" not in chunks:
+        raise ValueError(f"{path}: not a PCM WAV file")
+    tag, channels, rate, _, _, bits = struct.unpack("<HHIIHH", form[:16])
+    if tag == _EXTENSIBLE:
+        tag = int.from_bytes(form[24:26], "little")
+    if tag != 1 or bits != 16:
+        raise ValueError(f"{path}: expected 16-bit PCM, got {bits}-bit, format {tag}")
+    if not channels or not 1000 <= rate <= 768_000:
+        raise ValueError(f"{path}: not a PCM WAV file ({channels} channels at {rate} Hz)")
+    raw = chunks[b"data"]
     pcm = np.frombuffer(raw[: len(raw) - len(raw) % (2 * channels)], dtype="<i2")
     if channels > 1:
         pcm = pcm.reshape(-1, channels).mean(axis=1).astype(np.int16)
     return AudioFrame(pcm.astype(np.int16), rate)
+
+
+_EXTENSIBLE = 0xFFFE
+
+
+def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and content of each chunk; the last one may say that it is longer than the file."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return
+    at = 12
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        yield data[at : at + 4], data[at + 8 : at + 8 + size]
+        at += 8 + size + size % 2
 
 
 def write_wav(path: Path | str, frame: AudioFrame) -> None:

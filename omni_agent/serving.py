@@ -5,37 +5,81 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
+import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
 
-from omni_agent.agent import Agent
-from omni_agent.errors import ConfigError, OmniAgentError, detail, public
+from omni_agent.agent import Agent, Engines
+from omni_agent.errors import (
+    ConfigError,
+    EngineError,
+    EngineUnavailable,
+    OmniAgentError,
+    detail,
+    public,
+)
+from omni_agent.machine import cores
 from omni_agent.server.app import create_app
 from omni_agent.server.connections import uvicorn_options
 from omni_agent.server.host import CallRequest, PersonaCard, Readiness
-from omni_agent.server.options import ServerOptions
+from omni_agent.server.limits import Limits
+from omni_agent.server.line import load_transport
+from omni_agent.server.options import ServerOptions, Tls
 from omni_agent.transport import Transport
 
 log = logging.getLogger(__name__)
 
 
-class AgentHost:
-    """An agent as the server sees it (a ``Host``)."""
+STOP_S = 20.0
+"""A server that was told to stop ends after this long, whatever holds it."""
+RETRY_S = 30.0
+"""The longest pause between two attempts to start."""
 
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
-        self._failure: Exception | None = None
+
+class AgentHost:
+    """An agent as the server sees it (a ``Host``).
+
+    wait_for_engine: try again, for ever, while what is missing may still come. on_failure:
+    told when the agent cannot start.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        wait_for_engine: bool = False,
+        on_failure: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._agent, self._wait, self._on_failure = agent, wait_for_engine, on_failure
+        self._begun = False
+        self._own: asyncio.Task[None] | None = None
+        self._missing: Exception | None = None
+        self.failure: Exception | None = None
 
     @property
     def readiness(self) -> Readiness:
-        if self._failure is not None:
-            why = self._failure
-            return Readiness(False, public(why), failed=True, detail=detail(why))
-        return Readiness(self._agent.ready, self._agent.progress)
+        kept = self._agent.transcripts
+        records = kept.health if kept is not None else {}
+        if self.failure is not None:
+            return Readiness(False, public(self.failure), True, detail(self.failure), records)
+        if (why := self._missing) is not None:
+            return Readiness(False, f"waiting: {public(why)}", False, detail(why), records)
+        if not (self._begun or self._agent.ready):
+            log.warning(
+                "mounted without its lifespan: the models start with the first request, and nobody "
+                "stops them; enter app.router.lifespan_context(app) in yours (examples/mounted.py)"
+            )
+            self._begun = True
+            self._own = asyncio.get_running_loop().create_task(self.start())
+        return Readiness(self._agent.ready, self._agent.progress, records=records)
 
     @property
     def personas(self) -> Sequence[PersonaCard]:
@@ -70,19 +114,40 @@ class AgentHost:
 
     async def start(self) -> None:
         """Start the models; a failure is what callers are told, not the server's end."""
+        self._begun = True
+        pause = 1.0
+        while not await self._started():
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RETRY_S)
+
+    async def _started(self) -> bool:
+        """Whether it is decided: the agent runs, or never will."""
         try:
             await self._agent.start()
         except OmniAgentError as error:
+            if self._wait and isinstance(error, EngineUnavailable) and error.may_recover:
+                if str(error) != str(self._missing):
+                    log.warning("not started yet, trying again: %s", error)
+                self._missing = error
+                return False
             log.error("the agent could not start: %s", error)
-            self._failure = error
+            self._fail(error)
         except Exception as error:
             log.exception("the agent could not start")
-            self._failure = error
+            self._fail(error)
+        self._missing = None
+        return True
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = error
+        self._on_failure()
 
 
-def create_agent_app(agent: Agent, options: ServerOptions | None = None) -> Starlette:
+def create_agent_app(
+    agent: Agent, options: ServerOptions | None = None, *, host: AgentHost | None = None
+) -> Starlette:
     """The agent's app: models start with it, in the background, and stop with it."""
-    host = AgentHost(agent)
+    host = host or AgentHost(agent)
     app = create_app(host, options)
     serving = app.router.lifespan_context
 
@@ -99,6 +164,21 @@ def create_agent_app(agent: Agent, options: ServerOptions | None = None) -> Star
 
     app.router.lifespan_context = lifespan
     return app
+
+
+def limits_for(engines: Engines, calls: int | None = None) -> Limits:
+    """Limits with this many calls at once; None: as many as the engines bear on this machine."""
+    limits = Limits()
+    return replace(limits, calls=calls or min(limits.calls, _bearable(engines, limits.calls)))
+
+
+def _bearable(engines: Engines, most: int) -> int:
+    """Eight callers who speak at once to the embedded models on two cores wait 2.5 to 40 s for
+    the first word: two a core, four where the thinking is done elsewhere. Engines on a GPU
+    and servers batch."""
+    if engines.thinker == "local":
+        return 2 * cores()
+    return 4 * cores() if "local" in (engines.talker, engines.ears) else most
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -119,27 +199,84 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
+class _Server(uvicorn.Server):
+    """Ends ``STOP_S`` after it was told to, whatever holds it."""
+
+    last: threading.Timer | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if self.last is None:
+            self.last = threading.Timer(STOP_S, _give_up)
+            self.last.daemon = True
+            self.last.start()
+
+
+def _give_up() -> None:
+    log.error("something still held the server %.0f s after it was told to stop", STOP_S)
+    os._exit(1)
+
+
 def serve(
     agent: Agent,
     host: str,
     port: int,
     options: ServerOptions,
     announce: Callable[[str], None],
+    *,
+    tls: Tls | None = None,
+    wait_for_engine: bool = False,
 ) -> None:
-    """Serve until Ctrl-C. ``announce`` is told the URL once the socket is there.
+    """Serve until Ctrl-C or SIGTERM. ``announce`` is told the URL once the socket is there.
 
     Beyond loopback nothing is taken for granted: see ``ServerOptions.listening_on``.
+    Raises what keeps the agent from starting, and ConfigError when the port cannot be had.
     """
     options = options.listening_on(host)
+    load_transport()  # what is missing is said now, not to the first caller
     listening = bind(host, port)
     shown = "localhost" if host in {"127.0.0.1", "0.0.0.0", "::1", "::"} else host
-    announce(f"http://{shown}:{listening.getsockname()[1]}/")
-    app = create_agent_app(agent, options)
+    announce(f"{'https' if tls else 'http'}://{shown}:{listening.getsockname()[1]}/")
+
+    def stop() -> None:
+        server.should_exit = True
+
+    served = AgentHost(agent, wait_for_engine=wait_for_engine, on_failure=stop)
     config = uvicorn.Config(
-        app,
+        create_agent_app(agent, options, host=served),
         loop="asyncio",  # uvloop's timers are whole milliseconds: calls a core measured lower
         lifespan="on",
         timeout_graceful_shutdown=5,
+        ssl_certfile=tls.cert if tls else None,
+        ssl_keyfile=tls.key if tls else None,
         **uvicorn_options(options.limits),
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    server = _Server(config)
+    try:
+        with _terminating():
+            server.run(sockets=[listening])
+    finally:
+        if server.last is not None:
+            server.last.cancel()
+    if isinstance(served.failure, OmniAgentError):
+        raise served.failure
+    if served.failure is not None:
+        raise EngineError(f"the agent could not start: {served.failure!r}") from served.failure
+
+
+@contextmanager
+def _terminating() -> Iterator[None]:
+    """SIGTERM, which uvicorn passes on when it has stopped, ends the program as ``sys.exit`` does:
+    what is open is closed. Only the main thread may say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

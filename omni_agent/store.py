@@ -1,131 +1,245 @@
-"""Transcripts that survive a crash: every item as it happens, in SQLite (WAL).
+"""Transcripts that survive a crash: every item as it happens.
 
-Writes go through one thread, in order, so the event loop never waits for a disk.
-A write costs no fsync of its own: the process may die at any time and lose
-nothing already written; a power cut may lose the last moments.
+One thread writes, in order, so the event loop never waits for a disk. A write costs no
+fsync of its own: the process may die at any time and lose nothing already written; a
+power cut may lose the last moments. While nothing can be written (locked, full, read-only,
+damaged, deleted) calls go on: what fits waits and is written later, what does not is counted.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
-import os
+import queue
 import sqlite3
+import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from omni_agent import events
 from omni_agent.conversation import Item, Message, ToolCall
-from omni_agent.errors import ConfigError
+from omni_agent.records import Records, StoredCall, default_path, is_database, reason, set_aside
 
 log = logging.getLogger(__name__)
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS sessions (
-  id TEXT PRIMARY KEY, persona TEXT NOT NULL, started REAL NOT NULL, ended REAL, reason TEXT
-);
-CREATE TABLE IF NOT EXISTS items (
-  id TEXT PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions(id),
-  created REAL NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS items_of_session ON items (session, created);
-"""
+MAX_WAITING = 2000
+"""Events that wait to be written; more are lost."""
+MAX_ITEM = 64 * 1024
+"""Characters of one item's JSON; a longer one is cut, and says so (``cut``)."""
+MAX_CALL = 4 * 1024 * 1024
+"""Characters that one call may write, an hour of the fastest talk many times over."""
+LOOK_S = 3600.0
+"""How often it is looked whether a day is over, when there is nothing to write."""
+CLOSE_S = 3.0
+"""Closing waits no longer for what is to be written still."""
+DAY_S = 86_400
+
+
+@dataclass(slots=True)
+class _Ongoing:
+    """A call that is being recorded. written: characters so far. told: of a loss, in the log."""
+
+    row: StoredCall
+    written: int = 0
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class StoredItem:
-    """kind: ``user``, ``assistant``, ``system``, ``call`` or ``result``; body: its fields."""
-
-    id: str
-    kind: str
-    body: dict[str, Any]
-
-
-def data_dir() -> Path:
-    """Where omni_agent keeps what users would miss: OMNI_AGENT_HOME or the XDG data folder."""
-    home = os.environ.get("OMNI_AGENT_HOME")
-    if home:
-        return Path(home)
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "omni_agent"
+class _Write:
+    call: _Ongoing
+    at: float
+    event: events.SessionStarted | events.SessionEnded | events.ItemAdded
 
 
 class TranscriptStore:
-    """Give ``record`` to sessions as an observer. Raises ConfigError if it cannot be opened."""
+    """Give ``record`` to sessions as an observer.
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path or data_dir() / "transcripts.sqlite3"
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="transcripts")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._database: sqlite3.Connection = self._thread.submit(self._open).result()
-        except (OSError, sqlite3.Error) as error:
-            self._thread.shutdown()
-            raise ConfigError(f"{self.path}: transcripts cannot be kept here: {error}") from error
+    path: None is ``transcripts.sqlite3`` in the data folder. keep_days: calls that ended
+    longer ago are deleted, at the start and daily; None keeps all. retry_s: how long the
+    disk is left alone after a failure. now: seconds since 1970.
 
-    def _open(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self.path, isolation_level=None)
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=NORMAL")
-        database.executescript(_SCHEMA)
-        return database
+    Raises ConfigError if the file cannot be opened.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        keep_days: float | None = None,
+        retry_s: float = 1.0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.path = path or default_path()
+        self._keep_s = None if keep_days is None else keep_days * DAY_S
+        self._retry_s, self._now = retry_s, now
+        self._waiting: queue.Queue[_Write | None] = queue.Queue(MAX_WAITING)
+        self._ongoing: dict[str, _Ongoing] = {}
+        self._closing = threading.Event()
+        self._counting = threading.Lock()
+        self._lost, self._why, self._failing = 0, "", False
+        self._records: Records | None = Records.opened(self.path, timeout_s=retry_s)
+        self._sweep()
+        self._thread = threading.Thread(target=self._run, name="transcripts", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    # -- any thread --------------------------------------------------------------------
 
     def record(self, session_id: str, event: events.Event) -> None:
-        """An observer: keeps items and the life of sessions."""
-        now = time.time()
+        """An observer: keeps items and the life of calls. Never waits, never raises."""
+        now = self._now()
         match event:
             case events.SessionStarted():
-                self._write(
-                    "INSERT OR IGNORE INTO sessions (id, persona, started) VALUES (?, ?, ?)",
-                    (session_id, event.persona, now),
-                )
+                row = StoredCall(session_id, event.persona, event.caller, now)
+                call = self._ongoing[session_id] = _Ongoing(row)
             case events.SessionEnded():
-                self._write(
-                    "UPDATE sessions SET ended = ?, reason = ? WHERE id = ?",
-                    (now, event.reason, session_id),
-                )
+                call = self._ongoing.pop(session_id, _unknown(session_id, now))
             case events.ItemAdded():
-                kind, body = _row(event.item)
-                self._write(
-                    "INSERT INTO items (id, session, created, kind, body) VALUES (?, ?, ?, ?, ?) "
-                    "ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-                    (event.item.id, session_id, now, kind, json.dumps(body, default=str)),
-                )
+                call = self._ongoing.setdefault(session_id, _unknown(session_id, now))
             case _:
-                pass
+                return
+        try:
+            self._waiting.put_nowait(_Write(call, now, event))
+        except queue.Full:
+            self._fails(self._why or f"{MAX_WAITING} events wait already")
+            self._count_lost()
 
-    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        future = self._thread.submit(self._database.execute, statement, values)
-        future.add_done_callback(_log_failure)
+    @property
+    def health(self) -> Mapping[str, Any]:
+        """For monitors: whether writing fails now, what was lost since the start, and why."""
+        return {"failing": self._failing, "lost": self._lost, "why": self._why}
 
-    def items(self, session_id: str) -> list[StoredItem]:
-        """The items of a session, in order."""
-        query = "SELECT id, kind, body FROM items WHERE session = ? ORDER BY created, rowid"
-        rows = self._thread.submit(
-            lambda: self._database.execute(query, (session_id,)).fetchall()
-        ).result()
-        return [StoredItem(item_id, kind, json.loads(body)) for item_id, kind, body in rows]
-
-    def sessions(self, limit: int = 20) -> list[tuple[str, str, float, str | None]]:
-        """(id, persona, started as Unix seconds, reason or None), newest first."""
-        query = "SELECT id, persona, started, reason FROM sessions ORDER BY started DESC LIMIT ?"
-        return self._thread.submit(
-            lambda: self._database.execute(query, (limit,)).fetchall()
-        ).result()
+    def settle(self) -> None:
+        """Return when everything recorded so far is written or lost."""
+        self._waiting.join()
 
     def close(self) -> None:
-        """Write what waits, and close."""
-        self._thread.submit(self._database.close).result()
-        self._thread.shutdown()
+        """Write what waits, for ``CLOSE_S`` at most, and close."""
+        atexit.unregister(self.close)
+        self._closing.set()
+        with suppress(queue.Full):
+            self._waiting.put_nowait(None)  # wake up
+        self._thread.join(CLOSE_S)
+        if left := self._waiting.qsize():
+            log.error("%d events of calls were not written: %s", left, self._why or "no time")
+
+    # -- the writing thread --------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not (self._closing.is_set() and self._waiting.empty()):
+            with suppress(queue.Empty):
+                write = self._waiting.get(timeout=LOOK_S)
+                if write is not None:
+                    self._write(write)
+                self._sweep_daily()
+                self._waiting.task_done()
+        if self._records is not None:
+            self._records.close()
+
+    def _write(self, write: _Write) -> None:
+        """Write it however long it takes; what can never be written is lost."""
+        while True:
+            try:
+                self._put(self._open(), write)
+                return self._works()
+            except Exception as error:
+                if not _is_outage(error):  # this one is the fault; the next may be fine
+                    return self._lose(write.call, f"{type(error).__name__}: {error}")
+                self._drop(error)
+            if self._closing.wait(self._retry_s):
+                return self._count_lost()
+
+    def _put(self, records: Records, write: _Write) -> None:
+        call, event = write.call, write.event
+        records.begin(call.row)  # each time: the file may be a new one
+        if isinstance(event, events.SessionEnded):
+            records.end(call.row.id, write.at, event.reason)
+        elif isinstance(event, events.ItemAdded):
+            kind, body = _row(event.item)
+            text = _fitting(body)
+            if call.written + len(text) > MAX_CALL:
+                return self._lose(call, f"it says more than {MAX_CALL // 2**20} MiB")
+            call.written += len(text)
+            records.put(call.row.id, event.item.id, write.at, kind, text)
+        return None
+
+    def _open(self) -> Records:
+        """The file, opened anew where somebody deleted or overwrote it."""
+        if self._records is not None and not self._records.intact:
+            self._drop(sqlite3.DatabaseError("the file was deleted or overwritten"))
+        if self._records is None:
+            self._records = Records(self.path, timeout_s=self._retry_s)
+        return self._records
+
+    def _drop(self, error: Exception) -> None:
+        """Close the file; it is opened anew with the next attempt. What is no database is kept
+        aside, since somebody may know how to mend it."""
+        self._fails(reason(error))
+        if _is_damage(error) or not is_database(self.path):
+            set_aside(self.path)
+        if self._records is not None:
+            with suppress(sqlite3.Error):
+                self._records.close()
+            self._records = None
+
+    def _sweep_daily(self) -> None:
+        if self._keep_s is None or self._now() < self._swept + DAY_S:
+            return
+        try:
+            self._sweep()
+        except Exception as error:
+            log.error("old transcripts could not be deleted: %s", error)
+
+    def _sweep(self) -> None:
+        """Delete what is older than calls are kept."""
+        self._swept = self._now()
+        records = self._open()
+        if self._keep_s is not None:
+            records.delete_before(self._swept - self._keep_s)
+
+    # -- how it goes ----------------------------------------------------------------------
+
+    def _fails(self, why: str) -> None:
+        self._why = why
+        if not self._failing:
+            self._failing = True
+            log.error("calls go on, but transcripts are not written: %s: %s", self.path, why)
+
+    def _works(self) -> None:
+        if self._failing and self._waiting.empty():
+            self._failing = False
+            log.warning("transcripts are written again; lost since the start: %d", self._lost)
+
+    def _lose(self, call: _Ongoing, why: str) -> None:
+        self._count_lost()
+        self._why = why
+        if not call.told:
+            call.told = True
+            log.error("call %s: a part is not in its transcript: %s", call.row.id, why)
+
+    def _count_lost(self) -> None:
+        with self._counting:
+            self._lost += 1
 
 
-def _log_failure(future: Future[Any]) -> None:
-    error = future.exception()
-    if error is not None:
-        log.error("a transcript could not be written: %s", error)
+def _unknown(call_id: str, now: float) -> _Ongoing:
+    return _Ongoing(StoredCall(call_id, "", "", now))
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether the file is at fault, not what was to be written."""
+    faults = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
+    return isinstance(error, OSError | sqlite3.Error) and not isinstance(error, faults)
+
+
+def _is_damage(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _row(item: Item) -> tuple[str, dict[str, Any]]:
@@ -134,3 +248,20 @@ def _row(item: Item) -> tuple[str, dict[str, Any]]:
     body = asdict(item)
     del body["id"]
     return ("call" if isinstance(item, ToolCall) else "result"), body
+
+
+def _fitting(body: dict[str, Any]) -> str:
+    """The body's JSON; in one that is too long, every field is cut alike."""
+    text, size = json.dumps(body, default=str), MAX_ITEM
+    while len(text) > MAX_ITEM:
+        size //= 2
+        cut = {name: _clipped(value, size) for name, value in body.items()}
+        text = json.dumps(cut | {"cut": True})
+    return text
+
+
+def _clipped(value: Any, size: int) -> Any:
+    if isinstance(value, str):
+        return value[:size]
+    text = json.dumps(value, default=str)
+    return value if len(text) <= size else text[:size]

@@ -14,8 +14,10 @@ from starlette.testclient import TestClient
 from omni_agent import Agent, EngineOptions, Persona, events, hookimpl
 from omni_agent.agent import Engines
 from omni_agent.call import Stages
+from omni_agent.conversation import Message
 from omni_agent.errors import ConfigError, EngineError, EngineUnavailable
 from omni_agent.in_process import InProcessTransport
+from omni_agent.records import Records
 from omni_agent.server.host import Readiness
 from omni_agent.serving import AgentHost, bind
 from omni_agent.session import Session
@@ -324,15 +326,18 @@ async def test_a_call_is_kept_as_it_happens(tmp_path: Path) -> None:
         await stage.agent()
         await stage.user("What time is it?")
         await stage.agent()
-        kept = [(item.kind, item.body["text"]) for item in store.items(session.id)]
+        store.settle()
+        records = Records(store.path)
+        kept = [(item.kind, item.body["text"]) for item in records.items(session.id)]
         assert kept == [
             ("assistant", "Hello."),
             ("user", "What time is it?"),
             ("assistant", "Noon."),
         ]
         line.hang_up()
-    assert store.sessions()[0][3] == "hangup"
     store.close()
+    assert records.calls()[0].reason == "hangup"
+    records.close()
 
 
 def test_a_port_in_use_is_named_with_a_way_out() -> None:
@@ -356,6 +361,18 @@ def test_the_server_answers_while_models_start_and_the_log_tells_why_they_cannot
         assert health.json()["progress"] == EngineUnavailable.public
         assert "no talker on this machine" in caplog.text
         assert client.get("/").status_code == 200
+
+
+def test_what_could_not_be_recorded_is_seen_in_healthz(tmp_path: Path) -> None:
+    store = TranscriptStore(tmp_path / "calls.sqlite3")
+    store.record("s1", events.ItemAdded(0.0, Message("user", (), "\ud800")))
+    store.settle()
+    agent = Agent(PERSONA, stages=scripted(), transcripts=store)
+    with TestClient(agent.app(), base_url="http://localhost") as client:
+        records = client.get("/healthz").json()["records"]
+    assert records["lost"] == 1
+    assert "surrogates not allowed" in records["why"]
+    store.close()
 
 
 @pytest.mark.parametrize(("engine", "model"), [("local", "llama"), ("studio", None)])

@@ -58,6 +58,7 @@ CALL = {
     "hooks",
     "registry",
     "store",
+    "records",
 }
 OUTSIDE = {
     "agent",

@@ -64,6 +64,15 @@ def test_environment_variables_that_are_read_are_documented() -> None:
     assert {name for name in read if f"`{name}`" not in REFERENCE} == set()
 
 
+def test_messages_of_the_library_name_the_command_s_option_too() -> None:
+    """Whoever types commands does not know the library's names."""
+    sources = [path.read_text() for path in (ROOT / "omni_agent").rglob("*.py")]
+    lines = [line for text in sources for line in text.splitlines()]
+    named = [line for line in lines if re.search(r"\(options? [a-z]", line)]
+    assert named
+    assert [line for line in named if "--" not in line] == []
+
+
 def write_files(page: str, folder: Path) -> list[str]:
     """The files that a page tells its reader to save, as they are when it ends."""
     names = []

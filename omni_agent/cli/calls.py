@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from omni_agent import events
 from omni_agent.agent import Agent
@@ -24,6 +22,7 @@ from omni_agent.cli.options import (
     PersonaName,
     make_agent,
 )
+from omni_agent.cli.printing import err, progress, show
 from omni_agent.ears import EAR_RATE, PickyEars
 from omni_agent.errors import ConfigError
 from omni_agent.hookspecs import EngineOptions
@@ -35,13 +34,6 @@ from omni_agent.talker import PickyTalker, Voice
 from omni_agent.transport import ReplyRequest, UserText
 
 calls = typer.Typer()
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
-
-
-def _say_progress(line: str) -> None:
-    if line:
-        err.print(f"[dim]▸ {line}[/]")
 
 
 def _wav(path: Path | str) -> AudioFrame:
@@ -49,14 +41,27 @@ def _wav(path: Path | str) -> AudioFrame:
         return read_wav(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file") from None
-    except (OSError, ValueError) as error:
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder, not a WAV file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise ConfigError(str(error)) from error
 
 
-def _check_folder(output: Path) -> None:
-    """Before anything is said. Raises ConfigError."""
-    if not output.parent.is_dir():
-        raise ConfigError(f"{output}: there is no folder {output.parent}")
+def _check_output(path: Path) -> None:
+    """Raises ConfigError for a file that cannot be written, before anything is spent on it."""
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder: name a file (--output)")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent} (--output)")
+
+
+def _write(path: Path, sound: AudioFrame) -> None:
+    try:
+        write_wav(path, sound)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror} (--output)") from error
 
 
 # -- demo --------------------------------------------------------------------------
@@ -78,18 +83,18 @@ def demo(
     api_key: ApiKey = None,
 ) -> None:
     """Hold a call with itself: spoken questions in, spoken answers to reply.wav."""
+    _check_output(output)
     shipped = sorted(str(path) for path in (files("omni_agent") / "_demo").iterdir())
     questions = [_wav(path) for path in (question or shipped)]
     agent = make_agent(persona, engine, model, light, base_url, api_key)
-    _check_folder(output)
-    agent.on_progress(_say_progress)
+    agent.on_progress(progress)
     asyncio.run(_demo(agent, questions, output))
 
 
 async def _demo(agent: Agent, questions: list[AudioFrame], output: Path) -> None:
     began = time.monotonic()
     async with agent:
-        err.print(f"[dim]▸ ready after {time.monotonic() - began:.1f} s[/]")
+        progress(f"ready after {time.monotonic() - began:.1f} s")
         line = InProcessTransport()
         session = agent.session(line, observers=[_Narrator()])
         async with asyncio.TaskGroup() as tasks:
@@ -97,8 +102,8 @@ async def _demo(agent: Agent, questions: list[AudioFrame], output: Path) -> None
             await _ask(line, session, questions)
             line.hang_up()
     answer = concatenate(line.recording(), line.recording()[0].sample_rate)
-    write_wav(output, answer)
-    out.print(f"\n[dim]the agent's side of the call, {answer.seconds:.1f} s: {output}[/]")
+    _write(output, answer)
+    show((f"\nthe agent's side of the call, {answer.seconds:.1f} s: {output}", "dim"))
 
 
 async def _ask(line: InProcessTransport, session: Session, questions: list[AudioFrame]) -> None:
@@ -126,23 +131,23 @@ class _Narrator:
     def __call__(self, session_id: str, event: events.Event) -> None:
         match event:
             case events.UserTranscript(final=True) if event.text:
-                out.print(f"\n[bold cyan]you[/]    {event.text}")
+                show(("\nyou    ", "bold cyan"), event.text)
             case events.ToolStarted():
                 arguments = ", ".join(f"{k}={v!r}" for k, v in event.arguments.items())
-                out.print(f"[yellow]tool[/]   {event.name}({arguments})")
+                show(("tool   ", "yellow"), f"{event.name}({arguments})")
             case events.ToolFinished():
-                mark = "→" if event.ok else "[red]✗[/]"
-                out.print(f"       {mark} {event.output} [dim]{event.ms:.0f} ms[/]")
+                mark = "→" if event.ok else ("✗", "red")
+                show("       ", mark, f" {event.output} ", (f"{event.ms:.0f} ms", "dim"))
             case events.UtteranceStarted():
                 self._kinds[event.utterance] = event.kind
             case events.UtteranceFinished() if event.text:
                 filler = self._kinds.get(event.utterance) == "filler"
-                style = "dim" if filler else "bold green"
-                out.print(f"[{style}]agent[/]  {event.text}{' [dim](filler)[/]' if filler else ''}")
+                who = ("agent  ", "dim" if filler else "bold green")
+                show(who, event.text, (" (filler)" if filler else "", "dim"))
             case events.Waterfall() if event.marks:
                 _draw(event)
             case events.ErrorOccurred():
-                err.print(f"[red]{event.source}:[/] {event.detail or event.message}")
+                show((f"{event.source}: ", "red"), event.detail or event.message, to=err)
             case _:
                 pass
 
@@ -152,7 +157,7 @@ def _draw(waterfall: events.Waterfall, width: int = 40) -> None:
     longest = max(1.0, *waterfall.marks.values())
     for name, ms in waterfall.marks.items():
         bar = "━" * max(1, round(width * max(ms, 0) / longest))
-        out.print(Text(f"       {name.replace('_', ' '):<20}{ms:7.0f} ms  {bar}", style="dim"))
+        show((f"       {name.replace('_', ' '):<20}{ms:7.0f} ms  {bar}", "dim"))
 
 
 # -- chat --------------------------------------------------------------------------
@@ -169,7 +174,7 @@ def chat(
 ) -> None:
     """Type instead of speaking. An empty line or Ctrl-D ends it."""
     agent = make_agent(persona, engine, model, light, base_url, api_key, silent=True)
-    agent.on_progress(_say_progress)
+    agent.on_progress(progress)
     asyncio.run(_chat(agent))
 
 
@@ -179,13 +184,13 @@ class _Typist:
     def __call__(self, session_id: str, event: events.Event) -> None:
         match event:
             case events.SpokenText():
-                out.print(event.text, end="", soft_wrap=True, markup=False)
+                show(event.text, end="")
             case events.UtteranceFinished():
-                out.print()
+                show()
             case events.ToolFinished():
-                out.print(f"[yellow]{event.name}[/] [dim]{event.output}[/]")
+                show((f"{event.name} ", "yellow"), (event.output, "dim"))
             case events.ErrorOccurred():
-                err.print(f"[red]{event.source}:[/] {event.detail or event.message}")
+                show((f"{event.source}: ", "red"), event.detail or event.message, to=err)
             case _:
                 pass
 
@@ -226,14 +231,14 @@ def say(
     engine: EngineName = "local",
 ) -> None:
     """Speak a text into a WAV file."""
-    _check_folder(output)
+    _check_output(output)
     spoken = asyncio.run(_say(text, Voice(prompt=prompt, speaker=voice, speed=speed), engine))
-    write_wav(output, spoken)
-    out.print(f"{output}: {spoken.seconds:.1f} s")
+    _write(output, spoken)
+    show(f"{output}: {spoken.seconds:.1f} s")
 
 
 async def _say(text: str, voice: Voice, engine: str) -> AudioFrame:
-    talker = await Registry().talker(engine)(EngineOptions(report=_say_progress))
+    talker = await Registry().talker(engine)(EngineOptions(report=progress))
     try:
         if isinstance(talker, PickyTalker):
             _check_voice(talker, voice)
@@ -250,7 +255,7 @@ def _check_voice(talker: PickyTalker, voice: Voice) -> None:
         known = ", ".join(sorted(talker.voices))
         raise ConfigError(f"there is no voice {voice.speaker!r}; known are {known}")
     for objection in talker.objections(voice):
-        err.print(Text(objection, style="yellow"), soft_wrap=True)
+        show((objection, "yellow"), to=err)
 
 
 @calls.command()
@@ -269,7 +274,7 @@ async def _listen(audio: AudioFrame, language: str, engine: str, light: bool) ->
     from omni_agent.listening import HearingFailed, Listener, TurnOver
     from omni_agent.turns import TurnTiming
 
-    ears = await Registry().ears(engine)(EngineOptions(light=light, report=_say_progress))
+    ears = await Registry().ears(engine)(EngineOptions(light=light, report=progress))
     try:
         if isinstance(ears, PickyEars) and (why := ears.objection(language)):
             raise ConfigError(why)
@@ -281,7 +286,7 @@ async def _listen(audio: AudioFrame, language: str, engine: str, light: bool) ->
                 match heard:
                     case TurnOver(turn, transcript) if transcript.text:
                         began, ended = turn.began_ms / 1000, turn.ended_ms / 1000
-                        out.print(f"[dim]{began:6.2f}–{ended:6.2f}[/]  {transcript.text}")
+                        show((f"{began:6.2f}–{ended:6.2f}  ", "dim"), transcript.text)
                     case HearingFailed(_, error):
                         raise error
                     case _:

@@ -9,19 +9,16 @@ import sys
 from collections.abc import Iterator
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from omni_agent import persona as personas_module
 from omni_agent.cli.options import EngineName, Light, Model
+from omni_agent.cli.printing import show
 from omni_agent.distribution import install
 from omni_agent.errors import OmniAgentError
 from omni_agent.hookspecs import EngineOptions, Finding
 from omni_agent.machine import cores
+from omni_agent.records import data_dir
 from omni_agent.registry import Registry
-from omni_agent.store import data_dir
-
-out = Console(highlight=False)
 
 
 def examine(engine: str, options: EngineOptions) -> Iterator[Finding]:
@@ -73,9 +70,9 @@ def doctor(engine: EngineName = "local", model: Model = None, light: Light = Fal
     ill = 0
     for finding in examine(engine, EngineOptions(model=model, light=light)):
         ill += bool(finding.mend)
-        mark = "[red]✗[/]" if finding.mend else "[green]✓[/]"
-        out.print(f"{mark} {escape(f'{finding.what:<26} {finding.how}')}", soft_wrap=True)
+        mark = ("✗", "red") if finding.mend else ("✓", "green")
+        show(mark, f" {finding.what:<26} {finding.how}")
         if finding.mend:
-            out.print(f"  [yellow]→ {escape(finding.mend)}[/]", soft_wrap=True)
+            show((f"  → {finding.mend}", "yellow"))
     if ill:
         raise typer.Exit(1)

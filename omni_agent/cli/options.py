@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from omni_agent.agent import Agent, Engines
-from omni_agent.store import TranscriptStore
 
 PersonaName = Annotated[
     str, typer.Option("--persona", "-p", help="A persona's name, or a path to its file.")
@@ -37,6 +36,24 @@ ApiKey = Annotated[
     str | None, typer.Option(envvar="OPENAI_API_KEY", help="The key for --base-url.")
 ]
 
+_AGES = {"h": 1 / 24, "d": 1.0, "w": 7.0}
+
+
+def days(age: str) -> float:
+    """How many days ``30d``, ``12h`` or ``8w`` are."""
+    number, unit = age[:-1], age[-1:]
+    if unit not in _AGES or not number.isdecimal() or int(number) == 0:
+        raise typer.BadParameter(f"{age!r} is not a length of time such as 30d, 12h or 8w")
+    return int(number) * _AGES[unit]
+
+
+def port_range(ports: str) -> tuple[int, int]:
+    """``40000-40100``."""
+    first, dash, last = ports.partition("-")
+    if not (dash and first.isdecimal() and last.isdecimal()):
+        raise typer.BadParameter(f"{ports!r} is not a range of ports such as 40000-40100")
+    return int(first), int(last)
+
 
 def make_agent(
     persona: str,
@@ -48,7 +65,6 @@ def make_agent(
     *,
     personas: str | None = None,
     silent: bool = False,
-    transcripts: TranscriptStore | None = None,
 ) -> Agent:
     """An agent from the command line's options; ``silent`` has neither ears nor voice."""
     engines = Engines(engine, None, None) if silent else Engines(engine, engine, engine)
@@ -60,5 +76,4 @@ def make_agent(
         light=light,
         base_url=base_url,
         api_key=api_key if base_url else None,
-        transcripts=transcripts,
     )

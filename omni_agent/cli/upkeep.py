@@ -1,25 +1,23 @@
-"""Commands that look after the installation: doctor, models, personas, plugins, transcripts."""
+"""Commands that look after the installation: doctor, models, personas, plugins."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from omni_agent import persona as personas_module
 from omni_agent.cli.doctor import doctor
-from omni_agent.errors import ConfigError, ModelStoreError, OmniAgentError
+from omni_agent.cli.printing import out, show
+from omni_agent.errors import ModelStoreError, OmniAgentError
 from omni_agent.models import ModelStore, as_rich
 from omni_agent.registry import Registry
-from omni_agent.store import TranscriptStore
 
 upkeep = typer.Typer()
 upkeep.command()(doctor)
 models = typer.Typer(help="The model files: list, fetch, verify, remove.", no_args_is_help=True)
-out = Console(highlight=False)
 
 FOR_TALKING = ("whisper-base", "qwen2.5-coder-1.5b", "silero-vad")
 FOR_LIGHT = ("whisper-tiny.en", "qwen2.5-coder-0.5b", "silero-vad")
@@ -37,7 +35,7 @@ def list_models() -> None:
         table.add_column(column, justify="right" if column == "size" else "left")
     for status in ModelStore().status():
         model = status.model
-        here = "[green]yes[/]" if status.state == "ready" else status.state
+        here = Text("yes", "green") if status.state == "ready" else status.state
         table.add_row(model.name, model.purpose, f"{model.size / 1e6:.0f} MB", model.licence, here)
     out.print(table)
 
@@ -62,17 +60,17 @@ def fetch(
 def verify(names: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Read every byte of the fetched models again and compare the hashes."""
     store = ModelStore()
+    here = {status.model.name: status.state for status in store.status()}
     failed = False
-    for status in store.status():
-        name = status.model.name
-        if (names and name not in names) or not (names or status.state == "ready"):
-            continue
+    for name in names or [name for name, state in here.items() if state == "ready"]:
+        if name not in here:
+            raise ModelStoreError(name, "there is no such model; `omni-agent models` lists them")
         try:
             store.verify(name)
-            out.print(f"[green]ok[/]     {name}")
+            show(("ok     ", "green"), name)
         except ModelStoreError as error:
             failed = True
-            out.print(f"[red]failed[/] {error}")
+            show(("failed ", "red"), str(error))
     if failed:
         raise typer.Exit(1)
 
@@ -82,10 +80,10 @@ def remove(names: Annotated[list[str], typer.Argument(help="Models to remove.")]
     """Remove model files."""
     for name in names:
         freed = ModelStore().remove(name)
-        out.print(f"{name}: {freed / 1e6:.0f} MB freed")
+        show(f"{name}: {freed / 1e6:.0f} MB freed")
 
 
-# -- personas, plugins, transcripts --------------------------------------------------------
+# -- personas and plugins --------------------------------------------------------
 
 
 @upkeep.command()
@@ -104,10 +102,10 @@ def personas(
             persona = personas_module.load(personas_module.find(name))
         except OmniAgentError as error:
             broken = True
-            out.print(f"[red]{name}[/]  {error}", soft_wrap=True)
+            show((f"{name}  ", "red"), str(error))
             continue
-        tools = f"  [dim]tools: {', '.join(persona.tools)}[/]" if persona.tools else ""
-        out.print(f"[bold]{name}[/]  {persona.description}{tools}")
+        tools = f"  tools: {', '.join(persona.tools)}" if persona.tools else ""
+        show((f"{name}  ", "bold"), persona.description, (tools, "dim"))
     if broken:
         raise typer.Exit(1)
 
@@ -117,36 +115,13 @@ def plugins() -> None:
     """The plugins, their tools, and what is wrong with those that were skipped."""
     registry = Registry()
     for plugin, tools in registry.tools().items():
-        out.print(f"[bold]{plugin}[/]")
+        show((plugin, "bold"))
         for tool in tools.values():
             summary = tool.schema.description.strip().splitlines()[0]
-            out.print(f"  {tool.name:<16} [dim]{summary}[/]")
+            show(f"  {tool.name:<16} ", (summary, "dim"))
     engines = [name for name in registry.names if name not in registry.tools()]
-    out.print(f"[bold]engines[/] {', '.join(engines)}")
+    show(("engines ", "bold"), ", ".join(engines))
     for problem in registry.problems:
-        out.print(f"[red]skipped[/] {problem}", soft_wrap=True)
+        show(("skipped ", "red"), str(problem))
     if registry.problems:
         raise typer.Exit(1)
-
-
-@upkeep.command()
-def transcripts(
-    session: Annotated[str | None, typer.Argument(help="A session's id: print its words.")] = None,
-    limit: Annotated[int, typer.Option(help="How many sessions to list.")] = 20,
-) -> None:
-    """The calls that were kept, newest first; they survive crashes."""
-    store = TranscriptStore()
-    try:
-        if session is None:
-            for session_id, persona, started, reason in store.sessions(limit):
-                when = datetime.fromtimestamp(started).strftime("%Y-%m-%d %H:%M")
-                out.print(f"{session_id}  {when}  {persona}  [dim]{reason or 'not ended'}[/]")
-            return
-        items = store.items(session)
-    finally:
-        store.close()
-    if not items:
-        raise ConfigError(f"there is no session {session!r}; `omni-agent transcripts` lists them")
-    for item in items:
-        words = item.body.get("text") or item.body.get("output") or item.body.get("arguments")
-        out.print(f"[bold]{item.kind:<10}[/] {words}", soft_wrap=True)

@@ -34,7 +34,9 @@ class Access:
         origin = request.headers.get("origin")
         if origin is not None and not _same_origin(request, origin):
             if origin not in self._options.origins:
-                raise Refused(403, f"pages of {origin[:200]} may not call here (option origins)")
+                raise Refused(
+                    403, f"pages of {origin[:200]} may not call here (--origin, option origins)"
+                )
         elif origin is None and request.headers.get("sec-fetch-site", "none") not in _OWN_SITES:
             raise Refused(403, "a page of another site may not call here")
         self._tell_of_proxy(request)

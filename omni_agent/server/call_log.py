@@ -33,13 +33,14 @@ class CallLog:
                 pass
 
     def end(self, line: str = "", *, failed: bool = False) -> None:
-        """line: why the transport says the line ended; empty when it does not say."""
+        """line: why the transport says the line ended; that we hung up is no reason."""
         reason = "failed" if failed else self._reason or "hangup"
+        why = f" ({line})" if line not in ("", reason, "hung up") else ""
         log.info(
             "call %s ended after %.0f s: %s%s, %d turns",
             self._id,
             self._now() - self._began,
             reason,
-            f" ({line})" if line else "",
+            why,
             self._turns,
         )

@@ -181,7 +181,8 @@ class Calls:
         readiness, limits = self._host.readiness, self._limits
         if not readiness.ready:
             what = "cannot start" if readiness.failed else "is starting"
-            raise SignallingError(503, f"the agent {what}: {readiness.progress or 'no details'}")
+            how = readiness.shown(dev=self._options.dev) or "no details"
+            raise SignallingError(503, f"the agent {what}: {how}")
         if len(self._places) >= limits.calls:
             raise SignallingError(503, "all lines are busy, try again in a moment")
         own = [place for place in self._places.values() if address and place.address == address]
@@ -262,7 +263,8 @@ class Calls:
             protocol = Realtime(facts, session_id=request.id, limits=self._limits.messages)
             if session is not None:
                 protocol.configure(session)
-            transport = RealtimeTransport(line, protocol, noted.see)
+            dev = self._options.dev
+            transport = RealtimeTransport(line, protocol, noted.see, dev=dev)
             async with asyncio.TaskGroup() as pair:
                 talking = pair.create_task(self._talk(transport, request))
                 await self._hold(line)

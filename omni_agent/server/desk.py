@@ -291,7 +291,12 @@ class Desk:
         """200 when calls are taken; 503 with the progress while the models load."""
         readiness = self._host.readiness
         status = "ready" if readiness.ready else "failed" if readiness.failed else "starting"
-        body = {"status": status, "progress": readiness.progress, "calls": self._calls.active}
+        body = {
+            "status": status,
+            "progress": readiness.shown(dev=self._options.dev),
+            "calls": self._calls.active,
+            "records": dict(readiness.records),
+        }
         return JSONResponse(body, 200 if readiness.ready else 503)
 
     async def _metrics(self, request: Request) -> Response:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from omni_agent.transport import Transport
 
@@ -23,13 +23,19 @@ class PersonaCard:
 class Readiness:
     """progress: one line on what is going on, or that it failed; fit for the caller's eyes.
 
-    detail: why it failed, for those who run the agent.
+    detail: why it failed, for those who run the agent. records: how the keeping of
+    transcripts goes (``failing``, ``lost``, ``why``); empty where none are kept.
     """
 
     ready: bool
     progress: str = ""
     failed: bool = False
     detail: str = ""
+    records: Mapping[str, Any] = field(default_factory=dict)
+
+    def shown(self, *, dev: bool) -> str:
+        """What callers are told; in development that is why."""
+        return (self.detail if dev else "") or self.progress
 
 
 @dataclass(frozen=True, slots=True)

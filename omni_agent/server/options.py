@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from omni_agent.errors import ConfigError
+from omni_agent.server.ice import IceServers
 from omni_agent.server.limits import Limits
 
 
@@ -30,20 +33,21 @@ class Network:
         if not 1024 <= first <= last < 65536:
             raise ConfigError(
                 f"UDP ports {first}-{last}: expected FIRST-LAST between 1024 and 65535, as in "
-                "40000-40100 (option udp_ports)"
+                "40000-40100 (--udp-ports, option udp_ports)"
             )
         if self.external_ip is not None:
             try:
                 ipaddress.ip_address(self.external_ip)
             except ValueError:
                 raise ConfigError(
-                    f"external IP {self.external_ip!r} is not an IP address (option external_ip)"
+                    f"external IP {self.external_ip!r} is not an IP address "
+                    "(--external-ip, option external_ip)"
                 ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What an operator decides.
+    """What an operator decides. Raises ConfigError for what cannot be.
 
     api_key: what programs must bring, and what the page asks for once; None lets
     anyone in that can reach the server. origins: other sites whose pages may call, e.g.
@@ -71,13 +75,14 @@ class ServerOptions:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        IceServers(self.ice_servers, self.network.turn_secret)
         for proxy in self.trusted_proxies:
             try:
                 ipaddress.ip_network(proxy)
             except ValueError:
                 raise ConfigError(
                     f"trusted proxy {proxy!r} is neither an address nor a network such as "
-                    "10.0.0.0/8 (option trusted_proxies)"
+                    "10.0.0.0/8 (--trusted-proxy, option trusted_proxies)"
                 ) from None
 
     def listening_on(self, host: str) -> ServerOptions:
@@ -86,6 +91,37 @@ class ServerOptions:
         own = () if local or host in _EVERY_ADDRESS else (host,)
         private = local if self.allow_private is None else self.allow_private
         return replace(self, hosts=(*self.hosts, *own), allow_private=private)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """A certificate chain and its private key, PEM files; key None: it is in the chain's file.
+
+    Raises ConfigError when they cannot be used.
+    """
+
+    cert: Path | None
+    key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.cert is None:
+            raise ConfigError("a TLS key needs its certificate: --tls-cert")
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+                self.cert, self.key, _no_password
+            )
+        except FileNotFoundError:
+            missing = self.key if self.key and self.cert.exists() else self.cert
+            raise ConfigError(f"{missing}: there is no such file (--tls-cert, --tls-key)") from None
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{self.cert}, {self.key or 'its key'}: not a certificate and its unencrypted "
+                f"private key as PEM: {error} (--tls-cert, --tls-key)"
+            ) from error
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password")
 
 
 _EVERY_ADDRESS = ("0.0.0.0", "::", "")  # compared with, not bound

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 
 from omni_agent.audio import AudioFrame
-from omni_agent.events import Event
+from omni_agent.events import ErrorOccurred, Event
 from omni_agent.server.line import MediaLine
 from omni_agent.server.realtime import Realtime
 from omni_agent.server.wire import Json, dump
@@ -18,13 +19,19 @@ log = logging.getLogger(__name__)
 class RealtimeTransport:
     """Implements :class:`omni_agent.transport.Transport` over a line and a protocol.
 
-    watch: told of every event, as the client is.
+    watch: told of every event, as the client is. dev: the client is told why something
+    failed, not only that it did.
     """
 
     def __init__(
-        self, line: MediaLine, protocol: Realtime, watch: Callable[[Event], None] | None = None
+        self,
+        line: MediaLine,
+        protocol: Realtime,
+        watch: Callable[[Event], None] | None = None,
+        *,
+        dev: bool = False,
     ) -> None:
-        self._line, self._protocol, self._watch = line, protocol, watch
+        self._line, self._protocol, self._watch, self._dev = line, protocol, watch, dev
         self._send(protocol.opening())
 
     async def frames(self) -> AsyncIterator[Incoming]:
@@ -45,6 +52,8 @@ class RealtimeTransport:
         try:
             if self._watch is not None:
                 self._watch(event)
+            if self._dev and isinstance(event, ErrorOccurred) and event.detail:
+                event = replace(event, message=event.detail)
             self._send(self._protocol.on_event(event))
         except Exception:  # telling the client must never break the call it tells of
             log.exception("an event could not be told: %r", event)

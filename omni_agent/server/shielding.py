@@ -81,6 +81,6 @@ class Shielded:
             await self._app(scope, receive, send_shielded)
             return
         refusal = PlainTextResponse(
-            "This server does not answer to that name; allow it with the option hosts.\n", 421
+            "This server does not answer to that name; allow it with --name (option hosts).\n", 421
         )
         await refusal(scope, receive, send_shielded)

@@ -13,13 +13,6 @@ from omni_agent.audio import AudioFrame, write_wav
 from omni_agent.cli import app, main
 
 
-@pytest.fixture(autouse=True)
-def a_home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMNI_AGENT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("OMNI_AGENT_OFFLINE", "1")
-    monkeypatch.setenv("COLUMNS", "200")
-
-
 def run(
     *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, str, str]:
@@ -50,7 +43,7 @@ def test_every_command_explains_itself() -> None:
         (["serve", "--engine", "gpt"], "there is no Thinker 'gpt'"),
         (["serve", "--prot", "1"], "No such option"),
         (["listen", "nothing.wav"], "nothing.wav: there is no such file"),
-        (["transcripts", "sess_1"], "there is no session 'sess_1'"),
+        (["transcripts", "show", "rtc_1"], "there is no call 'rtc_1'"),
         (["models", "fetch", "gpt-4"], "gpt-4"),
     ],
 )

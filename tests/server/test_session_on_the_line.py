@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from pydantic import TypeAdapter
 
 from omni_agent.call import Outfit, Stages
 from omni_agent.persona import Persona
+from omni_agent.records import Records
 from omni_agent.server.host import CallRequest
-from omni_agent.session import Session
+from omni_agent.session import Observer, Session
+from omni_agent.store import TranscriptStore
 from omni_agent.testing import FixedWardrobe, ScriptedTalker, ScriptedThinker, call
 from omni_agent.tools import tool
 from omni_agent.transport import Transport
@@ -32,8 +35,9 @@ def order_status(order_id: str) -> str:
 class Rehearsal(ScriptedHost):
     """Runs a real session for each call."""
 
-    def __init__(self, thinker: ScriptedThinker, persona: Persona) -> None:
+    def __init__(self, thinker: ScriptedThinker, persona: Persona, *observers: Observer) -> None:
         super().__init__()
+        self._observers = observers
         self._outfit = Outfit(persona, {"order_status": order_status}, ())
         self._stages = Stages(thinker, ScriptedTalker(ms_per_character=20), None)
         self.ids: list[str] = []
@@ -42,8 +46,9 @@ class Rehearsal(ScriptedHost):
         try:
             wardrobe = FixedWardrobe(self._outfit)
             session = Session(
-                self._stages, transport, wardrobe, call_id=request.id, caller=request.caller
-            )
+                self._stages, transport, wardrobe, call_id=request.id, caller=request.caller,
+                observers=self._observers,
+            )  # fmt: skip
             self.ids.append(session.id)
             await session.run()
         finally:
@@ -54,7 +59,7 @@ EXTENDED = '{"type": "realtime", "omni": {"extensions": true}}'
 
 
 async def connect(server: Server, caller: Caller) -> str:
-    """A call with the extension events; its id as the client is told it."""
+    """A call with the extension events; its id as ``Location`` says it."""
     form = {
         "sdp": (None, await caller.offer(), "application/sdp"),
         "session": (None, EXTENDED, "application/json"),
@@ -141,7 +146,7 @@ async def test_a_server_that_stops_tells_every_caller_so_before_the_line_closes(
         await one.peer.close()
 
 
-async def test_the_log_says_when_a_call_begins_and_how_it_ended_under_the_id_the_caller_knows(
+async def test_the_log_says_when_a_call_begins_and_how_it_ended(
     caller: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "omni_agent.server")
@@ -150,12 +155,30 @@ async def test_the_log_says_when_a_call_begins_and_how_it_ended_under_the_id_the
         call_id = await connect(server, caller)
         await ask(caller, "Is it?")
         await nth(caller, "response.done", 1)
-        await server.hang_up(f"/v1/realtime/calls/{call_id}")
+        await caller.peer.close()
+        async with asyncio.timeout(10):
+            await host.ended.wait()
     begins, ended = (
-        r.getMessage() for r in caplog.records if r.name == "omni_agent.server.call_log"
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "omni_agent.server.call_log"
     )
     assert begins == f"call {call_id} begins: persona concierge, 1 of 16 lines"
-    assert re.fullmatch(
-        rf"call {call_id} ended after \d+ s: hangup \(closed by the page\), 1 turns", ended
-    )
+    how = r"hangup \(closed by the page\), 1 turns"
+    assert re.fullmatch(rf"call {call_id} ended after \d+ s: {how}", ended)
+
+
+async def test_a_call_has_one_id_for_the_client_the_session_and_the_records(
+    caller: Caller, tmp_path: Path
+) -> None:
+    store = TranscriptStore(tmp_path / "calls.sqlite3")
+    host = Rehearsal(ScriptedThinker(), Persona(name="Test"), store.record)
+    async with Server(host) as server:
+        call_id = await connect(server, caller)
+        created = await caller.until("session.created")
+    store.close()
+    records = Records(store.path)
+    assert [call.id for call in records.calls()] == [call_id]
+    records.close()
+    assert created["session"]["id"] == call_id
     assert host.ids == [call_id]

@@ -1,0 +1,167 @@
+"""``omni-agent serve``: what an operator decides, and the start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from omni_agent.cli.logs import log_to_stderr
+from omni_agent.cli.options import (
+    ApiKey,
+    BaseUrl,
+    EngineName,
+    Light,
+    Model,
+    PersonaName,
+    Personas,
+    days,
+    make_agent,
+    port_range,
+)
+from omni_agent.cli.printing import err, progress, show
+from omni_agent.store import TranscriptStore
+
+INSECURE = (
+    "  browsers give a page the microphone only at localhost or over HTTPS: --tls-cert and\n"
+    "  --tls-key, or a proxy that speaks TLS (docs/operating.md)\n"
+)
+
+Many = list[str] | None
+
+
+def serve(
+    persona: PersonaName = "concierge",
+    personas: Personas = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.", min=0, max=65535)] = 7860,
+    engine: EngineName = "local",
+    model: Model = None,
+    light: Light = False,
+    base_url: BaseUrl = None,
+    api_key: ApiKey = None,
+    server_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="OMNI_AGENT_SERVER_KEY",
+            help="What programs must bring to call, and the page asks for once.",
+        ),
+    ] = None,
+    origin: Annotated[
+        Many, typer.Option(help="Another site whose pages may call (repeatable).")
+    ] = None,
+    name: Annotated[
+        Many, typer.Option(help="A public name this server answers to (repeatable).")
+    ] = None,
+    trusted_proxy: Annotated[
+        Many,
+        typer.Option(
+            help="An address or network whose X-Forwarded-For and -Proto are believed (repeatable)."
+        ),
+    ] = None,
+    metrics: Annotated[
+        Literal["private", "public", "off"],
+        typer.Option(help="Who reads /metrics; private: this machine, and who has the server key."),
+    ] = "private",
+    max_calls: Annotated[
+        int | None, typer.Option(help="Calls at once; the default fits engine and cores.", min=1)
+    ] = None,
+    ice_server: Annotated[
+        Many,
+        typer.Option(help="stun:HOST, turn:HOST or turn:USER:SECRET@HOST (repeatable)."),
+    ] = None,
+    ice_username: Annotated[str | None, typer.Option(help="For TURN servers.")] = None,
+    ice_credential: Annotated[
+        str | None, typer.Option(envvar="OMNI_AGENT_ICE_CREDENTIAL", help="For TURN servers.")
+    ] = None,
+    turn_secret: Annotated[
+        str | None,
+        typer.Option(
+            envvar="OMNI_AGENT_TURN_SECRET",
+            help="coturn's static-auth-secret: each call gets credentials for an hour.",
+        ),
+    ] = None,
+    udp_ports: Annotated[
+        Any, typer.Option(parser=port_range, metavar="FIRST-LAST", help="Ports of media.")
+    ] = None,
+    external_ip: Annotated[
+        str | None, typer.Option(help="The address a one-to-one NAT shows to callers.")
+    ] = None,
+    allow_private: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-private/--no-private",
+            help="Send to private addresses that callers name (default: only on loopback).",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="A certificate chain, PEM: serve HTTPS.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="Its private key, where the chain has none.")
+    ] = None,
+    keep_transcripts: Annotated[
+        float | None,
+        typer.Option(parser=days, metavar="AGE", help="Delete calls that ended 30d, 12h ago."),
+    ] = None,
+    no_transcripts: Annotated[
+        bool, typer.Option("--no-transcripts", help="Keep nothing of what is said.")
+    ] = False,
+    wait_for_engine: Annotated[
+        bool,
+        typer.Option("--wait-for-engine", help="Try again while a server is not up, not exit."),
+    ] = False,
+    dev: Annotated[
+        bool, typer.Option("--dev", envvar="OMNI_AGENT_DEV", help="Show callers what failed.")
+    ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option("--verbose", "-v", count=True, help="-v: what happens; -vv: media, too."),
+    ] = 0,
+) -> None:
+    """Serve the call page: open the printed URL and press Call."""
+    from omni_agent.server.ice import ice_server as parsed
+    from omni_agent.server.options import Network, ServerOptions, Tls, is_loopback
+    from omni_agent.serving import limits_for
+
+    log_to_stderr(verbose)
+    if no_transcripts and keep_transcripts is not None:
+        raise typer.BadParameter("--no-transcripts keeps nothing that --keep-transcripts could")
+    tls = Tls(tls_cert, tls_key) if tls_cert or tls_key else None
+    agent = make_agent(persona, engine, model, light, base_url, api_key, personas=personas)
+    options = ServerOptions(
+        api_key=server_key,
+        origins=tuple(origin or ()),
+        hosts=tuple(name or ()),
+        trusted_proxies=tuple(trusted_proxy or ()),
+        ice_servers=[parsed(url, ice_username, ice_credential) for url in ice_server or ()],
+        allow_private=allow_private,
+        network=Network(udp_ports, external_ip, turn_secret),
+        metrics=metrics,
+        dev=dev,
+        limits=limits_for(agent.engines, max_calls),
+    )
+    for problem in agent.registry.problems:
+        show(("skipped: ", "yellow"), str(problem), to=err)
+    ready = "ready: press Call"
+    agent.on_progress(lambda line: progress(line or (ready if agent.ready else "")))
+
+    def announce(url: str) -> None:
+        hint = "" if tls or is_loopback(host) else INSECURE
+        show((f"\n  {url}\n", "bold"), hint, to=err)
+
+    store = None if no_transcripts else TranscriptStore(keep_days=keep_transcripts)
+    agent.transcripts = store
+    try:
+        agent.serve(
+            host,
+            port,
+            options=options,
+            tls=tls,
+            wait_for_engine=wait_for_engine,
+            announce=announce,
+        )
+    finally:
+        if store is not None:
+            store.close()

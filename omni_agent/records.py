@@ -1,0 +1,267 @@
+"""The file that calls are recorded in: SQLite, readable by its owner only.
+
+Items are keyed by (call, item), since clients choose their items' ids. What is
+deleted is overwritten with zeros (``secure_delete``), in the write-ahead log, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omni_agent.errors import ConfigError
+
+VERSION = 2
+_MAGIC = b"SQLite format 3\0"
+_CALL = "id, persona, caller, started, ended, reason"
+_FILES = ("", "-wal", "-shm")
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS calls (
+  id TEXT PRIMARY KEY, persona TEXT NOT NULL, caller TEXT NOT NULL DEFAULT '',
+  started REAL NOT NULL, ended REAL, reason TEXT
+);
+CREATE TABLE IF NOT EXISTS items (
+  call TEXT NOT NULL REFERENCES calls(id), id TEXT NOT NULL,
+  created REAL NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (call, id)
+);
+CREATE INDEX IF NOT EXISTS calls_by_time ON calls (started);
+"""
+# Version 1 (never numbered) called calls sessions, and kept items under their own id alone.
+_FROM_1 = """
+INSERT INTO calls (id, persona, started, ended, reason)
+  SELECT id, persona, started, ended, reason FROM sessions;
+INSERT OR IGNORE INTO calls (id, persona, started)
+  SELECT session, '', min(created) FROM old_items GROUP BY session;
+INSERT INTO items SELECT session, id, created, kind, body FROM old_items ORDER BY created, rowid;
+DROP TABLE old_items;
+DROP TABLE sessions;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCall:
+    """started, ended: seconds since 1970; ended and reason are None while a call goes on,
+    and for good when its server was killed."""
+
+    id: str
+    persona: str
+    caller: str
+    started: float
+    ended: float | None = None
+    reason: str | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it was; None when nobody knows."""
+        return None if self.ended is None else self.ended - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """kind: ``user``, ``assistant``, ``system``, ``call`` or ``result``; body: its fields.
+
+    created: seconds since 1970.
+    """
+
+    id: str
+    kind: str
+    created: float
+    body: dict[str, Any]
+
+
+def data_dir() -> Path:
+    """Where omni_agent keeps what users would miss: OMNI_AGENT_HOME or the XDG data folder."""
+    home = os.environ.get("OMNI_AGENT_HOME")
+    if home:
+        return Path(home)
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "omni_agent"
+
+
+def default_path() -> Path:
+    """Where calls are recorded unless somebody says otherwise."""
+    return data_dir() / "transcripts.sqlite3"
+
+
+class Records:
+    """One open file of recorded calls. Any thread may use it, one at a time.
+
+    An older file is brought up to date, once. Raises OSError or sqlite3.Error when the
+    file cannot be had, and ConfigError when a newer omni_agent wrote it.
+    """
+
+    def __init__(self, path: Path, *, timeout_s: float = 5.0) -> None:
+        self.path = path
+        _make_private(path)
+        self._database = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=timeout_s
+        )
+        try:
+            self._prepare()
+        except BaseException:
+            self._database.close()
+            raise
+        self._made = path.stat().st_ino
+
+    @classmethod
+    def opened(cls, path: Path, *, timeout_s: float = 5.0) -> Records:
+        """As the constructor, for whoever reads messages. Raises ConfigError."""
+        try:
+            return cls(path, timeout_s=timeout_s)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(
+                f"{path}: transcripts cannot be kept here: {reason(error)}; move the file away, "
+                "name another folder (OMNI_AGENT_HOME), or keep none (serve --no-transcripts)"
+            ) from error
+
+    def _prepare(self) -> None:
+        run = self._database.execute
+        run("PRAGMA secure_delete=ON")
+        version = run("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise ConfigError(f"{self.path}: a newer omni_agent wrote this; update this one")
+        run("PRAGMA journal_mode=WAL")
+        run("PRAGMA synchronous=NORMAL")
+        if version < VERSION:
+            self._bring_up_to_date()
+
+    def _bring_up_to_date(self) -> None:
+        run = self._database.execute
+        with self._transaction():
+            tables = {name for (name,) in run("SELECT name FROM sqlite_master")}
+            steps = _SCHEMA
+            if "sessions" in tables:
+                run("ALTER TABLE items RENAME TO old_items")
+                steps += _FROM_1
+            for step in steps.split(";"):
+                run(step)
+            run(f"PRAGMA user_version = {VERSION}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it or nothing; others who write wait."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.rollback()
+            raise
+        self._database.commit()
+
+    def close(self) -> None:
+        self._database.close()
+
+    # -- writing ---------------------------------------------------------------------
+
+    @property
+    def intact(self) -> bool:
+        """Whether the file is still the one that was opened, and a database."""
+        try:
+            return self.path.stat().st_ino == self._made and is_database(self.path)
+        except OSError:
+            return False
+
+    def begin(self, call: StoredCall) -> None:
+        self._database.execute(
+            "INSERT OR IGNORE INTO calls (id, persona, caller, started) VALUES (?, ?, ?, ?)",
+            (call.id, call.persona, call.caller, call.started),
+        )
+
+    def end(self, call_id: str, at: float, reason: str) -> None:
+        self._database.execute(
+            "UPDATE calls SET ended = ?, reason = ? WHERE id = ?", (at, reason, call_id)
+        )
+
+    def put(self, call_id: str, item_id: str, at: float, kind: str, body: str) -> None:
+        """Add an item, or replace the one of this id in this call. body: JSON."""
+        self._database.execute(
+            "INSERT INTO items (call, id, created, kind, body) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (call, id) DO UPDATE SET kind = excluded.kind, body = excluded.body",
+            (call_id, item_id, at, kind, body),
+        )
+
+    # -- reading ---------------------------------------------------------------------
+
+    def calls(self, limit: int = -1) -> list[StoredCall]:
+        """The newest first; ``limit`` -1 is all."""
+        query = "SELECT id, persona, caller, started, ended, reason FROM calls"
+        rows = self._database.execute(
+            f"{query} ORDER BY started DESC, rowid DESC LIMIT ?", (limit,)
+        )
+        return [StoredCall(*row) for row in rows]
+
+    def call(self, call_id: str) -> StoredCall | None:
+        query = f"SELECT {_CALL} FROM calls WHERE id = ?"
+        row = self._database.execute(query, (call_id,)).fetchone()
+        return row and StoredCall(*row)
+
+    def items(self, call_id: str) -> Iterator[StoredItem]:
+        """A call's items, in order."""
+        query = "SELECT id, kind, created, body FROM items WHERE call = ? ORDER BY created, rowid"
+        for item_id, kind, created, body in self._database.execute(query, (call_id,)):
+            yield StoredItem(item_id, kind, created, json.loads(body))
+
+    # -- deleting --------------------------------------------------------------------
+
+    def delete(self, call_ids: Sequence[str]) -> int:
+        """Delete these calls; how many there were."""
+        with self._transaction():
+            gone = sum(self._delete("id = ?", call_id) for call_id in call_ids)
+        return self._wiped(gone)
+
+    def delete_before(self, at: float) -> int:
+        """Delete calls that were over before ``at``, or began a day before it and never ended."""
+        with self._transaction():
+            gone = self._delete("coalesce(ended, started + 86400) < ?", at)
+        return self._wiped(gone)
+
+    def _delete(self, which: str, value: object) -> int:
+        run = self._database.execute
+        run(f"DELETE FROM items WHERE call IN (SELECT id FROM calls WHERE {which})", (value,))
+        return run(f"DELETE FROM calls WHERE {which}", (value,)).rowcount
+
+    def _wiped(self, gone: int) -> int:
+        if gone:  # the words are in the write-ahead log until it is cut
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, and the folder where there is none, for this user alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    ours = [path.with_name(path.name + suffix) for suffix in _FILES]
+    if path == default_path() and path.parent.name == "omni_agent":
+        ours.append(path.parent)
+    for one in ours:
+        with suppress(FileNotFoundError, PermissionError):  # not there yet; somebody else's
+            one.chmod(0o700 if one.is_dir() else 0o600)
+
+
+def is_database(path: Path) -> bool:
+    """Whether there is no file, or one that begins as SQLite's do."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except FileNotFoundError:
+        return True
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged file and what belongs to it, out of the way."""
+    aside = f"{path.name}.damaged-{int(time.time())}"
+    for suffix in _FILES:
+        with suppress(OSError):
+            path.with_name(path.name + suffix).rename(path.with_name(aside + suffix))
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be used, without its path: callers may read it in /healthz."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

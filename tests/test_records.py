@@ -1,0 +1,142 @@
+"""The file of recorded calls: keyed by call, private, brought up to date, deleted for good."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from omni_agent.errors import ConfigError
+from omni_agent.records import Records, StoredCall, default_path
+
+FIRST = """
+CREATE TABLE sessions (
+  id TEXT PRIMARY KEY, persona TEXT NOT NULL, started REAL NOT NULL, ended REAL, reason TEXT
+);
+CREATE TABLE items (
+  id TEXT PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions(id),
+  created REAL NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL
+);
+CREATE INDEX items_of_session ON items (session, created);
+INSERT INTO sessions VALUES ('old', 'concierge', 100.0, 160.0, 'goodbye');
+INSERT INTO items VALUES ('b', 'old', 101.0, 'user', '{"text": "hello"}');
+INSERT INTO items VALUES ('a', 'old', 102.0, 'assistant', '{"text": "Good evening."}');
+INSERT INTO items VALUES ('c', 'begun before a crash', 103.0, 'user', '{"text": "still here"}');
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "t.sqlite3"
+
+
+@pytest.fixture
+def records(path: Path) -> Iterator[Records]:
+    one = Records(path)
+    yield one
+    one.close()
+
+
+def fill(
+    records: Records, call: str, *texts: str, started: float = 0.0, ended: float = 0.0
+) -> None:
+    records.begin(StoredCall(call, "concierge", "ann", started))
+    for at, text in enumerate(texts):
+        records.put(call, f"item_{at}", started + at, "user", f'{{"text": "{text}"}}')
+    if ended:
+        records.end(call, ended, "hangup")
+
+
+def words(records: Records, call: str) -> list[str]:
+    return [item.body["text"] for item in records.items(call)]
+
+
+def test_two_calls_whose_clients_name_an_item_alike_keep_both(records: Records) -> None:
+    fill(records, "one", "mine")
+    fill(records, "two", "yours")
+    assert (words(records, "one"), words(records, "two")) == (["mine"], ["yours"])
+
+
+def test_an_item_is_replaced_in_its_place(records: Records) -> None:
+    fill(records, "one", "first", "second")
+    records.put("one", "item_0", 9.0, "user", '{"text": "again"}')
+    assert words(records, "one") == ["again", "second"]
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date_once_and_loses_nothing(
+    path: Path,
+) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as old:
+        old.executescript(FIRST)
+    old.close()
+    for _ in range(2):
+        records = Records(path)
+        assert words(records, "old") == ["hello", "Good evening."]
+        assert words(records, "begun before a crash") == ["still here"]
+        assert [call.id for call in records.calls()] == ["begun before a crash", "old"]
+        assert records.call("old") == StoredCall("old", "concierge", "", 100.0, 160.0, "goodbye")
+        records.close()
+
+
+def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
+    Records(path).close()
+    with sqlite3.connect(path) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(ConfigError, match="newer omni_agent"):
+        Records(path)
+
+
+def test_only_the_owner_can_read_the_files(path: Path, records: Records) -> None:
+    fill(records, "one", "secret")
+    files = [path, *path.parent.glob(f"{path.name}-*")]
+    assert len(files) == 3
+    assert {stat.S_IMODE(one.stat().st_mode) for one in files} == {0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_files_that_others_could_read_are_closed_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMNI_AGENT_HOME", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    path = default_path()
+    path.parent.mkdir()
+    path.parent.chmod(0o755)
+    path.touch(0o644)
+    Records(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_somebody_s_own_folder_is_left_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    Records(tmp_path / "t.sqlite3").close()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+def test_what_is_deleted_is_on_the_disk_no_more(path: Path, records: Records) -> None:
+    fill(records, "one", "the door code is 4711", ended=5.0)
+    fill(records, "two", "keep me", ended=6.0)
+    on_disk = lambda: b"".join(file.read_bytes() for file in path.parent.iterdir())  # noqa: E731
+    assert b"4711" in on_disk()
+    assert records.delete(["one", "nobody"]) == 1
+    assert b"4711" not in on_disk()
+    assert (words(records, "one"), words(records, "two")) == ([], ["keep me"])
+    assert [call.id for call in records.calls()] == ["two"]
+
+
+def test_calls_that_ended_before_a_time_are_deleted_and_those_that_go_on_are_not(
+    records: Records,
+) -> None:
+    fill(records, "old", "a", started=100.0, ended=200.0)
+    fill(records, "long", "b", started=100.0, ended=400.0)
+    fill(records, "going on", "c", started=250.0)
+    fill(records, "its server was killed", "d", started=-86_400.0)
+    assert records.delete_before(300.0) == 2
+    assert {call.id for call in records.calls()} == {"long", "going on"}
+    assert words(records, "old") == []

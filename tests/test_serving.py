@@ -1,0 +1,249 @@
+"""Starting and stopping a server."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ssl
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from omni_agent import Agent, Persona, serving
+from omni_agent.agent import Engines
+from omni_agent.call import Stages
+from omni_agent.errors import ConfigError, EngineError, EngineUnavailable
+from omni_agent.server.options import ServerOptions, Tls
+from omni_agent.serving import AgentHost, create_agent_app, limits_for
+from omni_agent.testing import ScriptedEars, ScriptedTalker, ScriptedThinker, virtual_time
+
+PERSONA = Persona(name="Test", fillers=())
+
+
+class Late(Agent):
+    """An agent whose engine is not there at first."""
+
+    def __init__(self, *errors: Exception) -> None:
+        stages = Stages(ScriptedThinker(), ScriptedTalker(), ScriptedEars())
+        super().__init__(PERSONA, stages=stages)
+        self.attempts: list[float] = []
+        self._errors, self._up = list(errors), False
+
+    @property
+    def ready(self) -> bool:
+        return self._up
+
+    async def start(self) -> None:
+        self.attempts.append(asyncio.get_running_loop().time())
+        if self._errors:
+            raise self._errors.pop(0)
+        self._up = True
+
+
+def away(times: int) -> list[EngineUnavailable]:
+    return [EngineUnavailable("nobody answers at :8000", may_recover=True) for _ in range(times)]
+
+
+@virtual_time
+async def test_a_server_that_waits_tries_again_less_and_less_often_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    agent = Late(*away(8))
+    host = AgentHost(agent, wait_for_engine=True)
+    starting = asyncio.create_task(host.start())
+    await asyncio.sleep(0.5)
+    assert host.readiness.progress == f"waiting: {EngineUnavailable.public}"
+    assert (host.readiness.ready, host.readiness.failed) == (False, False)
+    await starting
+    assert host.readiness.ready
+    pauses = [round(b - a) for a, b in zip(agent.attempts, agent.attempts[1:], strict=False)]
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert caplog.text.count("nobody answers at :8000") == 1
+
+
+@pytest.mark.parametrize(
+    ("wait", "error"),
+    [
+        (False, EngineUnavailable("not up", may_recover=True)),
+        (True, EngineUnavailable("no such model")),
+        (True, ConfigError("a typo")),
+    ],
+)
+@virtual_time
+async def test_what_waiting_cannot_help_ends_the_start(wait: bool, error: Exception) -> None:
+    told: list[bool] = []
+    agent = Late(error)
+    host = AgentHost(agent, wait_for_engine=wait, on_failure=lambda: told.append(True))
+    await host.start()
+    assert host.failure is error
+    assert (len(agent.attempts), told) == (1, [True])
+
+
+@pytest.mark.parametrize("error", [EngineUnavailable("no such model"), RuntimeError("a bug")])
+def test_a_server_whose_agent_cannot_start_ends_with_the_reason(error: Exception) -> None:
+    with pytest.raises(EngineError, match=r"no such model|a bug"):
+        Late(error).serve(port=0, announce=lambda url: None)
+
+
+def test_what_is_missing_for_calls_is_said_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "omni_agent_webrtc", None)
+    agent = Late()
+    with pytest.raises(Exception, match=r"\[webrtc\]"):
+        agent.serve(port=0, announce=lambda url: None)
+    assert not agent.attempts
+
+
+async def test_an_app_mounted_without_its_lifespan_starts_with_the_first_request_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = create_agent_app(Late())
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        for _ in range(100):
+            await asyncio.sleep(0)
+            health = (await client.get("/healthz")).json()
+            if health["status"] == "ready":
+                break
+        assert health["status"] == "ready"
+    assert caplog.text.count("examples/mounted.py") == 1
+    await app.state.calls.aclose()
+
+
+async def test_callers_see_what_failed_inside_in_development_only() -> None:
+    for dev, shown in ((True, "key of :8000"), (False, EngineUnavailable.public)):
+        host = AgentHost(Late(EngineUnavailable("the key of :8000 is wrong")))
+        app = create_agent_app(host._agent, ServerOptions(dev=dev), host=host)
+        await host.start()
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            assert shown in (await client.get("/healthz")).json()["progress"]
+
+
+@pytest.mark.parametrize(
+    ("engines", "cores", "calls"),
+    [
+        (Engines(), 2, 4),
+        (Engines(), 64, 16),
+        (Engines("remote", "local", "local"), 2, 8),
+        (Engines("qwen3-omni", "qwen3-omni", "qwen3-omni"), 2, 16),
+    ],
+)
+def test_there_are_as_many_lines_as_the_engines_bear(
+    engines: Engines, cores: int, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "cores", lambda: cores)
+    assert limits_for(engines).calls == calls
+    assert limits_for(engines, 3).calls == 3
+
+
+# -- a process ------------------------------------------------------------------------------
+
+SCRIPT = """
+from pathlib import Path
+from omni_agent import Agent, Persona, serving
+from omni_agent.call import Stages
+from omni_agent.server.options import Tls
+from omni_agent.testing import ScriptedEars, ScriptedTalker, ScriptedThinker
+
+stages = Stages(ScriptedThinker(), ScriptedTalker(), ScriptedEars())
+agent = Agent(Persona(name="Test"), stages=stages)
+{more}
+try:
+    agent.serve(port=0, tls={tls}, announce=lambda url: print(url, flush=True))
+finally:
+    print("closed", flush=True)
+"""
+
+
+@contextmanager
+def served(*, more: str = "", tls: str = "None") -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server in a process of its own, and its URL."""
+    script = textwrap.dedent(SCRIPT).format(more=more, tls=tls)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def get(url: str, context: ssl.SSLContext | bool = True) -> httpx.Response:
+    transport = httpx.HTTPTransport(retries=5, verify=context)
+    with httpx.Client(transport=transport) as client:
+        return client.get(f"{url}healthz", timeout=20)
+
+
+def test_sigterm_ends_a_server_as_gracefully_as_an_exit() -> None:
+    with served() as (process, url):
+        assert get(url).status_code in (200, 503)
+        process.terminate()
+        out, _ = process.communicate(timeout=20)
+        assert out.strip() == "closed"
+        assert process.returncode == 0
+
+
+def test_a_server_that_something_holds_ends_all_the_same() -> None:
+    more = (
+        "serving.STOP_S = 0.3\n"
+        "async def hold():\n"
+        "    import time; time.sleep(60)\n"
+        "agent.aclose = hold\n"
+    )
+    with served(more=more) as (process, url):
+        get(url)
+        process.terminate()
+        process.communicate(timeout=20)
+        assert process.returncode == 1
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, *plain))
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def test_with_a_certificate_the_server_speaks_https(tmp_path: Path) -> None:
+    cert, key = self_signed(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(cert))
+    with served(tls=f"Tls(Path({str(cert)!r}), Path({str(key)!r}))") as (_, url):
+        assert url.startswith("https://localhost:")
+        assert get(url, trusting).status_code in (200, 503)
+
+
+def test_a_key_that_is_not_the_certificate_s_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    cert, _ = self_signed(tmp_path)
+    _, key = self_signed(tmp_path / "other")
+    with pytest.raises(ConfigError, match="--tls-cert"):
+        Tls(cert, key)
