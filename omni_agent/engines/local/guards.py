@@ -23,6 +23,16 @@ _FILLERS = """the and for with from that this what are was of in on at to is it 
 please by"""
 _SMALL = frozenset(_FILLERS.split())
 _ALIKE = 0.75
+_TELLABLE = 160
+"""Characters of a result that may be told as it is."""
+_UNITS = "second seconds minute minutes hour hours day days week weeks"
+_LENGTHS = frozenset(_UNITS.split())
+_NUMBER = rf"(?:\d+|{'|'.join(sorted(_NUMBERS))})"
+_LENGTH = re.compile(rf"\b(?:{_NUMBER}|an?|few|of an)[ -](?:{'|'.join(_LENGTHS)})\b")
+_TIME_OF_DAY = re.compile(
+    rf"\b(?:at|by|until|till|before) (?:about |around |half past |quarter (?:past|to) )?{_NUMBER}\b"
+    rf"|\b{_NUMBER} ?(?:o'? ?clock|[ap]\.? ?m\b)|\b\d{{1,2}}:\d\d\b"
+)
 
 
 def repeats(call: ToolCallRequest, items: Sequence[Item]) -> bool:
@@ -74,6 +84,53 @@ def trimmed(call: ToolCallRequest, tool: ToolSchema, items: Sequence[Item]) -> T
         kept = {key: value for key, value in call.arguments.items() if key != name}
         call = replace(call, arguments=kept)
     return call
+
+
+def mistimed(call: ToolCallRequest, tool: ToolSchema, items: Sequence[Item]) -> bool:
+    """True when a time of day was made a length of time: "wake me at seven" is no seven hours.
+
+    English. The tool must want a unit of time, and the user's latest words have a time of day
+    and no length of time.
+    """
+    properties: Mapping[str, Any] = tool.parameters.get("properties") or {}
+    units = {
+        str(unit)
+        for name in call.arguments
+        if isinstance(schema := properties.get(name), Mapping)
+        for unit in schema.get("enum") or ()
+    }
+    if not units & _LENGTHS:
+        return False
+    said = next(
+        (i.text.lower() for i in reversed(items) if isinstance(i, Message) and i.role == "user"), ""
+    )
+    return bool(_TIME_OF_DAY.search(said)) and not _LENGTH.search(said)
+
+
+def untold(reply: str, items: Sequence[Item]) -> Sequence[str]:
+    """Results of several tools at once of which a reply says nothing at all.
+
+    The small models tell the last one and forget the others. Lenient: one word of a result, or
+    its very number, is enough; what reads like data or is long is left to the model.
+    """
+    results: list[ToolResult] = []
+    for item in reversed(items):
+        if not isinstance(item, ToolResult):
+            break
+        results.insert(0, item)
+    heard = set(_words(reply))
+    spelled = bool(heard & _NUMBERS)
+    forgotten = []
+    for result in results if len(results) > 1 else ():
+        if not result.ok:
+            continue
+        text = " ".join(result.output.split())
+        words = set(_words(text))
+        content = {word for word in words if len(word) > 3 and not word.isdigit()} - _NUMBERS
+        told = content & heard if content else spelled or words & heard
+        if not told and text and len(text) <= _TELLABLE and not set(text) & set("{}[]<>|"):
+            forgotten.append(text if text[-1] in ".!?" else f"{text}.")
+    return forgotten
 
 
 def _has_number(schema: Mapping[str, Any], value: float, items: Sequence[Item]) -> bool:

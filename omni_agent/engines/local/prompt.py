@@ -14,7 +14,7 @@ from typing import Any
 
 from omni_agent.conversation import Item, Message, ToolCall, ToolResult
 from omni_agent.engines.local.calls import call_text, written
-from omni_agent.thinker import ThinkRequest, ToolSchema
+from omni_agent.thinker import ToolSchema
 
 MAX_RESULT_CHARS = 700
 """Of one tool's result: about three seconds of prefill."""
@@ -283,6 +283,14 @@ def window(groups: Sequence[Exchange], budget: int) -> Sequence[Exchange]:
     return groups[start:]
 
 
-def conversation(request: ThinkRequest, budget: int) -> str:
-    """The turns after the prefix, within ``budget`` tokens."""
-    return "".join(group.text for group in window(exchanges(request.items), budget))
+def conversation(items: Sequence[Item], budget: int, beside: str = "") -> str:
+    """The turns after the prefix, within ``budget`` tokens.
+
+    beside: what is to be read for the latest turn; it stands before that, so that what comes
+    earlier stays computed. At most half the budget is for it.
+    """
+    aside = turn("system", beside[: budget * 3 // 2]) if beside else ""
+    *before, last = [
+        group.text for group in window(exchanges(items), budget - tokens_at_most(aside))
+    ] or [""]
+    return "".join([*before, aside, last])

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
-_MOST_FILES = 8
-_MOST_BYTES = 512 << 20
+log = logging.getLogger(__name__)
+
+MOST_FILES, MOST_BYTES = 16, 512 << 20
+"""One takes 21 MB with the 1.5B model and a persona with five tools."""
+_ABANDONED_S = 3600.0
+"""An unfinished file that is older was left by a process that died."""
 
 
 def states_folder() -> Path:
@@ -23,8 +29,12 @@ class SavedStates:
 
     def __init__(self, folder: Path, model: Path, fingerprint: str) -> None:
         """fingerprint: whatever else a state depends on (runtime version, context)."""
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._prune()
+        except OSError as error:  # then nothing is kept
+            log.warning("personas are read anew at each start: %s", error)
         status = model.stat()
         self._model = f"{model.name}/{status.st_size}/{status.st_mtime_ns}/{fingerprint}"
 
@@ -45,12 +55,25 @@ class SavedStates:
             os.utime(self.folder / name)
 
     def forget(self, name: str) -> None:
-        (self.folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            (self.folder / name).unlink(missing_ok=True)
 
     def _prune(self) -> None:
-        files = sorted(self.folder.glob("*.kv"), key=lambda path: -path.stat().st_mtime_ns)
-        size = 0
-        for number, path in enumerate(files):
-            size += path.stat().st_size
-            if number >= _MOST_FILES or (size > _MOST_BYTES and number):
+        """Other processes may be at it, too: what is gone already does not matter."""
+        for path, status in _files(self.folder, "*.tmp"):
+            if status.st_mtime < time.time() - _ABANDONED_S:
                 path.unlink(missing_ok=True)
+        size = 0
+        kept = sorted(_files(self.folder, "*.kv"), key=lambda file: -file[1].st_mtime_ns)
+        for number, (path, status) in enumerate(kept):
+            size += status.st_size
+            if number >= MOST_FILES or (size > MOST_BYTES and number):
+                path.unlink(missing_ok=True)
+
+
+def _files(folder: Path, pattern: str) -> list[tuple[Path, os.stat_result]]:
+    found = []
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):
+            found.append((path, path.stat()))
+    return found

@@ -7,7 +7,7 @@ import importlib.metadata
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,9 @@ from omni_agent.conversation import Message
 from omni_agent.engines.local import guards
 from omni_agent.engines.local.calls import CallParser
 from omni_agent.engines.local.completion import Llama
-from omni_agent.engines.local.grammar import SPEAK, SPEAK_ON, SPEAK_REST, grammar
-from omni_agent.engines.local.prompt import conversation, opening, prefix, tokens_at_most
+from omni_agent.engines.local.dressing import Dressed, Dressing
+from omni_agent.engines.local.grammar import SPEAK, SPEAK_ON, SPEAK_REST
+from omni_agent.engines.local.prompt import conversation, opening, tokens_at_most
 from omni_agent.engines.local.states import SavedStates, states_folder
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.errors import EngineError
@@ -44,21 +45,11 @@ _CALL_BIAS = 1.2
 """Logits that a call's first token is favoured by. Left alone the 1.5B model now and then works
 a sum out itself, or promises to remember and writes nothing down. Nearly all small talk and
 requests that lack something stay below this; at 2 fewer do (benchmarks/local_calls.py)."""
+_MISTIMED = "I can only count down, not wait for a time of day. How many"
+"""How a reply begins when a time of day was about to become a length of time."""
 _PREPARE_CHARS = 48
 """Characters prefilled at a time while the user speaks: about 200 ms, after which a
 reply that begins meanwhile gets the model."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Persona:
-    """Instructions and tools as last seen together, and the prompt they make."""
-
-    instructions: str
-    tools: tuple[ToolSchema, ...]
-    prefix: str
-    grammar: str
-    calls: str
-    """The grammar once it is decided that there is a call."""
 
 
 class LocalThinker:
@@ -78,17 +69,16 @@ class LocalThinker:
         key: str,
         states: SavedStates,
         context: int,
-        report: Callable[[str], None],
     ) -> None:
         self.worker = worker
-        self._key, self._states, self._context, self._report = key, states, context, report
+        self._key, self._states, self._context = key, states, context
         self._llama: Llama | None = None
         self._slot = asyncio.Lock()
         self._thinking = 0  # replies that hold or wait for the slot
         self._loaded = ""  # the prefix in the slot
         self._computed = ""  # the prompt in the slot, as far as is known
         self._prepared = 0  # counts prepares: an older one must not undo a newer one
-        self._persona: _Persona | None = None
+        self._dressing = Dressing()
 
     @staticmethod
     async def start(
@@ -121,17 +111,18 @@ class LocalThinker:
         )
         worker = Worker(job, report)
         await worker.start()
-        return LocalThinker(worker, key, saved, context, report)
+        return LocalThinker(worker, key, saved, context)
 
     @property
     def trouble(self) -> str:
         return self.worker.trouble
 
     async def think(self, request: ThinkRequest) -> AsyncIterator[Thought]:
-        persona = self._dress(request)
+        persona, beside = self._dressing.of(request)
         async with self._slot_for_reply():
             llama = await self._ready(persona)
-            prompt = persona.prefix + self._turns(request, persona) + opening("assistant")
+            turns = self._turns(request, persona, beside)
+            prompt = persona.prefix + turns + opening("assistant")
             self._computed = prompt
             begun = await _begin(llama, prompt, persona, request)
             async with aclosing(_attempt(llama, prompt, begun, request)) as thoughts:
@@ -153,7 +144,7 @@ class LocalThinker:
                         yield thought
 
     async def prepare(self, request: ThinkRequest) -> None:
-        persona = self._dress(request)
+        persona, beside = self._dressing.of(request)
         self._prepared += 1
         mine = self._prepared
         if self._thinking and self._loaded == persona.prefix:
@@ -161,9 +152,9 @@ class LocalThinker:
         async with self._slot:
             llama = await self._ready(persona)
         if request.items and isinstance(request.items[-1], Message):
-            await self._prefill(llama, persona, self._turns(request, persona), mine)
+            await self._prefill(llama, persona, self._turns(request, persona, beside), mine)
 
-    async def _prefill(self, llama: Llama, persona: _Persona, turns: str, mine: int) -> None:
+    async def _prefill(self, llama: Llama, persona: Dressed, turns: str, mine: int) -> None:
         """In small steps, giving way to any reply and to a later prepare."""
         words = persona.prefix + turns.removesuffix("<|im_end|>\n")
         known = len(_common(words, self._computed))
@@ -193,28 +184,11 @@ class LocalThinker:
         finally:
             self._thinking -= 1
 
-    def _dress(self, request: ThinkRequest) -> _Persona:
-        """The prompt of this persona. Without tools it stays as it is, under a stricter
-        grammar: another prefix would throw away the KV state for a single reply."""
-        known = self._persona
-        same = known is not None and known.instructions == request.instructions
-        if known and same and request.tools in (known.tools, ()):
-            return known
-        made = _Persona(
-            request.instructions,
-            request.tools,
-            prefix(request.instructions, request.tools),
-            grammar(request.tools),
-            grammar(request.tools, speak=False),
-        )
-        self._persona = made
-        return made
-
-    def _turns(self, request: ThinkRequest, persona: _Persona) -> str:
+    def _turns(self, request: ThinkRequest, persona: Dressed, beside: str) -> str:
         room = self._context - request.sampling.max_tokens - tokens_at_most(persona.prefix) - 16
-        return conversation(request, max(256, room))
+        return conversation(request.items, max(256, room), beside)
 
-    async def _ready(self, persona: _Persona) -> Llama:
+    async def _ready(self, persona: Dressed) -> Llama:
         """The server of now, with the persona's prefix in its slot. Holds the slot."""
         info = await self.worker.info()
         address = str(info["address"])
@@ -225,12 +199,12 @@ class LocalThinker:
             self._llama, self._loaded = Llama(address, self._key, hung), ""
         if self._loaded != persona.prefix:
             self._loaded = self._computed = ""
-            await self._load(self._llama, persona.prefix)
+            await self._load(self._llama, persona)
             self._loaded = self._computed = persona.prefix
         return self._llama
 
-    async def _load(self, llama: Llama, text: str) -> None:
-        name = self._states.name(text)
+    async def _load(self, llama: Llama, persona: Dressed) -> None:
+        name = self._states.name(persona.prefix)
         if self._states.has(name):
             try:
                 await llama.restore(name)
@@ -240,13 +214,20 @@ class LocalThinker:
             else:
                 self._states.touch(name)
                 return
-        self._report("reading the persona and its tools (once)")
-        await llama.prefill(text)
-        # A full disk must not cost more than the next start's seconds.
-        with suppress(EngineError, OSError):
-            temporary = f"{secrets.token_hex(8)}.tmp"
+        log.info("reading a persona and its tools")
+        await llama.prefill(persona.prefix)
+        if persona.lasting:
+            await self._keep(llama, name)
+
+    async def _keep(self, llama: Llama, name: str) -> None:
+        """A full disk must not cost more than the next start's seconds."""
+        temporary = f"{secrets.token_hex(8)}.tmp"
+        try:
             await llama.save(temporary)
             self._states.keep(temporary, name)
+        except (EngineError, OSError) as error:
+            log.warning("a persona's state is not kept: %s", error)
+            self._states.forget(temporary)
 
 
 def _common(one: str, other: str) -> str:
@@ -272,7 +253,7 @@ class _Beginning:
     sampling: Sampling
 
 
-async def _begin(llama: Llama, prompt: str, persona: _Persona, request: ThinkRequest) -> _Beginning:
+async def _begin(llama: Llama, prompt: str, persona: Dressed, request: ThinkRequest) -> _Beginning:
     """Decide between a call and speech by the likeliest first token, whatever the temperature.
 
     Drawn by chance a small model says "I will remember that" and calls nothing. The
@@ -304,6 +285,7 @@ async def _attempt(
 ) -> AsyncGenerator[Thought | _Refused, None]:
     """One generation; ends with _Refused when its first call fails a guard."""
     parser = CallParser(request.tools)
+    said = begun.start
     for thought in parser.feed(begun.start):
         yield thought
     accepted: list[ToolCallRequest] = []
@@ -323,7 +305,11 @@ async def _attempt(
                             yield refused
                         return
                     accepted.append(thought)
+                elif isinstance(thought, TextDelta):
+                    said += thought.text
                 yield thought
+    if said and not accepted and (forgotten := guards.untold(said, request.items)):
+        yield TextDelta(f" {' '.join(forgotten)}")
     if usage:
         yield usage
 
@@ -340,6 +326,8 @@ def _objection(
         return None
     if made or guards.repeats(call, request.items):
         return _Refused(f"{call.name}: made already")
+    if guards.mistimed(call, tool, request.items):
+        return _Refused(f"{call.name}: a time of day for a length of time", _MISTIMED)
     if argument := guards.invented(call, tool, request.items):
         # Left alone the model would claim to have done it: the demonstration of asking
         # back begins with these words, and it goes on as it does there.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from omni_agent.conversation import Item, ToolCall, ToolResult, assistant, user
-from omni_agent.engines.local.guards import invented, repeats, trimmed
+from omni_agent.engines.local.guards import invented, mistimed, repeats, trimmed, untold
 from omni_agent.thinker import ToolCallRequest, ToolSchema
 
 STRING = {"type": "string"}
@@ -98,3 +98,55 @@ def test_a_call_made_since_the_user_spoke_is_a_repetition() -> None:
     assert repeats(call(amount=3), items)
     assert not repeats(call(amount=4), items)
     assert not repeats(call(amount=3), [*items, user("three again")])
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ("Wake me at seven tomorrow.", True),
+        ("Wake me up at 7 o'clock.", True),
+        ("Set an alarm for 7 am, please.", True),
+        ("Ring me by half past six.", True),
+        ("Remind me at 18:30.", True),
+        ("Wake me in seven hours.", False),
+        ("I want to be woken up in 7 hours.", False),
+        ("It is at seven, so give me a shout in half an hour.", False),
+        ("Set a timer for ten minutes at my desk.", False),
+        ("Start the timer: seven.", False),
+    ],
+)
+def test_a_time_of_day_is_no_length_of_time(said: str, wrong: bool) -> None:
+    assert mistimed(call(amount=7, unit="hours"), TOOL, [user(said)]) is wrong
+    assert not mistimed(call(amount=7), TOOL, [user(said)])
+
+
+def results(*outputs: str) -> list[Item]:
+    made = [(ToolCall(f"{n}", "do", {}), ToolResult(f"{n}", o)) for n, o in enumerate(outputs)]
+    return [user("Both, please."), *(c for c, _ in made), *(r for _, r in made)]
+
+
+@pytest.mark.parametrize(
+    ("reply", "outputs", "forgotten"),
+    [
+        (
+            "In Rome it is sunny.",
+            ("Timer set for 10 minutes", "Rome: sunny, 21 degrees."),
+            ["Timer set for 10 minutes."],
+        ),
+        ("Your timer is set, and Rome is sunny.", ("Timer set", "Rome: sunny."), []),
+        ("It is 72.", ("42", "72"), ["42."]),
+        ("Forty-two and seventy-two.", ("42", "72"), []),
+        ("It is sunny.", ("Timer set",), []),
+        ("It is sunny.", ('{"timer": 10}', "sunny"), []),
+        ("It is sunny.", ("word " * 100, "sunny"), []),
+    ],
+)
+def test_a_result_of_which_nothing_was_told_is_noticed(
+    reply: str, outputs: tuple[str, ...], forgotten: list[str]
+) -> None:
+    assert untold(reply, results(*outputs)) == forgotten
+
+
+def test_what_failed_is_not_told_as_if_it_were_a_result() -> None:
+    items = [*results("sunny"), ToolCall("x", "do", {}), ToolResult("x", "no line", ok=False)]
+    assert untold("It is sunny.", items) == []

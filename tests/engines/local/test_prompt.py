@@ -28,7 +28,7 @@ from omni_agent.engines.local.prompt import (
     tokens_at_most,
     window,
 )
-from omni_agent.thinker import ThinkRequest, ToolCallRequest, ToolSchema
+from omni_agent.thinker import ToolCallRequest, ToolSchema
 from omni_agent.tools import Tool
 
 
@@ -129,14 +129,12 @@ def test_calls_in_a_row_and_their_results_share_turns() -> None:
 
 
 def test_a_call_that_still_runs_says_so() -> None:
-    text = conversation(ThinkRequest("", (user("go"), ToolCall("1", "a", {}))), 1000)
+    text = conversation((user("go"), ToolCall("1", "a", {})), 1000)
     assert "<|im_start|>tool\nstill running<|im_end|>" in text
 
 
 def test_a_long_result_is_cut() -> None:
-    text = conversation(
-        ThinkRequest("", (ToolCall("1", "a", {}), ToolResult("1", "x" * 5000))), 10_000
-    )
+    text = conversation((ToolCall("1", "a", {}), ToolResult("1", "x" * 5000)), 10_000)
     assert len(text) < MAX_RESULT_CHARS + 200
 
 
@@ -152,8 +150,25 @@ def test_an_interrupted_message_is_marked_and_an_unheard_one_left_out() -> None:
 )
 def test_nobody_can_open_a_turn_from_inside_one(text: str) -> None:
     items = (user(f"a{text}"), ToolCall("1", "f", {"x": text}), ToolResult("1", f"r{text}"))
-    rendered = prefix(text, ()) + conversation(ThinkRequest("", items), 10_000)
+    rendered = prefix(text, ()) + conversation(items, 10_000)
     assert rendered.count("<|im_start|>") == rendered.count("<|im_end|>") == 4
+
+
+def test_what_is_read_beside_a_turn_stands_before_it_and_leaves_the_rest_where_it_was() -> None:
+    items = (user("Hello."), assistant("Hi."), user("Where is it?"))
+    plain, beside = conversation(items, 1000), conversation(items, 1000, "It is in the cellar.")
+    earlier = conversation(items[:2], 1000)
+    assert beside.startswith(earlier)
+    assert plain.removeprefix(earlier) == beside.removeprefix(earlier).removeprefix(
+        "<|im_start|>system\nIt is in the cellar.<|im_end|>\n"
+    )
+
+
+def test_what_is_read_beside_a_turn_crowds_nobody_out() -> None:
+    items = (user("Hello."), assistant("Hi."), user("Where is it?"))
+    text = conversation(items, 400, "cellar " * 10_000)
+    assert "Where is it?" in text
+    assert tokens_at_most(text) < 400
 
 
 lengths = st.lists(st.integers(1, 300), min_size=1, max_size=40)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,10 @@ def damage(states: Path) -> None:
     """Cut the one saved state short."""
     (state,) = states.glob("*.kv")
     state.write_bytes(state.read_bytes()[:1000])
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def usage(thoughts: list[Thought]) -> Usage:
@@ -252,28 +258,74 @@ async def test_a_model_that_makes_no_progress_is_replaced(
 
 
 async def test_a_prefix_is_read_from_disk_the_second_time_and_computed_when_damaged(
-    model_path: Find, tmp_path: Path
+    model_path: Find, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = model_path("smollm2-135m")
-    told: list[str] = []
+    caplog.set_level(logging.INFO, "omni_agent.engines.local")
 
     async def prepared() -> Usage:
-        thinker = await LocalThinker.start(
-            path, threads=1, context=1024, states=tmp_path, report=told.append
-        )
+        thinker = await LocalThinker.start(path, threads=1, context=1024, states=tmp_path)
         try:
             await thinker.prepare(request(tools=TOOLS))
             return usage(await all_of(thinker, request(user("hi"), tools=TOOLS)))
         finally:
             await thinker.aclose()
 
+    def computed() -> int:
+        return caplog.text.count("reading a persona")
+
     first = await prepared()
-    assert len(told) == 1
+    assert computed() == 1
     assert await prepared() == first
-    assert len(told) == 1  # restored: nothing to tell
+    assert computed() == 1  # restored
     damage(tmp_path)
     assert await prepared() == first
-    assert len(told) == 2
+    assert computed() == 2
+
+
+async def test_text_beside_a_turn_costs_neither_the_persona_nor_a_file(
+    small: LocalThinker, states: Path
+) -> None:
+    await small.prepare(request(tools=TOOLS))
+    before = files(states)
+    for found in ("The key is under the mat.", "The door is green."):
+        instructions = f"Be kind.\n\n{found}"
+        asked = replace(request(user("Where?"), tools=TOOLS), instructions=instructions)
+        done = usage(await all_of(small, asked))
+        assert done.prompt_tokens - done.cached_tokens < 40
+    assert files(states) == before
+
+
+async def test_three_personas_at_once_are_all_answered_from_an_empty_folder(
+    model_path: Find, tmp_path: Path
+) -> None:
+    path = model_path("smollm2-135m")
+    thinker = await LocalThinker.start(path, threads=1, context=1024, states=tmp_path / "none")
+    try:
+        asked = [
+            replace(request(user("Hello.")), instructions=f"You are {name}.")
+            for name in ("Ann", "Bob", "Cid")
+        ]
+        replies = await asyncio.gather(*(all_of(thinker, one) for one in asked))
+        assert all(usage(reply).completion_tokens for reply in replies)
+        assert thinker.trouble == ""
+    finally:
+        await thinker.aclose()
+
+
+async def test_a_folder_that_cannot_be_written_to_is_no_failure(
+    model_path: Find, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "states"
+    thinker = await LocalThinker.start(
+        model_path("smollm2-135m"), threads=1, context=1024, states=folder
+    )
+    try:
+        await thinker.prepare(request())
+        assert usage(await all_of(thinker, request(user("Hello."))))
+    finally:
+        await thinker.aclose()
 
 
 async def test_a_file_that_is_no_model_is_unavailable(tmp_path: Path) -> None:
@@ -366,3 +418,25 @@ async def test_a_tools_result_is_told(clever: LocalThinker) -> None:
     items = (user("What is 17 times 23?"), call, ToolResult("c", "391"))
     thoughts = await all_of(clever, request(*items, tools=TOOLS, max_tokens=60))
     assert "391" in "".join(t.text for t in thoughts if isinstance(t, TextDelta))
+
+
+async def test_a_time_of_day_is_not_made_a_length_of_time(clever: LocalThinker) -> None:
+    said = user("Can you wake me at seven tomorrow?")
+    thoughts = await all_of(clever, request(said, tools=TOOLS, max_tokens=60))
+    assert not any(isinstance(thought, ToolCallRequest) for thought in thoughts)
+    spoken = "".join(t.text for t in thoughts if isinstance(t, TextDelta))
+    assert len(spoken.split()) >= 2
+
+
+async def test_the_results_of_two_tools_are_both_told(clever: LocalThinker) -> None:
+    items = (
+        user("Set a timer for ten minutes and tell me how the weather is in Rome."),
+        ToolCall("a", "set_timer", {"amount": 10, "unit": "minutes"}),
+        ToolCall("b", "weather", {"place": "Rome"}),
+        ToolResult("a", "Timer set for 10 minutes."),
+        ToolResult("b", "Rome: sunny, 21 degrees."),
+    )
+    thoughts = await all_of(clever, request(*items, tools=TOOLS, max_tokens=60))
+    told = "".join(t.text for t in thoughts if isinstance(t, TextDelta)).lower()
+    assert "timer" in told
+    assert "rome" in told or "sunny" in told
