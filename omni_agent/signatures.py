@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import docstring_parser
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
@@ -19,10 +20,6 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from omni_agent.errors import ConfigError
 
-_HEADING = re.compile(
-    r"^\s*(args|arguments|parameters|params|returns|return|raises|yields|examples?|notes?):\s*$",
-    re.IGNORECASE,
-)
 _SENTENCE_END = re.compile(
     r"(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bvs)(?<!\bapprox)[.!?](?=\s+[A-Z\"'(]|\s*$)"
 )
@@ -239,14 +236,33 @@ def _references(node: Any) -> set[str]:
 def _split_docstring(text: str, names: Iterable[str]) -> tuple[str, dict[str, str]]:
     """A docstring as (what it does, {parameter: what it is}).
 
-    Understands ``name: text`` anywhere, ``name (type): text`` and ``:param
-    name: text``; a description ends with its sentence, or with its line unless
-    the next one goes on in lower case.
+    Understands the sections of Google, NumPy and reST, and ``name: text`` anywhere else; what
+    is said of results and errors goes.
+    """
+    try:
+        parsed = docstring_parser.parse(text)
+    except docstring_parser.ParseError:
+        return _split_prose(text, names)
+    documented: dict[str, str] = {}
+    for parameter in parsed.params:
+        for name in re.split(r"[,\s*`]+", parameter.arg_name):
+            if words := _squeeze(parameter.description or ""):
+                documented.setdefault(name, words.removesuffix("."))
+    prose = "\n\n".join(filter(None, (parsed.short_description, parsed.long_description)))
+    description, described = _split_prose(prose, [n for n in names if n not in documented])
+    return description, {**described, **documented}
+
+
+def _split_prose(text: str, names: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Takes ``name: text`` and ``name (type): text`` out of a text.
+
+    A description ends with its sentence, or with its line unless the next one goes on in
+    lower case.
     """
     known = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
     if not known:
-        return _squeeze(_before_sections(text)), {}
-    start = re.compile(rf"(?<![\w.])(?::param\s+)?`*({known})`*(?:\s*\([^)\n]*\))?:(?=\s)\s*")
+        return _squeeze(text), {}
+    start = re.compile(rf"(?<![\w.])`*({known})`*(?:\s*\([^)\n]*\))?:(?=\s)\s*")
     described: dict[str, str] = {}
     rest: list[str] = []
     position = 0
@@ -261,7 +277,7 @@ def _split_docstring(text: str, names: Iterable[str]) -> tuple[str, dict[str, st
             described.setdefault(match.group(1), words.removesuffix("."))
         position = end
     rest.append(text[position:])
-    return _squeeze(_before_sections("".join(rest))), described
+    return _squeeze("".join(rest)), described
 
 
 def _description_end(text: str, start: int, limit: int) -> int:
@@ -272,16 +288,6 @@ def _description_end(text: str, start: int, limit: int) -> int:
         if not following or not (following[0].islower() or following[0].isdigit()):
             return start + line_end.start()
     return end
-
-
-def _before_sections(text: str) -> str:
-    """The text up to the first ``Returns:``-like heading."""
-    lines: list[str] = []
-    for line in text.splitlines():
-        if _HEADING.match(line):
-            break
-        lines.append(line)
-    return "\n".join(lines)
 
 
 def _squeeze(text: str) -> str:

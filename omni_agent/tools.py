@@ -27,6 +27,7 @@ from jsonschema.exceptions import best_match
 from pydantic import BaseModel
 
 from omni_agent import signatures
+from omni_agent.arguments import fitted
 from omni_agent.errors import ConfigError, ToolArgumentsError
 from omni_agent.results import render
 from omni_agent.thinker import ToolSchema
@@ -156,9 +157,12 @@ class Tool:
         # An object with an async __call__, or a lambda around a coroutine.
         return result if isinstance(result, str) else render(await result)
 
+    def _fits(self, value: Any, schema: Mapping[str, Any]) -> bool:
+        return bool(self._validator.evolve(schema=schema).is_valid(value))
+
     def _arguments(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Checked against the schema, then as the types the function declares."""
-        given = dict(arguments)
+        """Fitted to the schema and checked, then as the types the function declares."""
+        given = fitted(arguments, self.schema.parameters, self._fits)
         error = best_match(self._validator.iter_errors(given))
         if error is not None:
             raise ToolArgumentsError(self.name, _explain(error, self.schema.parameters))
@@ -303,8 +307,9 @@ def tool(
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool from a typed function.
 
-    The docstring is the description; ``parameter: what it is`` in it (anywhere,
-    up to the end of the line or the next sentence) describes a parameter.
+    The docstring is the description; its Google, NumPy or reST sections describe the
+    parameters, or ``parameter: what it is`` anywhere else in it, up to the end of the line
+    or the next sentence.
     Raises ConfigError for a function no schema can be made of.
     """
 

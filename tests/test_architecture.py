@@ -28,6 +28,7 @@ NOUNS = {
     "events",
     "persona",
     "signatures",
+    "arguments",
     "front_matter",
 }
 STAGES = {

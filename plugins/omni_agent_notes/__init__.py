@@ -21,7 +21,7 @@ _SHOWN = 30
 )
 def add_note(text: str, call: CallContext) -> str:
     """Make a note, only when the user asks to write down or remember. text: what to write"""
-    notebook = _notebook()
+    notebook = _notebook(call)
     try:
         notebook.add(text)
     except NotesProblem as problem:
@@ -39,7 +39,7 @@ def add_note(text: str, call: CallContext) -> str:
 def read_notes(call: CallContext, about: str = "") -> str:
     """Read the user's notes. about: only notes with this word"""
     try:
-        notebook = _notebook()
+        notebook = _notebook(call)
         found = notebook.find(about)
         _show(notebook, call)
     except NotesProblem as problem:
@@ -60,7 +60,7 @@ def read_notes(call: CallContext, about: str = "") -> str:
 def delete_note(about: str, call: CallContext) -> str:
     """Delete one note. about: a word of the note, or last"""
     try:
-        notebook = _notebook()
+        notebook = _notebook(call)
         note = _meant(notebook, about)
         notebook.delete(note.id)
         _show(notebook, call)
@@ -74,9 +74,9 @@ def register_tools() -> Sequence[Tool]:
     return [add_note, read_notes, delete_note]
 
 
-def _notebook() -> Notebook:
-    """Where the notes are now: the environment may differ from call to call in tests."""
-    return Notebook()
+def _notebook(call: CallContext) -> Notebook:
+    """The caller's, where it is now: the environment may differ from call to call in tests."""
+    return Notebook(caller=call.caller)
 
 
 def _meant(notebook: Notebook, about: str) -> Note:

@@ -1,7 +1,11 @@
-"""Notes in an SQLite file that several calls, and several processes, may use at once."""
+"""Notes in an SQLite file that several calls, and several processes, may use at once.
+
+Every caller has a book of their own in it; callers whom nobody knows share one.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sqlite3
@@ -14,7 +18,10 @@ from pathlib import Path
 
 MAX_CHARS = 1000
 MOST = 2000
+"""Notes of one caller."""
+MOST_IN_ALL = 200_000
 _BUSY_S = 5.0
+_HAS_CALLERS = "SELECT count(*) FROM pragma_table_info('notes') WHERE name = 'caller'"
 _SMALL = frozenset("a an the my me i you of about note notes is was".split())  # noqa: SIM905  # readable
 
 
@@ -39,13 +46,14 @@ def default_path() -> Path:
 
 
 class Notebook:
-    """Notes, the latest first. Safe from any thread: every use opens its own connection.
+    """One caller's notes, the latest first. Safe from any thread: every use opens its own
+    connection.
 
     Every method raises NotesProblem when the file cannot be used.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path or default_path()
+    def __init__(self, path: Path | None = None, *, caller: str = "") -> None:
+        self.path, self.caller = path or default_path(), caller
 
     def add(self, text: str) -> Note:
         """Raises NotesProblem for an empty or endless text."""
@@ -56,11 +64,14 @@ class Notebook:
             raise NotesProblem("That is too long for a note.")
         now = datetime.now(UTC)
         with self._open() as database:
-            (count,) = database.execute("SELECT count(*) FROM notes").fetchone()
-            if count >= MOST:
+            count, mine = database.execute(
+                "SELECT count(*), count(*) FILTER (WHERE caller = ?) FROM notes", (self.caller,)
+            ).fetchone()
+            if mine >= MOST or count >= MOST_IN_ALL:
                 raise NotesProblem("The notebook is full. Delete some notes first.")
             row = database.execute(
-                "INSERT INTO notes (text, written) VALUES (?, ?)", (words, now.isoformat())
+                "INSERT INTO notes (caller, text, written) VALUES (?, ?, ?)",
+                (self.caller, words, now.isoformat()),
             )
         return Note(int(row.lastrowid or 0), words, now.astimezone())
 
@@ -68,7 +79,10 @@ class Notebook:
         """Notes with all of these words (or their beginnings); all notes when there are none."""
         words = [word for word in re.findall(r"\w+", about.lower()) if word not in _SMALL]
         with self._open() as database:
-            rows = database.execute("SELECT id, text, written FROM notes ORDER BY id DESC")
+            rows = database.execute(
+                "SELECT id, text, written FROM notes WHERE caller = ? ORDER BY id DESC",
+                (self.caller,),
+            )
             return [
                 Note(number, text, datetime.fromisoformat(written).astimezone())
                 for number, text, written in rows
@@ -78,16 +92,19 @@ class Notebook:
     def delete(self, number: int) -> bool:
         """False when there is no such note (any more)."""
         with self._open() as database:
-            return database.execute("DELETE FROM notes WHERE id = ?", (number,)).rowcount > 0
+            row = (number, self.caller)
+            done = database.execute("DELETE FROM notes WHERE id = ? AND caller = ?", row)
+            return done.rowcount > 0
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """A connection in one transaction of its own, closed in the end."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _keep_private(self.path)
             database = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
-            raise NotesProblem(f"I cannot open the notebook: {error}.") from error
+            reason = getattr(error, "strerror", None) or error  # an OSError's text has the path
+            raise NotesProblem(f"I cannot open the notebook: {reason}.") from error
         try:
             _begin(database)
             yield database
@@ -96,6 +113,17 @@ class Notebook:
             raise NotesProblem(f"I cannot use the notebook: {error}.") from error
         finally:
             database.close()  # rolls back what was not committed
+
+
+def _keep_private(path: Path) -> None:
+    """The file for its owner's eyes alone; SQLite gives its log the same mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # it is somebody else's
+            if file.stat().st_mode & 0o077:
+                file.chmod(0o600)
 
 
 def _begin(database: sqlite3.Connection) -> None:
@@ -111,8 +139,12 @@ def _begin(database: sqlite3.Connection) -> None:
             database.execute("BEGIN IMMEDIATE")
             database.execute(
                 "CREATE TABLE IF NOT EXISTS notes ("
-                "id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL, written TEXT NOT NULL)"
+                "id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL, written TEXT NOT NULL, "
+                "caller TEXT NOT NULL DEFAULT '')"
             )
+            if not database.execute(_HAS_CALLERS).fetchone()[0]:  # from before there were any
+                database.execute("ALTER TABLE notes ADD COLUMN caller TEXT NOT NULL DEFAULT ''")
+            database.execute("CREATE INDEX IF NOT EXISTS notes_of ON notes (caller)")
             return
         except sqlite3.OperationalError as error:
             busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -132,24 +132,123 @@ async def test_a_unit_that_is_none_is_refused() -> None:
 @pytest.mark.parametrize(
     ("place", "key", "shown"),
     [
+        # cities
         ("Tokyo", "Asia/Tokyo", "Tokyo"),
         ("new york", "America/New_York", "New York"),
         ("New York City", "America/New_York", "New York City"),
-        ("Oslo, Norway", "Europe/Oslo", "Oslo"),
         ("the city of Oslo", "Europe/Oslo", "Oslo"),
         ("Europe/Oslo", "Europe/Oslo", "Oslo"),
+        ("America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires", "Buenos Aires"),
         ("San Francisco", "America/Los_Angeles", "San Francisco"),
-        ("India", "Asia/Kolkata", "India"),
         ("São Paulo", "America/Sao_Paulo", "Sao Paulo"),
-        ("the UK", "Europe/London", "UK"),
-        ("UTC", "UTC", "UTC"),
+        ("Mexico City", "America/Mexico_City", "Mexico City"),
+        ("Washington, D.C.", "America/New_York", "Washington DC"),
+        ("Perth", "Australia/Perth", "Perth"),
         ("Reykyavik", "Atlantic/Reykjavik", "Reykjavik"),
+        ("Los Angelos", "America/Los_Angeles", "Los Angeles"),
+        ("UTC", "UTC", "UTC"),
+        # a city in something wider
+        ("Oslo, Norway", "Europe/Oslo", "Oslo"),
+        ("Berlin Germany", "Europe/Berlin", "Berlin"),
+        ("Sydney, Australia", "Australia/Sydney", "Sydney"),
+        ("Denver, USA", "America/Denver", "Denver"),
+        ("Paris, France", "Europe/Paris", "Paris"),
+        ("Paris, Texas", "America/Chicago", "Paris"),
+        ("London, Ontario", "America/Toronto", "London"),
+        ("London, England", "Europe/London", "London"),
+        ("Springfield, Illinois", "America/Chicago", "Illinois"),
+        ("Lima, Peru", "America/Lima", "Lima"),
+        # parts of countries
+        ("Texas", "America/Chicago", "Texas"),
+        ("Hawaii", "Pacific/Honolulu", "Hawaii"),
+        ("New South Wales", "Australia/Sydney", "New South Wales"),
+        ("Scotland", "Europe/London", "Scotland"),
+        ("Wales", "Europe/London", "Wales"),
+        # countries
+        ("Argentina", "America/Argentina/Buenos_Aires", "Argentina"),
+        ("Austria", "Europe/Vienna", "Austria"),
+        ("Belgium", "Europe/Brussels", "Belgium"),
+        ("Bosnia and Herzegovina", "Europe/Sarajevo", "Bosnia And Herzegovina"),
+        ("Chile", "America/Santiago", "Chile"),
+        ("China", "Asia/Shanghai", "China"),
+        ("Colombia", "America/Bogota", "Colombia"),
+        ("Cuba", "America/Havana", "Cuba"),
+        ("Cyprus", "Asia/Nicosia", "Cyprus"),
+        ("Czechia", "Europe/Prague", "Czechia"),
+        ("Denmark", "Europe/Copenhagen", "Denmark"),
+        ("Egypt", "Africa/Cairo", "Egypt"),
+        ("Germany", "Europe/Berlin", "Germany"),
+        ("Holland", "Europe/Amsterdam", "Holland"),
+        ("Hong Kong", "Asia/Hong_Kong", "Hong Kong"),
+        ("Iceland", "Atlantic/Reykjavik", "Iceland"),
+        ("India", "Asia/Kolkata", "India"),
+        ("Iran", "Asia/Tehran", "Iran"),
+        ("Ireland", "Europe/Dublin", "Ireland"),
+        ("Ivory Coast", "Africa/Abidjan", "Ivory Coast"),
+        ("Japan", "Asia/Tokyo", "Japan"),
+        ("Kenya", "Africa/Nairobi", "Kenya"),
+        ("Korea", "Asia/Seoul", "Korea"),
+        ("Malaysia", "Asia/Kuala_Lumpur", "Malaysia"),
+        ("Nepal", "Asia/Kathmandu", "Nepal"),
+        ("New Zealand", "Pacific/Auckland", "New Zealand"),
+        ("Niger", "Africa/Niamey", "Niger"),
+        ("Nigeria", "Africa/Lagos", "Nigeria"),
+        ("North Korea", "Asia/Pyongyang", "North Korea"),
+        ("Norway", "Europe/Oslo", "Norway"),
+        ("Pakistan", "Asia/Karachi", "Pakistan"),
+        ("Peru", "America/Lima", "Peru"),
+        ("Philippines", "Asia/Manila", "Philippines"),
+        ("Portugal", "Europe/Lisbon", "Portugal"),
+        ("Singapore", "Asia/Singapore", "Singapore"),
+        ("Slovakia", "Europe/Bratislava", "Slovakia"),
+        ("Slovenia", "Europe/Ljubljana", "Slovenia"),
+        ("South Africa", "Africa/Johannesburg", "South Africa"),
+        ("Spain", "Europe/Madrid", "Spain"),
+        ("Sweden", "Europe/Stockholm", "Sweden"),
+        ("Switzerland", "Europe/Zurich", "Switzerland"),
+        ("Taiwan", "Asia/Taipei", "Taiwan"),
+        ("the UK", "Europe/London", "the UK"),
+        ("Turkey", "Europe/Istanbul", "Turkey"),
+        ("Ukraine", "Europe/Kyiv", "Ukraine"),
+        ("United Arab Emirates", "Asia/Dubai", "United Arab Emirates"),
+        ("United Kingdom", "Europe/London", "United Kingdom"),
+        ("Venezuela", "America/Caracas", "Venezuela"),
+        ("Vietnam", "Asia/Ho_Chi_Minh", "Vietnam"),
     ],
 )
 def test_places_have_their_time_zone(place: str, key: str, shown: str) -> None:
     zone = zone_of(place)
     assert zone.zone == ZoneInfo(key)
     assert zone.name == shown
+
+
+@pytest.mark.parametrize(
+    "country",
+    [
+        "Australia", "Brazil", "Canada", "Indonesia", "Mexico", "Mongolia", "Russia", "USA",
+        "the United States", "America",
+    ],
+)  # fmt: skip
+def test_in_a_country_with_several_zones_it_asks_for_a_city(country: str) -> None:
+    with pytest.raises(UnknownPlace, match=r"has several time zones\. Which city\?"):
+        zone_of(country)
+
+
+@pytest.mark.parametrize(
+    ("place", "question"),
+    [
+        ("Austrlia", "Do you mean Australia or Austria?"),
+        ("Columbia", "Do you mean Colombia?"),
+        ("Irland", "Do you mean Ireland?"),
+        ("Georgia", "Do you mean the country of Georgia or the state?"),
+        ("Congo", "There are two countries called Congo"),
+        ("Sydney, Canada", "Canada has several time zones"),
+    ],
+)
+def test_a_country_that_is_not_certain_is_asked_back(place: str, question: str) -> None:
+    with pytest.raises(UnknownPlace) as asked:
+        zone_of(place)
+    assert str(asked.value).startswith(question)
 
 
 async def test_the_time_is_told_with_the_date() -> None:
@@ -185,7 +284,7 @@ def test_any_place_has_a_zone_or_is_unknown(place: str) -> None:
     try:
         zone_of(place)
     except UnknownPlace as problem:
-        assert str(problem).endswith(".")  # noqa: PT017  # either outcome is right
+        assert str(problem).endswith((".", "?"))  # noqa: PT017  # either outcome is right
 
 
 def test_the_plugin_brings_four_tools() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import sqlite3
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import omni_agent_notes as notes
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from omni_agent_notes import notebook
 from omni_agent_notes.notebook import MAX_CHARS, Notebook, NotesProblem, default_path
 
 from omni_agent import Tool, ToolError
@@ -91,6 +95,66 @@ async def test_what_is_no_note_is_refused(call: FakeCall) -> None:
         await do(notes.add_note, call, text="x" * (MAX_CHARS + 1))
 
 
+async def test_every_caller_has_a_notebook_of_their_own() -> None:
+    anna, ben, nobody = FakeCall(caller="anna"), FakeCall(caller="ben"), FakeCall()
+    await do(notes.add_note, anna, text="The door code is 4711")
+    await do(notes.add_note, nobody, text="Buy milk")
+    for call in (ben, FakeCall(caller="Anna"), FakeCall(caller="' OR 1=1 --")):
+        assert await do(notes.read_notes, call) == "There are no notes."
+        assert call.panels["notes"].rows == []
+        with pytest.raises(ToolError, match="There is no note about door"):
+            await do(notes.delete_note, call, about="door")
+    assert "4711" not in await do(notes.read_notes, nobody)
+    assert "4711" in await do(notes.read_notes, anna)
+    assert not Notebook(caller="ben").delete(Notebook(caller="anna").find()[0].id)
+
+
+def test_one_callers_notes_fill_one_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook, "MOST", 1)
+    Notebook(caller="anna").add("one")
+    with pytest.raises(NotesProblem, match="full"):
+        Notebook(caller="anna").add("two")
+    Notebook(caller="ben").add("one")
+    monkeypatch.setattr(notebook, "MOST_IN_ALL", 2)
+    with pytest.raises(NotesProblem, match="full"):
+        Notebook(caller="carla").add("one")
+
+
+def test_notes_from_before_there_were_callers_belong_to_nobody_known() -> None:
+    default_path().parent.mkdir(parents=True)
+    with sqlite3.connect(default_path()) as database:
+        database.execute(
+            "CREATE TABLE notes ("
+            "id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL, written TEXT NOT NULL)"
+        )
+        row = ("Buy milk", "2026-01-01T00:00:00+00:00")
+        database.execute("INSERT INTO notes (text, written) VALUES (?, ?)", row)
+    database.close()
+    assert Notebook(caller="anna").find() == []
+    assert [note.text for note in Notebook().find()] == ["Buy milk"]
+    Notebook(caller="anna").add("Buy bread")
+    assert [note.text for note in Notebook().find()] == ["Buy milk"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+def test_notes_are_for_their_owners_eyes_alone() -> None:
+    Notebook().add("Buy milk")
+    with contextlib.closing(sqlite3.connect(default_path())) as holding:
+        holding.execute("SELECT count(*) FROM notes").fetchone()  # keeps the log there
+        files = sorted(default_path().parent.iterdir())
+        assert [file.name for file in files] == ["notes.db", "notes.db-shm", "notes.db-wal"]
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert stat.S_IMODE(default_path().parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+def test_a_notebook_that_everybody_could_read_is_closed_to_them() -> None:
+    Notebook().add("Buy milk")
+    default_path().chmod(0o644)
+    Notebook().find()
+    assert stat.S_IMODE(default_path().stat().st_mode) == 0o600
+
+
 def test_notes_outlive_the_call_and_are_in_a_write_ahead_log() -> None:
     Notebook().add("Buy milk")
     assert [note.text for note in Notebook().find()] == ["Buy milk"]
@@ -131,8 +195,9 @@ async def test_a_folder_that_cannot_be_made_is_a_sentence(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("OMNI_AGENT_HOME", str(tmp_path / "file" / "home"))
-    with pytest.raises(ToolError, match="I cannot open the notebook"):
+    with pytest.raises(ToolError, match="I cannot open the notebook") as told:
         await do(notes.add_note, call, text="x")
+    assert str(tmp_path) not in str(told.value)
 
 
 def test_without_a_home_the_users_data_folder_is_used(
@@ -151,12 +216,12 @@ def test_without_a_home_the_users_data_folder_is_used(
 )
 @given(st.text(max_size=30))
 def test_any_text_is_kept_as_it_is_or_refused(tmp_path: Path, text: str) -> None:
-    notebook = Notebook(tmp_path / "any.db")
+    book = Notebook(tmp_path / "any.db")
     try:
-        written = notebook.add(text)
+        written = book.add(text)
     except NotesProblem:
         assert not text.split()
         return
-    assert notebook.find()[0] == written
-    assert written in notebook.find(text)
+    assert book.find()[0] == written
+    assert written in book.find(text)
     assert written.text.split() == text.split()
