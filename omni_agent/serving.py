@@ -83,9 +83,12 @@ class AgentHost:
 
     @property
     def personas(self) -> Sequence[PersonaCard]:
+        wardrobe = self._agent.wardrobe
         return [
-            PersonaCard(persona.name, persona.description, persona.language, persona.tools)
-            for persona in self._agent.wardrobe.known()
+            PersonaCard(
+                persona.name, persona.description, persona.language, wardrobe.offers(persona)
+            )
+            for persona in wardrobe.known()
         ]
 
     @property

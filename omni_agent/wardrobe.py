@@ -126,6 +126,11 @@ class PersonaWardrobe:
             return [self.default, *personas.available()]
         return [self.default, *(key for source in self._sources for key in _keys(source))]
 
+    def offers(self, persona: Persona) -> tuple[str, ...]:
+        """What a persona can do, for a page: the plugins and tools it names, and the
+        application's own tools."""
+        return tuple(dict.fromkeys((*persona.tools, *(tool.name for tool in self._tools))))
+
     @property
     def default_name(self) -> str:
         """The name of the persona that answers when the caller chooses none."""

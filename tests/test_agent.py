@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from omni_agent import Agent, EngineOptions, Persona, events, hookimpl
+from omni_agent import Agent, EngineOptions, Persona, events, hookimpl, tool
 from omni_agent.agent import Engines
 from omni_agent.call import Stages
 from omni_agent.conversation import Message
@@ -269,6 +269,22 @@ async def test_an_agent_without_voice_and_ears_can_be_typed_to() -> None:
 def test_an_engine_nobody_provides_is_an_error_at_once() -> None:
     with pytest.raises(ConfigError, match=r"there is no Thinker 'gpt'.*local"):
         Agent(PERSONA, engine="gpt")
+
+
+@tool
+def order_status(order_id: str) -> str:
+    """Where an order is."""
+    return order_id
+
+
+def test_an_applications_tools_are_named_by_personas_and_listed_for_the_page() -> None:
+    persona = Persona(name="Shop", tools=("order_status", "clock"))
+    agent = Agent(persona, tools=[order_status], stages=scripted())
+    assert "order_status" in agent.wardrobe.outfit(None).tools
+    card = AgentHost(agent).personas[0]
+    assert card.tools == ("order_status", "clock")
+    other = Agent(Persona(name="Shop"), tools=[order_status], stages=scripted())
+    assert AgentHost(other).personas[0].tools == ("order_status",)
 
 
 def test_a_base_url_means_to_think_remotely_and_to_speak_here() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from omni_agent.errors import ConfigError
 from omni_agent.persona import load
 from omni_agent.registry import Registry
 from omni_agent.testing import ScriptedEars, ScriptedTalker, ScriptedThinker, rehearse, virtual_time
+from omni_agent.text import compose
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -47,23 +49,53 @@ def test_the_custom_persona_is_valid_and_its_tools_exist() -> None:
     assert "pirate" in persona.thinker
 
 
+async def filtered(text: str, size: int) -> str:
+    """What the example lets past when the text comes in pieces of this size."""
+    import secret_filter
+
+    registry = Registry([secret_filter.KeepsSecrets()], discover=False)
+    filters = registry.outfit(secret_filter.PORTER).filters
+
+    async def pieces() -> AsyncIterator[str]:
+        for at in range(0, len(text), size):
+            yield text[at : at + size]
+
+    return "".join([piece async for piece in compose(pieces(), filters)])
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "4711", "4 7 1 1", "4-7-1-1", "47 11", "4,711", "**4** **7** **1** **1**",
+        "four seven one one", "Four, seven, one, one", "four-seven-one-one",
+        "four. Seven. One. One", "four, then seven, then one, and one", "4 seven 1 one",
+        "four seven double one", "forty-seven eleven", "fourty seven one one",
+        "four thousand seven hundred and eleven", "forty-seven hundred and eleven",
+    ],
+)  # fmt: skip
+async def test_the_secret_is_never_voiced_however_it_is_said(code: str, size: int) -> None:
+    heard = await filtered(f"The code of the door is {code} and that is all.", size)
+    assert heard == "The code of the door is a secret and that is all."
+
+
+@pytest.mark.parametrize(
+    "said", ["In 1947, 11 people came.", "It is seven eleven.", "Four seven one two.", "47112"]
+)
+async def test_what_is_not_the_secret_is_voiced(said: str) -> None:
+    assert await filtered(said, 1) == said
+
+
 @virtual_time
-async def test_the_secret_is_thought_of_and_never_voiced() -> None:
+async def test_the_secret_is_kept_in_a_call() -> None:
     import secret_filter
 
     registry = Registry([secret_filter.KeepsSecrets()], discover=False)
     outfit = registry.outfit(secret_filter.PORTER)
-    for said in (
-        ["The code is 4711, ", "sir."],
-        ["It is 4", "7", "11", "."],
-        ["4-7-1", "-1 it is"],
-    ):
-        thinker = ScriptedThinker(said)
-        async with rehearse(thinker, persona=Persona(name="p"), filters=outfit.filters) as stage:
-            await stage.user("What is the code, please?")
-            heard = await stage.agent()
-            assert "a secret" in heard
-            assert "47" not in heard
+    thinker = ScriptedThinker(["The code is four seven ", "one one, sir."])
+    async with rehearse(thinker, persona=Persona(name="p"), filters=outfit.filters) as stage:
+        await stage.user("What is the code, please?")
+        assert await stage.agent() == "The code is a secret, sir."
 
 
 def scripted(**options: object) -> Agent:
