@@ -20,6 +20,12 @@ from omni_agent.hooks import MOST_PROBLEMS, STRIKES, Hooks
 from omni_agent.registry import Registry
 
 
+@pytest.fixture(autouse=True)
+def no_hook_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no failure: time stands still where a test does not say otherwise."""
+    monkeypatch.setattr(hooks, "perf_counter", lambda: 0.0)
+
+
 @tool
 def ping() -> str:
     """Ping."""
