@@ -26,6 +26,12 @@ from omni_agent.text import compose
 from omni_agent.thinker import Thinker
 
 
+@pytest.fixture(autouse=True)
+def no_hook_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no failure."""
+    monkeypatch.setattr("omni_agent.hooks.perf_counter", lambda: 0.0)
+
+
 @tool
 def ping() -> str:
     """Ping."""
