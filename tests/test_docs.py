@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from omni_agent import hookspecs
 from omni_agent.cli import app
+from omni_agent.cli.serve import serve
 from omni_agent.persona import Persona, load
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +64,12 @@ def test_environment_variables_that_are_read_are_documented() -> None:
     for path in (ROOT / "omni_agent").rglob("*.py"):
         read |= set(re.findall(r"OMNI_AGENT_[A-Z_]*[A-Z]", path.read_text()))
     assert {name for name in read if f"`{name}`" not in REFERENCE} == set()
+
+
+@pytest.mark.parametrize("name", inspect.signature(serve).parameters)
+def test_every_option_of_serve_is_documented(name: str) -> None:
+    pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    assert re.search(rf"--{name.replace('_', '-')}\b", pages)
 
 
 def test_messages_of_the_library_name_the_command_s_option_too() -> None:
