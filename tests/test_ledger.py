@@ -79,12 +79,12 @@ async def says_too_much() -> str:
 @tool(timeout_s=2)
 async def ignores_its_end() -> str:
     """Never ends, whatever one does."""
-    while True:
+    while not LET_GO:
         try:
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
-            if LET_GO:
-                raise
+            continue
+    return ""
 
 
 @tool
@@ -222,6 +222,7 @@ async def test_a_tool_that_refuses_to_end_is_left_behind_by_name(
     assert "tool ignores_its_end did not end when it was cancelled" in caplog.text
     assert asyncio.all_tasks() == before
     LET_GO.append(True)
+    await asyncio.sleep(3601)  # it ends before its loop does
 
 
 @virtual_time
