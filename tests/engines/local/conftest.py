@@ -1,4 +1,4 @@
-"""Models for tests that need them, and no deadlines: these machines are shared."""
+"""Models for tests that need them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from omni_agent.errors import ModelStoreError
 from omni_agent.models import ModelStore
-
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
