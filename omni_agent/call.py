@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from omni_agent.conversation import Conversation, ImagePart, Item, Message, as_read
 from omni_agent.ears import Ears
@@ -20,6 +20,8 @@ from omni_agent.text import TextFilter
 from omni_agent.thinker import Sampling, Thinker, ThinkRequest, ToolSchema
 from omni_agent.tools import Tool
 from omni_agent.transport import Transport, VideoFrame
+
+T = TypeVar("T")
 
 PICTURE_AGE_S = 5.0
 """An older camera frame is not shown to the Thinker."""
@@ -92,9 +94,10 @@ class Call:
     """One call's shared state. ``outfit`` changes between turns only.
 
     caller: whose call it is; empty when nobody knows. spawn: makes a task that ends with the
-    call. scope: tasks of tools, which may refuse to end. retrieve: text that plugins want the
-    Thinker to read beside a user's words. over: set when the call is to end. turn: what the
-    user is saying; None while they are silent. picture: the latest camera frame.
+    call. scope: tasks of tools, which may refuse to end; stage_work: those of stages.
+    retrieve: text that plugins want the Thinker to read beside a user's words. over: set when
+    the call is to end. turn: what the user is saying; None while they are silent. picture:
+    the latest camera frame.
     """
 
     session_id: str
@@ -108,6 +111,7 @@ class Call:
     retrieve: Callable[[str], str]
     caller: str = ""
     scope: Scope = field(default_factory=Scope)
+    stage_work: Scope = field(default_factory=Scope)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     turn: UserTurn | None = None
     picture: VideoFrame | None = None
@@ -118,6 +122,12 @@ class Call:
     def now() -> float:
         """The loop's time, seconds."""
         return asyncio.get_running_loop().time()
+
+    def perform(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """A task of ``stage_work``; what it raises ends the call."""
+        task = self.stage_work.spawn(work, name)
+        self.spawn(_failure_of(task))
+        return task
 
     def report(self, source: str, error: BaseException) -> None:
         """Tell the client and every observer that something failed and the call goes on."""
@@ -150,3 +160,10 @@ class Call:
         tools = self.outfit.schemas if with_tools else ()
         speaker = self.outfit.persona.voice
         return ThinkRequest(instructions, items, tools, self.outfit.sampling, speaker=speaker)
+
+
+async def _failure_of(task: asyncio.Task[Any]) -> None:
+    """Raises what the task raises; does not wait for it when cancelled itself."""
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()

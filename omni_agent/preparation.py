@@ -32,7 +32,7 @@ class Preparation:
         self._waiting.append(heard)
         task = self._task
         if task is None or task.done() or task.cancelling():
-            self._task = self._call.spawn(self._run())
+            self._task = self._call.perform(self._run(), "reading ahead")
 
     def drop(self) -> None:
         """A reply begins to think: leave the models to it."""

@@ -15,6 +15,7 @@ from omni_agent.conversation import Message
 from omni_agent.listening import UserTurn
 from omni_agent.preparation import Preparation
 from omni_agent.reply import APOLOGY, Reply
+from omni_agent.scope import heed_cancellation
 from omni_agent.tool_runs import ToolRuns
 from omni_agent.transport import PlayoutFinished, PlayoutStarted, Truncate
 from omni_agent.utterance import Kind, Moment, moment
@@ -70,7 +71,7 @@ class Replies:
         reply = self._new_reply(turn.speech_end, heard)
         if heard.text:
             reply.mark("transcript")
-        task = self._call.spawn(self._run(reply, reply.think))
+        task = self._perform(reply, reply.think)
         return _Draft(turn, heard, reply, task, len(self._call.conversation))
 
     async def discard(self, turn: UserTurn | None = None) -> None:
@@ -78,8 +79,7 @@ class Replies:
         draft = self._draft
         if draft is not None and (turn is None or draft.turn is turn):
             self._draft = None
-            draft.task.cancel()
-            await asyncio.wait([draft.task])
+            await self._call.stage_work.end([draft.task])
 
     def check_draft(self, turn: UserTurn, text: str) -> Message | None:
         """Words of the turn are known: what its draft heard, if that draft still answers it."""
@@ -148,7 +148,7 @@ class Replies:
 
     def _launch(self, reply: Reply, work: Work) -> asyncio.Task[None]:
         self.current = reply
-        self._task = task = self._call.spawn(self._run(reply, work))
+        self._task = task = self._perform(reply, work)
         self._confirm(reply)
         return task
 
@@ -158,11 +158,15 @@ class Replies:
         reply.confirm()
         self._changed()
 
+    def _perform(self, reply: Reply, work: Work) -> asyncio.Task[None]:
+        return self._call.perform(self._run(reply, work), f"reply {reply.id}")
+
     async def _run(self, reply: Reply, work: Work) -> None:
         try:
             await work()
         except Exception as error:  # a filter, a model or a bug of ours: the call goes on
             log.exception("a reply failed")
+            heed_cancellation()
             await reply.confirmation()
             first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
             self._call.report("reply", first)
@@ -180,8 +184,8 @@ class Replies:
             if reply is None or task is None:
                 return
             self.current = self._task = None
-            task.cancel()
-            await asyncio.wait([task])
+            self._call.transport.hold()  # silent at once; what it says may take a while to end
+            await self._call.stage_work.end([task])
             reply.cut(self._call.transport.flush(), by_user=True)
             self._tools.interrupt()
 

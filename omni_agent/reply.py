@@ -20,7 +20,8 @@ from omni_agent.conversation import Message, TextPart, ToolCall, new_id
 from omni_agent.errors import EngineError
 from omni_agent.ledger import Outcome
 from omni_agent.markdown import sayable
-from omni_agent.streams import Channel, chain, closing, first_words, one
+from omni_agent.scope import kin
+from omni_agent.streams import Channel, chain, first_words, heeding, one
 from omni_agent.talker import Voice
 from omni_agent.text import compose
 from omni_agent.thinker import (
@@ -140,16 +141,15 @@ class Reply:
         """One Thinker run; returns how many tools it called."""
         text = Channel()
         async with asyncio.TaskGroup() as pair:
-            thinking = pair.create_task(
-                self._think(tasks, self._call.request(self.heard, with_tools=with_tools), text)
-            )
+            request = self._call.request(self.heard, with_tools=with_tools)
+            thinking = kin(pair.create_task(self._think(tasks, request, text)))
             await self._voice(tasks, aiter(text), "answer")
         return thinking.result()
 
     async def _think(self, tasks: asyncio.TaskGroup, request: ThinkRequest, text: Channel) -> int:
         calls, said, run = 0, "", new_id("run")
         try:
-            async with closing(self._call.stages.thinker.think(request)) as thoughts:
+            async with aclosing(heeding(self._call.stages.thinker.think(request))) as thoughts:
                 async for thought in thoughts:
                     if not isinstance(thought, Usage):
                         self.mark("first_thought")
@@ -204,7 +204,7 @@ class Reply:
         """A tool is about to run."""
         if self._call.outfit.persona.fillers and not self._filling:
             self._filling = True
-            tasks.create_task(self._say_fillers(tasks))
+            kin(tasks.create_task(self._say_fillers(tasks)))
 
     async def _say_fillers(self, tasks: asyncio.TaskGroup) -> None:
         """While tools run, say so: when they have run for a moment, then at growing intervals."""
@@ -241,7 +241,7 @@ class Reply:
         """Filter and speak one message; nothing at all when no text comes."""
         # An apology is our own words, and it may be a filter that failed.
         filters = () if kind == "apology" else self._call.outfit.filters
-        async with aclosing(compose(text, (sayable, *filters))) as stream:
+        async with aclosing(heeding(compose(text, (sayable, *filters)))) as stream:
             first = await first_words(stream)
             if not first:
                 return
@@ -277,7 +277,7 @@ class Reply:
             voice = self._voice_of(utterance)
             speech = call.stages.talker.speak(self._note(utterance, text), voice)
             try:
-                async with closing(speech) as pieces:
+                async with aclosing(heeding(speech)) as pieces:
                     async for piece in pieces:
                         self.mark("first_frame")
                         await self._confirmed.wait()
@@ -289,7 +289,7 @@ class Reply:
             call.transport.finish(utterance.id)
             if not utterance.marks:
                 utterance.played.set()  # nothing could be voiced: there is nothing to wait for
-        tasks.create_task(self._settle_when_played(utterance))
+        kin(tasks.create_task(self._settle_when_played(utterance)))
 
     def _voice_of(self, utterance: Utterance) -> Voice:
         """Only what was thought of has a Thinker's states behind it."""

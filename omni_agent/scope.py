@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
+from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from omni_agent.errors import ToolError
 
@@ -22,12 +24,29 @@ PATIENCE_S = 2.0
 MOST_TASKS = 256
 """Of one scope at once."""
 
+_kin: ContextVar[WeakSet[asyncio.Task[Any]] | None] = ContextVar("kin", default=None)
+"""A task of a scope, and those inside it that it waits for."""
+
+
+def kin(task: asyncio.Task[T]) -> asyncio.Task[T]:
+    """Have a task left behind together with the one that makes it and waits for it."""
+    if (others := _kin.get()) is not None:
+        others.add(task)
+    return task
+
+
+def heed_cancellation() -> None:
+    """Raises CancelledError when this task was cancelled and somebody swallowed that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
 
 class Scope:
     """Tasks that end when it is closed, at the latest."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], WeakSet[asyncio.Task[Any]]] = {}
         self._closed = False
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
@@ -41,31 +60,35 @@ class Scope:
             if self._closed:
                 raise asyncio.CancelledError
             raise ToolError("Too much is going on in the background already.")
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        others: WeakSet[asyncio.Task[Any]] = WeakSet()
+        context = copy_context()
+        context.run(_kin.set, others)
+        task = asyncio.get_running_loop().create_task(work, name=name, context=context)
+        self._tasks[task] = others
+        task.add_done_callback(lambda task: self._tasks.pop(task, None))
         return task
 
     async def end(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
-        """Cancel tasks and let them clean up; who goes on after PATIENCE_S is left behind."""
-        ending = [task for task in tasks if not task.done()]
+        """Cancel tasks of this scope and let them clean up; who goes on after PATIENCE_S is
+        left behind, and waited for no more."""
+        ending = [task for task in tasks if task in self._tasks and not task.done()]
         for task in ending:
             task.cancel()
         try:
             if ending:
                 await asyncio.wait(ending, timeout=PATIENCE_S)
         finally:
-            for task in ending:
-                if not task.done():
-                    self._leave_behind(task)
+            self._leave_behind([task for task in ending if not task.done()])
 
     async def aclose(self) -> None:
         """End all tasks; from now on there are no new ones."""
         self._closed = True
         await self.end(tuple(self._tasks))
 
-    def _leave_behind(self, task: asyncio.Task[Any]) -> None:
-        log.warning("%s did not end when it was cancelled: it is left behind", task.get_name())
-        self._tasks.discard(task)
+    def _leave_behind(self, tasks: list[asyncio.Task[Any]]) -> None:
+        for name in sorted({task.get_name() for task in tasks}):
+            log.warning("%s did not end when it was cancelled: it is left behind", name)
         # asyncio.run cancels the tasks it knows of and waits for them without a limit.
-        asyncio._unregister_task(task)
+        for task in tasks:
+            for each in (task, *self._tasks.pop(task, ())):
+                asyncio._unregister_task(each)

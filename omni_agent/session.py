@@ -164,9 +164,9 @@ class Session:
         if stages.ears is not None:
             hears = stages.thinker.hears
             self._listener = Listener(
-                stages.ears, self._timing(), language, self._spawn, tell_audio=hears
+                stages.ears, self._timing(), language, self._listening, tell_audio=hears
             )
-            self._spawn(self._hear(self._listener))
+            self._listening(self._hear(self._listener))
             self._spawn(self._attend(self._listener))
 
     def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -177,11 +177,14 @@ class Session:
             work.close()
             raise asyncio.CancelledError from None
 
+    def _listening(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        return self._call.perform(work, "listening")
+
     async def _close(self) -> None:
+        await asyncio.gather(self._call.stage_work.aclose(), self._call.scope.aclose())
         await self._replies.interrupt()
         if self._listener is not None:
             await self._listener.aclose()
-        await self._call.scope.aclose()
         self.emit(events.SessionEnded(self._call.now(), self._reason))
         await self._call.transport.aclose()
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import TypeVar
 
+from omni_agent.scope import heed_cancellation
+
 T = TypeVar("T")
 
 
@@ -30,6 +32,18 @@ class Channel:
 def closing(stream: AsyncIterator[T]) -> AbstractAsyncContextManager[AsyncIterator[T]]:
     """A context that closes the stream when it can be closed (a generator)."""
     return aclosing(stream) if isinstance(stream, AsyncGenerator) else nullcontext(stream)
+
+
+async def heeding(stream: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    """A stream of code that is not ours, closed in the end: when its reader is cancelled it
+    goes no further, though it swallowed that."""
+    try:
+        async with closing(stream) as pieces:
+            async for piece in pieces:
+                heed_cancellation()
+                yield piece
+    finally:
+        heed_cancellation()
 
 
 async def one(text: str) -> AsyncGenerator[str, None]:
