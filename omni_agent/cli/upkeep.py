@@ -117,7 +117,7 @@ def plugins() -> None:
     for plugin, tools in registry.tools().items():
         show((plugin, "bold"))
         for tool in tools.values():
-            summary = tool.schema.description.strip().splitlines()[0]
+            summary = tool.schema.description.strip().partition("\n")[0]
             show(f"  {tool.name:<16} ", (summary, "dim"))
     engines = [name for name in registry.names if name not in registry.tools()]
     show(("engines ", "bold"), ", ".join(engines))

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from omni_agent import Tool, hookimpl
 from omni_agent.audio import AudioFrame, write_wav
 from omni_agent.cli import app, main
+from omni_agent.registry import Registry
+from omni_agent.thinker import ToolSchema
 
 
 def run(
@@ -101,6 +104,22 @@ def test_the_personas_and_plugins_are_listed(
     status, out, _ = run("plugins", monkeypatch=monkeypatch, capsys=capsys)
     assert status == 0
     assert all(name in out for name in ("set_timer", "calculate", "get_weather"))
+
+
+def test_a_tool_that_describes_nothing_is_listed_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nothing() -> None: ...
+
+    class Terse:
+        @hookimpl
+        def register_tools(self) -> list[Tool]:
+            return [Tool(ToolSchema("hum", "", {"type": "object"}), nothing)]
+
+    module = sys.modules["omni_agent.cli.upkeep"]
+    monkeypatch.setattr(module, "Registry", lambda: Registry([Terse()]))
+    _, out, _ = run("plugins", monkeypatch=monkeypatch, capsys=capsys)
+    assert "hum" in out
 
 
 def test_the_persona_schema_is_json_for_editors(
