@@ -22,6 +22,9 @@ from omni_agent.utterance import Kind, Moment, moment
 
 log = logging.getLogger(__name__)
 
+MAX_ANNOUNCEMENTS = 32
+"""That wait for a silence; a tool that says more is not heard with the rest."""
+
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -54,6 +57,7 @@ class Replies:
         self._recent: deque[Reply] = deque(maxlen=4)
         self._interrupting = asyncio.Lock()
         self._announcements: deque[tuple[str, Kind]] = deque()
+        self._flooded = False
         self._owed = False
         self._tools = ToolRuns(call, self.announce, self._tool_ended)
         self._preparation = Preparation(call)
@@ -119,9 +123,17 @@ class Replies:
         return self._launch(reply, partial(reply.say, text, kind))
 
     def announce(self, text: str, kind: Kind = "announcement") -> None:
-        """Say this as soon as nobody is speaking."""
-        self._announcements.append((text, kind))
-        self.rest()
+        """Say this as soon as nobody is speaking; dropped when MAX_ANNOUNCEMENTS wait."""
+        if len(self._announcements) < MAX_ANNOUNCEMENTS:
+            self._announcements.append((text, kind))
+            self.rest()
+        elif not self._flooded:
+            self._flooded = True
+            log.warning(
+                "call %s: %d announcements wait for a silence: more of them are dropped",
+                self._call.session_id,
+                MAX_ANNOUNCEMENTS,
+            )
 
     def rest(self) -> None:
         """If nothing is going on, do what waited for that."""

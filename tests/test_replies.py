@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 
@@ -10,6 +11,7 @@ from omni_agent import CallContext, events, tool
 from omni_agent.audio import AudioFrame
 from omni_agent.conversation import Message, ToolResult
 from omni_agent.ears import EAR_RATE
+from omni_agent.replies import MAX_ANNOUNCEMENTS
 from omni_agent.testing import ScriptedTalker, ScriptedThinker, call, rehearse, virtual_time
 from omni_agent.transport import Interrupt, UserText
 
@@ -134,3 +136,24 @@ async def test_hanging_up_on_a_draft_releases_it() -> None:
         await stage.until(events.SessionEnded)
         assert not stage.seen(events.ReplyStarted)
     assert talker.open_streams == 0
+
+
+@virtual_time
+async def test_a_tool_that_never_stops_announcing_is_heard_for_a_while_and_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @tool
+    def chatter(call: CallContext) -> str:
+        """Chatter."""
+        for number in range(1000):
+            call.say(f"{number}.")
+        return "done"
+
+    async with rehearse(ScriptedThinker([call("chatter")], ["Go on."]), tools=[chatter]) as stage:
+        with caplog.at_level(logging.WARNING):
+            await stage.user("Chatter.")
+            said = [await stage.agent() for _ in range(1 + MAX_ANNOUNCEMENTS)]
+        assert said == ["Go on.", *(f"{number}." for number in range(MAX_ANNOUNCEMENTS))]
+        assert len([r for r in caplog.records if "announcements wait" in r.message]) == 1
+        await asyncio.sleep(10)
+        assert stage.transcript[-1] == ("assistant", said[-1])  # and that was all
