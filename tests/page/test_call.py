@@ -249,6 +249,28 @@ async def test_a_refused_call_says_why_and_what_to_do(
     await expect(page.get_by_test_id("call")).to_have_text("Call")  # there is nothing to do again
 
 
+@pytest.mark.parametrize(
+    ("broken", "title"),
+    [
+        ("RTCPeerConnection.prototype.setLocalDescription", "could not set up the call"),
+        ("RTCPeerConnection.prototype.setRemoteDescription", "could not use the server's answer"),
+    ],
+    ids=["offer", "answer"],
+)
+async def test_what_a_browser_fails_at_is_a_sentence_and_its_words_are_in_the_console(
+    open_page: Any, server: ScriptedServer, broken: str, title: str
+) -> None:
+    page = await open_page(may_complain=("omni_agent:",))
+    why = "Failed to parse m-line 7"
+    await page.evaluate(f"() => {{ {broken} = () => Promise.reject(new Error('{why}')); }}")
+    async with page.expect_console_message(lambda message: why in message.text):
+        await page.get_by_test_id("call").click()
+    problem = page.get_by_test_id("problem")
+    await expect(problem).to_contain_text(title)
+    await expect(problem).to_contain_text("Reload the page and call again")
+    await expect(problem).not_to_contain_text("m-line")
+
+
 async def test_busy_lines_are_counted_down_to(open_page: Any, server: ScriptedServer) -> None:
     page = await open_page(may_complain=("Failed to load resource",))
     await page.clock.install()

@@ -32,7 +32,7 @@ NEVER = [*OPENED, {"kind": "call", "to": "ended"}]
 UNPLUGGED = [*LIVE, {"kind": "microphone", "on": False}]
 
 
-AWAY = "The line dropped. Reconnecting, 12 s"
+AWAY = "Reconnecting, 12 s"
 
 
 def does(activity: str) -> dict[str, Any]:
@@ -64,10 +64,10 @@ TABLE: list[tuple[str, list[dict[str, Any]], str, str, bool]] = [
     ("let go", [*HOLD, held(True), held(False)], "listening", "Hold to talk", False),
     ("held with an open one", [*LIVE, held(True)], "listening", "Listening", True),
     ("unplugged while held", [*HOLD, held(True), UNPLUGGED[-1]], "listening", "Waiting", False),
-    ("the line drops", DROPPED, "connecting", "The line dropped. Reconnecting", True),
+    ("the line drops", DROPPED, "connecting", "Reconnecting", True),
     ("it stays away", [*DROPPED, {"kind": "countdown", "left": 12}], "connecting", AWAY, True),
     ("a late countdown", [*LIVE, {"kind": "countdown", "left": 12}], "listening", "List", True),
-    ("it drops while held", [*HOLD, held(True), DROPPED[-1]], "connecting", "The line", False),
+    ("it drops while held", [*HOLD, held(True), DROPPED[-1]], "connecting", "Reconnecting", False),
     ("it is back", [*DROPPED, LIVE[-1]], "listening", "Listening", True),
     ("hang up", ENDED, "ended", "Call ended", True),
     ("an event after the end", [*ENDED, does("speaking")], "ended", "Call ended", True),

@@ -10,7 +10,7 @@
 
 import { Gone, endCall, fetchSecret, placeCall, renewCall } from "./api.js";
 import { Link } from "./link.js";
-import { Problem, lost, unconnected } from "./problems.js";
+import { Problem, lost, unconnected, unusable } from "./problems.js";
 import { Silence } from "./silence.js";
 
 const CONNECT_TIMEOUT_MS = 15_000; // the server's own deadline for a call to connect
@@ -48,8 +48,7 @@ export class Call extends EventTarget {
       this.#enter("connecting");
       await this.#connect(track, video, persona);
     } catch (error) {
-      this.#finish(error instanceof Problem ? error : new Problem("refused", "The call could not be set up.",
-        `The browser said: ${error?.message ?? error}`));
+      this.#finish(error instanceof Problem ? error : unusable("The browser could not set up the call.", error));
     }
   }
 
@@ -66,7 +65,7 @@ export class Call extends EventTarget {
     try {
       await this.#link.accept(answer.sdp);
     } catch (error) {
-      throw new Problem("refused", "The server's answer to the call could not be used.", String(error?.message ?? error));
+      throw unusable("The browser could not use the server's answer to the call.", error);
     }
     this.#after(CONNECT_TIMEOUT_MS, () => {
       if (this.state === "connecting") this.#finish(unconnected());

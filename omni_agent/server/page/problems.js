@@ -98,6 +98,14 @@ export function unconnected() {
     "A firewall or a VPN may be blocking calls. Try another network, such as your phone's, then call again.");
 }
 
+/** The browser failed at what calls are made of; why is for developers, in the console. @param {unknown} error */
+export function unusable(title, error) {
+  console.error("omni_agent:", title, error);
+  return new Problem("refused", title,
+    "Reload the page and call again. If that does not help, update the browser, or try another one.",
+    { actions: ["reload", "call"] });
+}
+
 const FAREWELLS = {
   idle: ["The call ended because nobody spoke for a while.", "Call again whenever you like."],
   time: ["The call reached the longest time this server allows.", "Call again to go on."],

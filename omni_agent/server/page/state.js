@@ -66,7 +66,7 @@ const SENTENCES = {
   idle: () => "Ready when you are",
   asking: (state, agent) => (state.typing ? `Calling ${agent}` : "Allow the microphone to begin"),
   connecting: (_, agent) => `Calling ${agent}`,
-  reconnecting: ({ left }) => `The line dropped. Reconnecting${left === null ? "" : `, ${left} s`}`,
+  reconnecting: ({ left }) => `Reconnecting${left === null ? "" : `, ${left} s`}`,
   ended: (state) => (state.wasLive ? "Call ended" : "Not connected"),
 };
 
