@@ -32,7 +32,8 @@ Extension events, server to client (each also has ``event_id``)
     ``item_id``, ``text``: what the user said so far; each replaces the last. The
     end is ``conversation.item.input_audio_transcription.completed``.
 ``omni.backchannel``
-    ``text``: a listening noise that was ignored ("mm-hm").
+    ``item_id``, ``text``: a listening noise ("mm-hm") or an echo of the agent that was
+    ignored. Its transcript still follows, and stands for nothing in the conversation.
 ``omni.utterance.started``
     ``item_id``, ``response_id``, ``kind``: ``answer`` | ``filler`` | ``greeting`` |
     ``announcement``. Its words follow as ``response.output_audio_transcript.delta``
@@ -111,6 +112,11 @@ class Realtime:
         self._commands = ClientCommands(
             self._view, self._events, Allowance(limits or MessageLimits(), now)
         )
+
+    @property
+    def session_id(self) -> str:
+        """The call's id, as the client knows it."""
+        return self._view.session.id
 
     def configure(self, config: SessionConfig) -> None:
         """Take over the session that came with the offer."""

@@ -43,7 +43,8 @@ class RealtimeTransport:
                 for command in received.commands:
                     yield command
                 if received.over:
-                    log.warning("a client sent far too many messages; its call ends")
+                    sender = self._protocol.session_id
+                    log.warning("call %s: its client sent far too many messages; it ends", sender)
                     return
             else:
                 yield arrival

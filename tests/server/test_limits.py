@@ -275,13 +275,19 @@ class Flooded:
         self.sent.append(json.loads(text))
 
 
-async def test_the_transport_of_a_client_that_goes_on_hangs_up() -> None:
+async def test_the_transport_of_a_client_that_goes_on_hangs_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     line: Any = Flooded()  # as much of a line as is used
-    protocol = Realtime(Facts("concierge"), limits=MessageLimits(per_minute=10, overrun=100))
+    messages = MessageLimits(per_minute=10, overrun=100)
+    protocol = Realtime(Facts("concierge"), session_id="rtc_1", limits=messages)
     commands = [one async for one in RealtimeTransport(line, protocol).frames()]
     assert line.sent[-1]["error"]["code"] == "too_many_messages"
     assert len(commands) < 20
     assert line.read < 200
+    assert [record.getMessage() for record in caplog.records] == [
+        "call rtc_1: its client sent far too many messages; it ends"
+    ]
 
 
 def test_a_bucket_holds_a_minute_and_fills_again() -> None:
