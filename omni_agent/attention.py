@@ -185,7 +185,7 @@ class Attention:
             self._over_the_agent.remove(turn)
             self._speak_on()
         if noise and text:
-            self._emit(events.BackchannelIgnored(self._call.now(), text))
+            self._emit(events.BackchannelIgnored(self._call.now(), turn.item_id, text))
         for turns in (self._over_the_agent, self._ignored, self._echoing, self._resounding):
             turns.discard(turn)
         self._moments.pop(turn, None)

@@ -80,9 +80,13 @@ class UserTranscript:
 
 @dataclass(frozen=True, slots=True)
 class BackchannelIgnored:
-    """The user made a listening noise ("mm-hm") and the agent went on speaking."""
+    """What was heard is no turn: a listening noise ("mm-hm"), or the agent's own words.
+
+    The transcript of ``item_id`` still follows; it does not join the conversation.
+    """
 
     at: float
+    item_id: str
     text: str
 
 

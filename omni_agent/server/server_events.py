@@ -11,6 +11,9 @@ from omni_agent.conversation import Item, Message, ToolCall
 from omni_agent.server.view import ClientView
 from omni_agent.server.wire import NO_USAGE, Json, call_item, heard_item, item_json, spoken_item
 
+MAX_HEARING = 16
+"""Turns whose words are waited for; the oldest are forgotten."""
+
 
 @dataclass(slots=True)
 class _Response:
@@ -61,7 +64,7 @@ class ServerEvents:
             events.SpeechStarted: self._speech_started,
             events.SpeechStopped: self._speech_stopped,
             events.UserTranscript: self._user_transcript,
-            events.BackchannelIgnored: lambda e: self._view.extra("backchannel", text=e.text),
+            events.BackchannelIgnored: self._backchannel_ignored,
             events.ItemAdded: lambda e: self._item_added(e.item),
             events.ReplyStarted: self._reply_started,
             events.UtteranceStarted: self._utterance_started,
@@ -104,12 +107,15 @@ class ServerEvents:
 
     def _speech_started(self, event: events.SpeechStarted) -> list[Json]:
         self._speech[event.item_id] = (event.audio_ms, event.audio_ms)
+        if len(self._speech) > MAX_HEARING:
+            del self._speech[next(iter(self._speech))]
         kind = "input_audio_buffer.speech_started"
         return [self._view.event(kind, audio_start_ms=event.audio_ms, item_id=event.item_id)]
 
     def _speech_stopped(self, event: events.SpeechStopped) -> list[Json]:
-        start, _ = self._speech.get(event.item_id, (event.audio_ms, 0))
-        self._speech[event.item_id] = (start, event.audio_ms)
+        if event.item_id in self._speech:
+            start, _ = self._speech[event.item_id]
+            self._speech[event.item_id] = (start, event.audio_ms)
         item_id, previous = event.item_id, self._view.last_item
         return [
             self._view.event(
@@ -134,6 +140,9 @@ class ServerEvents:
             self._view.event(f"{kind}.delta", **where, delta=event.text),
             self._view.event(f"{kind}.completed", **where, transcript=event.text, usage=usage),
         ]
+
+    def _backchannel_ignored(self, event: events.BackchannelIgnored) -> list[Json]:
+        return self._view.extra("backchannel", item_id=event.item_id, text=event.text)
 
     # -- items -----------------------------------------------------------------------
 
@@ -322,6 +331,7 @@ class ServerEvents:
         return self._view.extra("tool.progress", call_id=event.call_id, text=event.text)
 
     def _tool_finished(self, event: events.ToolFinished) -> list[Json]:
+        self._calls.discard(event.call_id)
         return self._view.extra(
             "tool.finished",
             call_id=event.call_id,

@@ -47,7 +47,7 @@ async def test_standard_transcript_deltas_add_up_without_our_extensions(page: Pa
 
 @pytest.mark.parametrize(
     "end",
-    [transcribed("u1", "  "), {"type": "omni.backchannel", "text": "mm-hm"}],
+    [transcribed("u1", "  "), {"type": "omni.backchannel", "item_id": "u1", "text": "mm-hm"}],
     ids=["cough", "backchannel"],
 )
 async def test_a_sound_that_was_no_turn_leaves_no_entry(page: Page, end: dict[str, Any]) -> None:
@@ -55,6 +55,27 @@ async def test_a_sound_that_was_no_turn_leaves_no_entry(page: Page, end: dict[st
     await expect(page.get_by_test_id("entry")).to_have_count(1)
     await receive(page, end)
     await expect(page.get_by_test_id("entry")).to_have_count(0)
+
+
+async def test_the_agent_s_own_words_come_back_are_no_line_of_the_user(page: Page) -> None:
+    echo = "Your timer is set."
+    delta = "conversation.item.input_audio_transcription.delta"
+    for id in ("u1", "u2"):
+        await receive(
+            page,
+            {"type": "input_audio_buffer.speech_started", "item_id": id},
+            {"type": "omni.transcript.partial", "item_id": id, "text": echo},
+        )
+        await expect(page.get_by_test_id("entry")).to_have_count(1)
+        await receive(
+            page,
+            {"type": "omni.backchannel", "item_id": id, "text": echo},
+            {"type": delta, "item_id": id, "delta": echo},
+            transcribed(id, echo),
+        )
+        await expect(page.get_by_test_id("entry")).to_have_count(0)
+    await receive(page, transcribed("u3", "How long?"))
+    await expect(page.get_by_test_id("entry")).to_have_count(1)
 
 
 async def test_words_stand_faint_until_they_are_voiced(page: Page) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from omni_agent.conversation import (
     user,
 )
 from omni_agent.server.realtime import Realtime
+from omni_agent.server.server_events import MAX_HEARING
 from omni_agent.server.wire import Facts, dump
 from omni_agent.transport import ChoosePersona, Interrupt, ReplyRequest, Truncate, UserText
 
@@ -402,7 +404,7 @@ any_event: st.SearchStrategy[events.Event] = st.one_of(
     st.builds(events.SpeechStarted, at, ids, ms),
     st.builds(events.SpeechStopped, at, ids, ms),
     st.builds(events.UserTranscript, at, ids, words, flag),
-    st.builds(events.BackchannelIgnored, at, words),
+    st.builds(events.BackchannelIgnored, at, ids, words),
     st.builds(events.ItemAdded, at, items),
     st.builds(events.ReplyStarted, at, ids),
     st.builds(events.UtteranceStarted, at, ids, ids, st.just("answer")),
@@ -423,6 +425,33 @@ any_event: st.SearchStrategy[events.Event] = st.one_of(
 @given(st.lists(any_event, max_size=25), flag)
 def test_any_order_of_events_gives_valid_messages(told: list[events.Event], extended: bool) -> None:
     tell(protocol(extensions=extended), *told)
+
+
+def test_of_what_is_finished_nothing_is_kept() -> None:
+    one = protocol(extensions=True)
+
+    def kept() -> int:
+        return sum(len(part) for part in vars(one._events).values() if isinstance(part, dict | set))
+
+    before = kept()
+    for turn in range(100):
+        for event in TOOL_TURN:
+            own = {
+                key: f"{value}_{turn}"
+                for key in ("item_id", "call_id", "reply_id", "utterance")
+                if (value := getattr(event, key, None))
+            }
+            if isinstance(event, events.ItemAdded):
+                item: Any = replace(event.item, id=f"{event.item.id}_{turn}")
+                if isinstance(item, ToolCall | ToolResult):
+                    item = replace(item, call_id=f"{item.call_id}_{turn}")
+                own = {"item": item}
+            one.on_event(replace(event, **own))
+    assert kept() == before
+    for turn in range(1000):  # of these no words ever come
+        one.on_event(events.SpeechStarted(1, f"item_{turn}", 400))
+        one.on_event(events.SpeechStopped(1, f"item_{turn}", 500))
+    assert kept() == before + MAX_HEARING
 
 
 def test_every_event_has_its_place_in_the_mapping() -> None:

@@ -15,6 +15,7 @@ export class Captions {
   #entries = new Map(); // item id → entry
   #rate = FIRST_RATE;
   #speaking = new Set(); // entries whose words are being voiced
+  #ignored = new Set(); // ids of what is no turn; their transcripts still come
 
   /**
    * @param {import("./timeline.js").Timeline} timeline
@@ -44,7 +45,8 @@ export class Captions {
 
   /** What the user said so far; `settled` when it is all and final. */
   userText(id, text, settled) {
-    if (settled && !text.trim()) return this.drop(id); // a cough, a door, an echo
+    if (this.#ignored.has(id)) return void (settled && this.#ignored.delete(id));
+    if (settled && !text.trim()) return this.drop(id); // a cough, a door
     const entry = this.#entry(id, "user");
     entry.text = text;
     entry.line.textContent = text;
@@ -55,6 +57,7 @@ export class Captions {
 
   /** One more piece of a partial transcript. */
   userDelta(id, delta) {
+    if (this.#ignored.has(id)) return;
     const entry = this.#entry(id, "user");
     // Servers that send whole partials repeat all of it as one delta at the end.
     if (entry.root.dataset.state === "settled" || entry.whole) return;
@@ -151,6 +154,12 @@ export class Captions {
     return !kinds.length || kinds.some((kind) => kind !== "greeting" && kind !== "announcement");
   }
 
+  /** It was no turn: a listening noise, or the agent's own words come back. */
+  ignore(id) {
+    this.drop(id);
+    this.#ignored.add(id);
+  }
+
   drop(id) {
     this.#entries.get(id)?.root.remove();
     this.#entries.delete(id);
@@ -159,6 +168,7 @@ export class Captions {
   clear() {
     this.#entries.clear();
     this.#speaking.clear();
+    this.#ignored.clear();
   }
 
   #entry(id, role) {

@@ -60,7 +60,7 @@ export class Conversation {
       "conversation.item.input_audio_transcription.completed": ({ item_id: id, transcript }) =>
         captions.userText(id, plain(transcript), true),
       "conversation.item.input_audio_transcription.failed": ({ item_id: id }) => captions.drop(id),
-      "omni.backchannel": () => captions.dropEmpty(),
+      "omni.backchannel": ({ item_id: id }) => captions.ignore(id),
     };
   }
 
