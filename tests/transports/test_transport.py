@@ -355,6 +355,23 @@ async def test_ports_are_taken_from_the_range_and_a_full_range_is_said() -> None
     await other.close()
 
 
+async def test_an_offer_that_fails_at_the_second_address_gives_the_firsts_port_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    peer = client()
+    offer = await offer_of(peer)
+    addresses = ["127.0.0.1", "127.0.0.2"]
+    monkeypatch.setattr("aioice.ice.get_host_addresses", lambda **which: addresses)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.2", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(SignallingError, match=r"127\.0\.0\.2 are taken"):
+            await answer(offer, udp_ports=(port, port))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", port))
+    await peer.close()
+
+
 def test_the_time_in_which_our_own_loop_was_late_is_nobodys_silence() -> None:
     silence = Silence()
     assert silence.seconds(1, 100.0) == 0

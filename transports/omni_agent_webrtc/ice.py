@@ -110,8 +110,10 @@ class Connection(aioice.Connection):
         """aioice binds host candidates to port 0; with ``udp_ports`` they are bound here."""
         if self.udp_ports is None:
             return await super().get_component_candidates(component, addresses, timeout)
-        hosts = [await self._bind(component, address) for address in addresses]
-        self._protocols += hosts
+        hosts = []
+        for address in addresses:
+            hosts.append(await self._bind(component, address))
+            self._protocols.append(hosts[-1])  # what is bound is closed, whatever the next one does
         found = [host.local_candidate for host in hosts]
         if self.stun_server is not None:
             asked = [
