@@ -8,6 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+LONGEST = 200
+"""Characters that are looked at: a goodbye or a noise is shorter, how a sentence ends is, too.
+What a client types has no such end, and these patterns take time that grows with its square."""
+
 _HUM = r"m+[\s-]*h*m+|u+h+[\s-]*huh|h+m+|mhm|ah+|oh+|aha+"
 _ACKNOWLEDGED = r"ok|okay|all right|alright|sure|i see|got it|fine|thanks|thank you|go on"
 _BACKCHANNEL = re.compile(
@@ -57,14 +61,16 @@ _WHOLE = tuple(
 )
 """… unless it is one of these."""
 
-_BYE = r"(?:good[ -]?bye|bye|bye[ -]?bye|goodnight|good night|so long|farewell|cheerio|ciao)"
+# One way to read each text: what can be read in two doubles the work with every repetition.
+_BYE = r"(?:good[ -]?bye|bye(?:-?bye)?|goodnight|good night|so long|farewell|cheerio|ciao)"
+_BYES = rf"{_BYE}(?: {_BYE})*"
 _WHEN = (
     r"(?: (?:later|soon|around|then|again|next time|tomorrow|tonight|in a bit|in a while|"
     r"next week|on (?:mon|tues|wednes|thurs|fri|satur|sun)day|another time))+"
 )
 _GOING = r"(?: (?:now|then|soon))?"
 _FAREWELL = re.compile(
-    rf"{_BYE}(?: {_BYE})*(?: for now| now| then)?"
+    rf"{_BYES}(?: for now| now| then)?"
     rf"|(?:i will |i'll )?see (?:you|ya)(?:{_WHEN})?"
     rf"|(?:i will |i'll |we'll |let's )?(?:talk|talk to you|speak|speak to you|catch you|until)"
     rf"(?:{_WHEN})"
@@ -130,7 +136,9 @@ def _is_only(kind: re.Pattern[str], text: str) -> bool:
 
 
 def _phrases(text: str) -> Iterator[str]:
-    """What stands between punctuation, in lower case."""
+    """What stands between punctuation, in lower case; nothing of a text that is too long."""
+    if len(text) > LONGEST:
+        return
     plain = text.replace("’", "'").lower()
     for phrase in re.split(r"[,.!?;:…—–]+|\s-\s", plain):
         if words := " ".join(phrase.split()):
@@ -139,7 +147,7 @@ def _phrases(text: str) -> Iterator[str]:
 
 def is_unfinished(text: str) -> bool:
     """True when the words so far ask for more: "set a timer for"."""
-    plain = " ".join(text.replace("’", "'").lower().split())
+    plain = " ".join(text[-LONGEST:].replace("’", "'").lower().split())
     if any(whole.search(plain) for whole in _WHOLE):
         return False
     return bool(_HANGING.search(plain if plain.endswith("...") else plain.rstrip(".!?")))
@@ -165,7 +173,7 @@ def is_farewell(text: str, after: str = "") -> bool:
         elif said and not _is_address(said, before):
             return False
         before = phrase
-    alone = re.fullmatch(_BYE, " ".join(_phrases(text))) is not None
+    alone = re.fullmatch(_BYES, " ".join(_phrases(text))) is not None
     return goodbyes > 0 and not (alone and _asks_for_words(after))
 
 

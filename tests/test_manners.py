@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+
 import pytest
 
 from omni_agent.manners import (
+    LONGEST,
     is_backchannel,
     is_command,
     is_farewell,
@@ -273,3 +277,60 @@ def test_a_goodbye_may_be_the_answer_to_a_question(text: str, after: str, farewe
 def test_a_question_is_seen_by_its_mark() -> None:
     assert is_question('Shall I book it?" ')
     assert not is_question("Shall I? I will.")
+
+
+NEAR_MISSES = [
+    "bye ",
+    "bye-bye ",
+    "good bye ",
+    "byebye",
+    "see you later ",
+    "thank you ",
+    "no thanks ",
+    "bye my dear ",
+    "m",
+    "m m",
+    "mhm ",
+    "what to ",
+    "turn it ",
+    "yes it is ",
+    "i really want ",
+    "and so ",
+    " ",
+    "-",
+    ", ",
+    "?",
+]
+
+
+def interrupted(*_: object) -> None:
+    raise AssertionError("it does not return")
+
+
+@pytest.fixture
+def bounded() -> Iterator[None]:
+    """Ends a test that would go on for years, as patterns do that can be read in two ways."""
+    before = signal.signal(signal.SIGALRM, interrupted)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("length", [LONGEST, 8_000])
+@pytest.mark.parametrize("again", NEAR_MISSES)
+def test_no_text_holds_the_caller_up(again: str, length: int) -> None:
+    text = (again * length)[: length - 1] + "x"
+    for tell in (is_backchannel, is_command, is_hum, is_patience, is_farewell, is_unfinished):
+        assert not tell(text)
+    assert is_farewell("bye", after=text)  # the agent's words come from a model
+
+
+def test_many_goodbyes_are_one() -> None:
+    assert is_farewell("Bye bye bye bye, bye-bye!")
+    assert not is_farewell("Bye bye", after="How do you say ciao ciao?")
+
+
+def test_how_a_long_text_ends_is_seen() -> None:
+    assert is_unfinished("It was a long story. " * 400 + "Set a timer for")
