@@ -10,60 +10,84 @@ import html
 import re
 from collections.abc import AsyncIterator
 
+from omni_agent.marks import CALLS, DROPPED, ENDS, REASONING, Mark, Marks, overlap
+from omni_agent.streams import Halves
 from omni_agent.text import after_last_word, regroup
 
 # -- what no voice may say -----------------------------------------------------------------
 
-_MAX_TOKEN = 64
-"""A ``<`` or ``[`` that is not closed within this many characters opens no special token."""
-_MAX_BLOCK = 100_000
-"""Characters of a block that are waited through before its text is given up as lost."""
-_BLOCKS = ("think", "thinking", "tool_call", "tool_response", "function_call")
-_BLOCK = re.compile(rf"<({'|'.join(_BLOCKS)})>.*?(?:</\1>|\Z)", re.DOTALL)
-_TOKEN = re.compile(
-    r"<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>"
-    rf"|</?(?:{'|'.join(_BLOCKS)}|s|bos|eos|pad|unk|start_of_turn|end_of_turn)>"
-    r"|\[/?(?:INST|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS)\]|<</?SYS>>"
-)
-"""Special tokens of the chat templates that models are trained on."""
-_OPEN_TOKEN = re.compile(r"(?:<[^<>\s]*|\[/?[A-Z_]*)\Z")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
-
-
-def well_formed(text: str) -> str:
-    """Surrogate pairs joined, half ones dropped, control characters gone."""
-    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
-    return _CONTROL.sub("", joined)
+_BLOCKS = REASONING | CALLS
+_MARKS = Marks({*_BLOCKS, *filter(None, _BLOCKS.values()), *ENDS, *DROPPED})
+_UNSAID = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffd-\uffff]")
+"""Control characters, and what stands for half a character (``conversation.whole``)."""
 
 
 async def sayable(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
     """No special token, no thought, no tool call and no half character is voiced."""
-    async for text in regroup(pieces, _sayable_cut):
-        yield _TOKEN.sub("", _BLOCK.sub("", well_formed(text)))
+    voice = _Sayable()
+    async for piece in pieces:
+        yield voice.push(piece)
+    yield voice.finish()
 
 
-def _sayable_cut(held: str) -> int:
-    end = len(held)
-    if "\ud800" <= held[-1:] <= "\udbff":  # the other half is still to come
-        end -= 1
-    for block in _BLOCK.finditer(held):
-        if not held[: block.end()].endswith(f"</{block[1]}>") and end - block.start() < _MAX_BLOCK:
-            return block.start()
-    token = _OPEN_TOKEN.search(held, max(0, end - _MAX_TOKEN), end)
-    return token.start() if token else end
+class _Sayable:
+    def __init__(self) -> None:
+        self._halves, self._held = Halves(), ""
+        self._end = ""
+        """What closes the block that the text is in."""
+        self._said = self._over = False
+
+    def push(self, piece: str) -> str:
+        self._held += self._halves.push(piece)
+        return self._read(final=False)
+
+    def finish(self) -> str:
+        self._held += self._halves.finish()
+        return self._read(final=True)
+
+    def _read(self, *, final: bool) -> str:
+        said = ""
+        while self._held and not self._over:
+            if self._end:
+                inside, closed, after = self._held.partition(self._end)
+                self._held = after if closed else inside[len(inside) - overlap(inside, self._end) :]
+                if not closed:
+                    break
+                self._end = ""
+                continue
+            mark = _MARKS.first(self._held, final=final)
+            until = mark.start if isinstance(mark, Mark) else mark
+            said += self._held[:until]
+            self._said = self._said or bool(said.strip())
+            self._held = self._held[until:]
+            if not isinstance(mark, Mark):
+                break
+            self._held = self._held[len(mark.text) :]
+            self._passed(mark.text)
+        return _UNSAID.sub("", said)
+
+    def _passed(self, mark: str) -> None:
+        if mark in _BLOCKS:
+            end = _BLOCKS[mark]
+            self._over, self._end = end is None, end or ""
+        elif mark in ENDS:
+            self._over = self._said
 
 
 # -- markup --------------------------------------------------------------------------------
 
 _MAX_LINK = 400
 """A ``[`` that is not closed within this many characters is not a link."""
+_MAX_TAG = 64
 _MAX_ROW = 2000
 """A line of a table that is longer is no table."""
-_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)|!?\[([^\]\n]+)\]\[[^\]\n]*\]")
+_LINK = re.compile(
+    r"!?\[([^\]\n]{0,400})\]\([^)\n]{0,400}\)|!?\[([^\]\n]{1,400})\]\[[^\]\n]{0,400}\]"
+)
 _OPEN_LINK = re.compile(r"!?\[[^\]\n]*(?:\](?:[\[(][^)\]\n]*)?)?\Z")
-_FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]")
+_FOOTNOTE = re.compile(r"\[\^[^\]\s]{1,40}\]")
 _URL = re.compile(r"https?://(?:www\.)?([^\s/?#]+)([/?#]\S*)?")
-_AFTER_URL = re.compile(r"[.,;:!?)\]}'\"”’*_>]*\Z")
+_AFTER_URL = ".,;:!?)]}'\"”’*_>"
 _TAG = re.compile(
     r"</?(?:(br|p|div|pre|ul|ol|li|tr|td|th|h[1-6])|b|i|u|s|em|strong|sub|sup|span|code|kbd|mark|a)"
     r"(?:\s[^<>]*)?/?>",
@@ -76,10 +100,9 @@ _EMOJI = re.compile(
 _EMPHASIS = re.compile(r"\*+|`+|~~|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|>~-])")
 _LINE_MARK = re.compile(r"[ \t]*(?:(?:#{1,6}|[-*+•])[ \t]+(?:\[[ xX]\][ \t]+)?|(?:>[ \t]?)+)")
-_LINE_START = re.compile(r"[ \t]*(?:#{0,6}|[-*+•]?[ \t]*(?:\[[ xX]?\]?)?|>[> \t]*)[ \t]*\Z")
+_LINE_START = re.compile(r"[ \t]*+(?:#{1,6}|[-*+•](?:[ \t]++\[[ xX]?\]?)?|>[> \t]*+)?[ \t]*+\Z")
 _FENCE = re.compile(r"[ \t]*(```+|~~~+)")
-_RULE = re.compile(r"[ \t]*[-*_=|:+][-*_=|:+ \t]*[-*_=|:+][-*_=|:+ \t]*\Z")
-_MARKS = frozenset(" \t`~-*_=|:+")
+_RULED = frozenset(" \t`~-*_=|:+")
 
 
 async def no_markdown(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -97,9 +120,8 @@ async def no_markdown(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
 
 def _markup_cut(held: str) -> int:
     at = after_last_word(held)
-    for unclosed, longest in ((_OPEN_LINK, _MAX_LINK), (_OPEN_TAG, _MAX_TOKEN)):
-        found = unclosed.search(held)
-        if found and len(held) - found.start() < longest:
+    for unclosed, longest in ((_OPEN_LINK, _MAX_LINK), (_OPEN_TAG, _MAX_TAG)):
+        if found := unclosed.search(held, max(0, len(held) - longest)):
             at = min(at, _word_start(held, found.start()))
     for address in _URL.finditer(held):
         if address.start() < at <= address.end():
@@ -127,9 +149,8 @@ def _white_space(tag: re.Match[str]) -> str:
 
 def _host(match: re.Match[str]) -> str:
     """The name of the site, and the punctuation of the sentence it stands in."""
-    after = _AFTER_URL.search(match[0])
-    assert after is not None
-    return _AFTER_URL.sub("", match[1]) + after[0]
+    address = match[0].rstrip(_AFTER_URL)
+    return match[1].rstrip(_AFTER_URL) + match[0][len(address) :]
 
 
 async def _without_blocks(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -163,7 +184,7 @@ def _line(line: str, fence: str) -> tuple[str, str]:
         return "" if closes else fence, ""
     if mark is not None:
         return mark[1], ""
-    if _RULE.match(line.rstrip("\n")):
+    if len(line.strip()) > 1 and _RULED.issuperset(line.strip()):
         return "", ""
     if line.lstrip().startswith("|") and len(line) < _MAX_ROW:
         cells = (cell.strip() for cell in line.strip().strip("|").split("|"))
@@ -174,4 +195,4 @@ def _line(line: str, fence: str) -> tuple[str, str]:
 def _may_be_block(line: str) -> bool:
     if len(line) >= _MAX_ROW:
         return False
-    return line.lstrip().startswith("|") or bool(_FENCE.match(line)) or _MARKS.issuperset(line)
+    return line.lstrip().startswith("|") or bool(_FENCE.match(line)) or _RULED.issuperset(line)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import TypeVar
 
+from omni_agent.conversation import whole
 from omni_agent.scope import heed_cancellation
 
 T = TypeVar("T")
@@ -66,3 +67,19 @@ async def first_words(stream: AsyncIterator[str]) -> str:
         if text.strip():
             return text.lstrip()
     return ""
+
+
+class Halves:
+    """Text in, cut anywhere; whole characters out (see :func:`omni_agent.conversation.whole`)."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def push(self, text: str) -> str:
+        text = self._half + text
+        self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        return whole(text[: len(text) - len(self._half)])
+
+    def finish(self) -> str:
+        half, self._half = self._half, ""
+        return whole(half)

@@ -20,8 +20,12 @@ Cut = Callable[[str], int]
 
 MAX_PHRASE = 64
 """Longest phrase that a multi-word pattern may match, characters."""
+MAX_HELD = 2000
+"""What is longer, and still may not be released, is no language."""
 MAX_WORD = 12
 """Longest word of a script without spaces that a one-word pattern may match, characters."""
+_MAX_CLUSTER = 64
+"""Where words have no spaces between them, one character is not more code points."""
 _SPACELESS = re.compile(
     "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\uff00-\uffef\U00020000-\U000323af]"
@@ -47,11 +51,11 @@ async def compose(
 
 
 async def regroup(pieces: AsyncIterator[str], cut: Cut) -> AsyncIterator[str]:
-    """Hold text back until ``cut`` says that it can be released."""
+    """Hold text back until ``cut`` says that it can be released, or there is too much of it."""
     held = ""
     async for piece in pieces:
         held += piece
-        at = cut(held)
+        at = cut(held) or (len(held) if len(held) > MAX_HELD else 0)
         if at:
             yield held[:at]
             held = held[at:]
@@ -70,13 +74,12 @@ def after_last_word(text: str) -> int:
     That is after white space or, where words have no spaces between them, between two
     characters: never inside one that is made of several code points.
     """
-    for at in range(len(text), 0, -1):
-        before, after = text[at - 1], text[at : at + 1]
-        if before.isspace():
+    for at in range(len(text) - 1, max(0, len(text) - _MAX_CLUSTER), -1):
+        if text[at].isspace():
+            return at + 1
+        if _parted(text[at - 1], text[at]):
             return at
-        if after and _parted(before, after):
-            return at
-    return 0
+    return after_last_space(text)
 
 
 def is_spaceless(character: str) -> bool:

@@ -22,6 +22,7 @@ NOUNS = {
     "errors",
     "conversation",
     "streams",
+    "marks",
     "scope",
     "threads",
     "results",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_agent.markdown import no_markdown, sayable, well_formed
+from omni_agent.markdown import no_markdown, sayable
 from omni_agent.text import TextFilter, compose
 
 
@@ -76,13 +76,17 @@ def test_markdown_is_spoken_as_plain_words(written: str, spoken: str) -> None:
     ("written", "spoken"),
     [
         ("Hello.<|im_end|>", "Hello."),
-        ("<|start_header_id|>assistant<|end_header_id|>Hi", "assistantHi"),
+        ("<|start_header_id|>assistant<|end_header_id|>Hi", "Hi"),
         ("Hi<|eot_id|><|end_of_text|>", "Hi"),
         ("<｜end▁of▁sentence｜>Hi", "Hi"),
         ("Hi</s>", "Hi"),
         ("<end_of_turn>Hi", "Hi"),
         ("[INST] Hi [/INST]", " Hi "),
-        ("[TOOL_CALLS]Hi", "Hi"),
+        ("Hi[TOOL_CALLS][{}]", "Hi"),
+        ("[THINK]secret[/THINK]Hi", "Hi"),
+        ("<|channel|>analysis<|message|>hm<|end|><|channel|>final<|message|>Hi", "Hi"),
+        ("Hi<|tool_call|>x<|/tool_call|>", "Hi"),
+        ("Hi<|im_end|>\n<|im_start|>user\nAnd you?", "Hi"),
         ("<think>no one\nmay hear</think>Hi", "Hi"),
         ("</think>Hi", "Hi"),
         ('Sure.<tool_call>{"name": "x"}</tool_call> Done', "Sure. Done"),
@@ -99,14 +103,6 @@ def test_what_is_no_speech_reaches_no_voice(written: str, spoken: str) -> None:
 
 def test_an_emoji_that_comes_in_two_halves_is_whole_again() -> None:
     assert run(sayable, "Good \ud83d", "\ude00 day") == "Good 😀 day"
-
-
-@given(
-    st.text(max_size=30) | st.lists(st.sampled_from("a\ud83d\ude00\x00"), max_size=9).map("".join)
-)
-def test_what_is_well_formed_can_be_sent_anywhere_and_stays_as_it_is(text: str) -> None:
-    fine = well_formed(text)
-    assert fine.encode().decode() == fine == well_formed(fine)
 
 
 _PIECES = st.sampled_from([

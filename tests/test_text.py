@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from omni_agent.markdown import no_markdown, sayable
 from omni_agent.registry import BUILT_IN
 from omni_agent.text import (
+    MAX_HELD,
     MAX_WORD,
     TextFilter,
     after_last_word,
     compose,
     profanity,
+    regroup,
     rewriting,
     words_heard,
 )
@@ -93,6 +95,14 @@ def test_scripts_without_spaces_are_let_through_as_they_come(
         return given - let_through
 
     assert asyncio.run(held_back()) <= MAX_WORD + 6
+
+
+def test_text_that_may_never_be_released_is_not_held_for_ever() -> None:
+    async def sizes() -> list[int]:
+        endless = _pieces(*["x" * 100] * 100)
+        return [len(piece) async for piece in regroup(endless, lambda held: 0)]
+
+    assert max(asyncio.run(sizes())) <= MAX_HELD + 100
 
 
 def test_a_character_of_several_code_points_is_never_cut() -> None:

@@ -141,18 +141,19 @@ class Calls:
         self._places[call_id] = place
         try:
             tasks = await self._own_scope()
-            place.line, answer = await self._answered(offer, call_id)
+            line, answer = await self._answered(offer, call_id)
+            place.line = line
         finally:
             if place.line is None:
                 del self._places[call_id]
         if self._tasks is not tasks:  # the server began to stop meanwhile
             del self._places[call_id]
-            await place.line.aclose()
+            await line.aclose()
             raise SignallingError(503, "the server is stopping")
         request = CallRequest(call_id, chosen, grant.caller, self._limits.call_s)
         self.metrics.started += 1
         facts = self._facts(request.persona, grant)
-        tasks.create_task(self._serve(request, place.line, facts, session), name=call_id)
+        tasks.create_task(self._serve(request, line, facts, session), name=call_id)
         return call_id, answer
 
     async def _answered(self, offer: str, call_id: str) -> tuple[MediaLine, str]:

@@ -12,6 +12,8 @@ at ``longest`` it must. A clause is spoken at about 2.7 words/s and thought at 8
 may be twice as long as the one that plays meanwhile."""
 _LATER_WORDS = 6
 _LATER_LONGEST = 30
+_MAX_CHARACTERS = 400
+"""What goes on for longer without an end is no sentence: a word, a number or a list of marks."""
 _OPENERS = """and but or so because since although while if when where which who that is are was
 were will would can could should has have for from in into on at to with about by of than as until
 before after"""
@@ -47,6 +49,7 @@ class ClauseSplitter:
 
     def __init__(self) -> None:
         self._held = ""
+        self._sayable = False
         self._start = 0
         self._count = 0
 
@@ -55,9 +58,7 @@ class ClauseSplitter:
 
     def flush(self) -> Clause | None:
         """The rest, whatever it is; None when there is nothing left to say in it."""
-        if not _sayable(self._held):
-            return None
-        return self._cut(len(self._held), final=True)
+        return self._cut(len(self._held), final=True) if self._sayable else None
 
     @property
     def length(self) -> int:
@@ -65,13 +66,17 @@ class ClauseSplitter:
         return self._start + len(self._held)
 
     def _take(self, character: str) -> Clause | None:
+        if not self._sayable:
+            self._held += character
+            self._sayable = character.isalnum()
+            return None
         before = self._held
         self._held += character
+        if len(before) >= _MAX_CHARACTERS:
+            return self._cut(len(before), soft=True)
         if is_spaceless(character):
             return self._take_spaceless(character, before)
         if not character.isspace() or not before or before[-1].isspace():
-            return None
-        if not _sayable(before):
             return None
         words = _words(before)
         mark = before.rstrip(_CLOSERS)[-1:]
@@ -83,8 +88,6 @@ class ClauseSplitter:
 
     def _take_spaceless(self, character: str, before: str) -> Clause | None:
         """Where words have no spaces between them, marks end a clause, or its length does."""
-        if not _sayable(before):
-            return None
         words = _words(before)
         if character in "。！？｡":
             return self._cut(len(self._held), final=True)
@@ -110,6 +113,7 @@ class ClauseSplitter:
         end = self._start + at
         clause = Clause(self._held[:at], self._start, end, final, soft)
         self._held, self._start = self._held[at:], end
+        self._sayable = any(map(str.isalnum, self._held))
         self._count += 1
         return clause
 
@@ -117,10 +121,6 @@ class ClauseSplitter:
 def _words(text: str) -> int:
     """How many there are; two characters make one where words have no spaces between them."""
     return len(text.split()) + sum(map(is_spaceless, text)) // 2
-
-
-def _sayable(text: str) -> bool:
-    return any(character.isalnum() for character in text)
 
 
 def _abbreviated(text: str) -> bool:

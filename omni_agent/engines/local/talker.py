@@ -17,7 +17,6 @@ from omni_agent.engines.local.manner import (
     manner,
     speaker,
 )
-from omni_agent.engines.local.saying import say
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.talker import Speech, Voice
 
@@ -105,7 +104,7 @@ class LocalTalker:
 
     async def _say(self, clause: Clause, how: Manner) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
         body = {
-            "text": say(clause.text),
+            "text": clause.text,
             "voice": how.speaker,
             "speed": how.speed,
             "pitch": how.pitch,

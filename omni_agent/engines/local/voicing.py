@@ -18,6 +18,7 @@ from omni_agent.engines.local.manner import (
     SLOWEST,
     STAND_INS,
 )
+from omni_agent.engines.local.saying import say
 from omni_agent.engines.process.child import Replies, Report
 
 _QUIET = 0.004
@@ -56,7 +57,7 @@ class Voicing:
         voice, pitch = self._voice_or_stand_in(str(body["voice"]))
         pitch = min(max(pitch * float(body["pitch"]), LOWEST), HIGHEST)
         speed = min(max(float(body["speed"]) / pitch, SLOWEST), FASTEST)
-        samples = self._trimmed(voice(str(body["text"]), speed=speed), pitch)
+        samples = self._trimmed(voice(say(str(body["text"])), speed=speed), pitch)
         yield {}, samples.tobytes()
 
     def _voice_or_stand_in(self, name: str) -> tuple[Any, float]:

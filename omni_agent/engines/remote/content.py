@@ -9,19 +9,10 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
-from omni_agent.conversation import whole
-from omni_agent.engines.remote.marks import (
-    CALLS,
-    DROPPED,
-    ENDS,
-    FENCES,
-    REASONING,
-    Mark,
-    Marks,
-    overlap,
-)
 from omni_agent.engines.remote.markup import Written, calls
 from omni_agent.errors import EngineError
+from omni_agent.marks import CALLS, DROPPED, ENDS, FENCES, REASONING, Mark, Marks, overlap
+from omni_agent.streams import Halves
 from omni_agent.thinker import MalformedCall, ReasoningDelta, TextDelta, ToolSchema
 
 UNOPENED = "unopened"
@@ -32,22 +23,6 @@ _LONGEST_CALL = 20_000
 _CLOSERS = frozenset(REASONING.values())
 
 Said = TextDelta | ReasoningDelta | Written | MalformedCall
-
-
-class Halves:
-    """Text in, cut anywhere; whole characters out (see :func:`omni_agent.conversation.whole`)."""
-
-    def __init__(self) -> None:
-        self._half = ""
-
-    def push(self, text: str) -> str:
-        text = self._half + text
-        self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-        return whole(text[: len(text) - len(self._half)])
-
-    def finish(self) -> str:
-        half, self._half = self._half, ""
-        return whole(half)
 
 
 @dataclass(slots=True)

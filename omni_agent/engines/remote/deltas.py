@@ -9,11 +9,12 @@ from typing import Any
 
 from omni_agent.engines.remote.arguments import arguments
 from omni_agent.engines.remote.asking import TRANSIENT, Lost
-from omni_agent.engines.remote.content import Content, Halves
+from omni_agent.engines.remote.content import Content
 from omni_agent.engines.remote.keepsakes import Keepsakes
 from omni_agent.engines.remote.markup import Written
 from omni_agent.engines.remote.pieces import Call, CallPieces
 from omni_agent.errors import EngineError
+from omni_agent.streams import Halves
 from omni_agent.thinker import (
     MalformedCall,
     ReasoningDelta,

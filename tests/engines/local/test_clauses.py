@@ -79,6 +79,11 @@ def test_where_words_have_no_spaces_clauses_still_end(text: str, expected: list[
     assert found == expected if isinstance(expected, list) else len(found) >= expected
 
 
+@pytest.mark.parametrize("unit", ["7", "a", "你、", "a-", "[a"])
+def test_what_never_ends_is_cut(unit: str) -> None:
+    assert max(len(text) for text in texts(unit * 3000)) <= 401
+
+
 def test_a_long_beginning_is_cut_before_a_word_that_opens_a_phrase() -> None:
     first = clauses(["The old town hall clock is always late by a minute."])[0]
     assert (first.text, first.soft) == ("The old town hall clock ", True)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from omni_agent.engines.remote.content import Content, Halves, Said
+from omni_agent.engines.remote.content import Content, Said
 from omni_agent.engines.remote.markup import Written
 from omni_agent.errors import EngineError
+from omni_agent.streams import Halves
 from omni_agent.thinker import MalformedCall, ReasoningDelta, TextDelta, ToolSchema
 
 TOOLS = {"now": ToolSchema("now", "", {"type": "object", "properties": {}})}

@@ -60,6 +60,8 @@ DROPPED = (
     "[INST]",
     "[/INST]",
     "[/TOOL_CALLS]",
+    "<<SYS>>",
+    "<</SYS>>",
     "<tool_response>",
     "</tool_response>",
 )
