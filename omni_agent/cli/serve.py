@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,6 +30,7 @@ INSECURE = (
 )
 
 Many = list[str] | None
+SERVER_KEY = "OMNI_AGENT_SERVER_KEY"
 
 
 def serve(
@@ -44,7 +46,7 @@ def serve(
     server_key: Annotated[
         str | None,
         typer.Option(
-            envvar="OMNI_AGENT_SERVER_KEY",
+            envvar=SERVER_KEY,
             help="What programs must bring to call, and the page asks for once.",
         ),
     ] = None,
@@ -131,7 +133,7 @@ def serve(
     tls = Tls(tls_cert, tls_key) if tls_cert or tls_key else None
     agent = make_agent(persona, engine, model, light, base_url, api_key, personas=personas)
     options = ServerOptions(
-        api_key=server_key,
+        api_key=os.environ.get(SERVER_KEY) if server_key is None else server_key,  # empty: told
         origins=tuple(origin or ()),
         hosts=tuple(name or ()),
         trusted_proxies=tuple(trusted_proxy or ()),

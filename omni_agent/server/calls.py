@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from omni_agent.conversation import new_id
+from omni_agent.conversation import new_id, whole
 from omni_agent.errors import SignallingError
 from omni_agent.server.call_log import CallLog
 from omni_agent.server.client_messages import SessionConfig
@@ -231,7 +231,7 @@ class Calls:
         place = self._places.get(call_id)
         if place is None or place.line is None:
             raise SignallingError(404, "no such call")
-        if secret is not None and not hmac.compare_digest(place.secret.encode(), secret.encode()):
+        if secret is not None and not _same(place.secret, whole(secret)):
             raise SignallingError(403, "this call was begun with another token")
         return place.line
 
@@ -296,3 +296,7 @@ class Calls:
         finally:
             self._talking.pop(request.id, None)
             await transport.aclose()
+
+
+def _same(secret: str, given: str) -> bool:
+    return hmac.compare_digest(secret.encode(), given.encode())

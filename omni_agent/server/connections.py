@@ -97,6 +97,8 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         self._forget_deadline()  # uvicorn's own, for an idle connection, begins
         super().on_response_complete()
+        if self.timeout_keep_alive_task is None:  # closing, or a pipelined request has begun
+            self._expect()
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()

@@ -236,7 +236,10 @@ class Desk:
     async def _login(self, request: Request) -> Response:
         """``POST /login``: the key in a form; a cookie for who has it."""
         body = await read_body(request, self._options.limits)
-        form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4)
+        try:
+            form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4)
+        except ValueError as error:
+            raise ProtocolError(f"the form cannot be read: {error}") from error
         logins = self._access.logins
         if logins is None:
             return RedirectResponse("./", 303)

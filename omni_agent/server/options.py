@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from omni_agent.errors import ConfigError
 from omni_agent.server.ice import IceServers
 from omni_agent.server.limits import Limits
+from omni_agent.server.tokens import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,11 @@ class Network:
 class ServerOptions:
     """What an operator decides. Raises ConfigError for what cannot be.
 
-    api_key: what programs must bring, and what the page asks for once; None lets
-    anyone in that can reach the server. origins: other sites whose pages may call, e.g.
-    ``https://example.com``. hosts: names this server answers to beyond
-    ``localhost``, IP addresses, this machine's name and those of ``origins``;
-    ``*`` is any. trusted_proxies: addresses or networks (``10.0.0.0/8``) whose
+    api_key: what programs must bring, and what the page asks for once: printable ASCII,
+    not like a session token; None lets anyone in that can reach the server. origins:
+    other sites whose pages may call, e.g. ``https://example.com``. hosts: names this
+    server answers to beyond ``localhost``, IP addresses, this machine's name and those of
+    ``origins``; ``*`` is any. trusted_proxies: addresses or networks (``10.0.0.0/8``) whose
     ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed. ice_servers: as
     browsers take them (``urls``, ``username``, ``credential``), given to both ends.
     allow_private: send to private addresses that an offer names; None does where only
@@ -75,6 +77,7 @@ class ServerOptions:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        _check_key(self.api_key)
         IceServers(self.ice_servers, self.network.turn_secret)
         for proxy in self.trusted_proxies:
             try:
@@ -122,6 +125,19 @@ class Tls:
 
 def _no_password() -> str:
     raise ValueError("the key has a password")
+
+
+_KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+
+def _check_key(key: str | None) -> None:
+    """A key that no header can carry would lock everybody out; an empty one is a mistake."""
+    if key is not None and (not _KEY.fullmatch(key) or key.startswith(PREFIX)):
+        raise ConfigError(
+            "the server key is empty, begins or ends with a space, is not printable ASCII, or "
+            f"begins with {PREFIX} as session tokens do; give another, or none to let everybody in "
+            "(--server-key, OMNI_AGENT_SERVER_KEY, option api_key)"
+        )
 
 
 _EVERY_ADDRESS = ("0.0.0.0", "::", "")  # compared with, not bound

@@ -103,6 +103,7 @@ SERVE = [
     (["--udp-ports", "many"], "such as 40000-40100"),
     (["--udp-ports", "40100-40000"], "UDP ports"),
     (["--external-ip", "example.com"], "not an IP address"),
+    (["--server-key", ""], "the server key is empty"),
     (["--trusted-proxy", "proxy.example"], "--trusted-proxy"),
     (["--tls-cert", "missing.pem"], "there is no such file"),
     (["--tls-cert", "bad.pem"], "not a certificate"),
@@ -133,6 +134,14 @@ def test_a_server_that_cannot_be_as_it_was_asked_to(
     monkeypatch.chdir(folder)
     port = [] if "--port" in options else ["--port", taken]
     clean(command("serve", *port, *options), says)
+
+
+def test_a_server_key_that_came_out_empty_is_not_none(
+    command: Command, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``OMNI_AGENT_SERVER_KEY=$KEY`` does where nobody set KEY."""
+    monkeypatch.setenv("OMNI_AGENT_SERVER_KEY", "")
+    clean(command("serve", "--port", taken), "the server key is empty")
 
 
 @pytest.mark.parametrize(

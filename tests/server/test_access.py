@@ -119,6 +119,21 @@ async def test_where_no_key_is_needed_there_is_nothing_to_log_in_to() -> None:
         assert "set-cookie" not in reply.headers
 
 
+@pytest.mark.parametrize("key", ["", " ", "ek_secret", " secret", "secret\n", "schlüssel"])
+def test_a_key_that_lets_everybody_in_or_nobody_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match="the server key is empty"):
+        ServerOptions(api_key=key)
+
+
+@pytest.mark.parametrize("form", ["key=secret&a=&b=&c=&d=", "%", "", "key=%ED%A0%80"])
+async def test_a_form_that_is_no_login_opens_nothing(form: str) -> None:
+    async with Server(ScriptedHost(), LOCKED) as server, client(server) as http:
+        headers = {**PAGE, "content-type": "application/x-www-form-urlencoded"}
+        reply = await http.post("/login", content=form, headers=headers)
+        assert reply.status_code in (303, 400)
+        assert "set-cookie" not in reply.headers
+
+
 # -- what a token binds ---------------------------------------------------------------
 
 
@@ -207,8 +222,9 @@ async def test_a_page_that_is_closed_ends_its_call_by_the_token_in_the_body(
     async with Server(ScriptedHost()) as server:
         token = await minted(server, PAGE)
         location = (await begin(server, caller, token)).headers["location"]
-        for body, status in (({}, 403), ({"token": "ek_other"}, 403), ({"token": token}, 200)):
-            reply = await server.http.post(f"{location}/hangup", json=body, headers=PAGE)
+        wrong = [("{}", 403), ('{"token": "ek_other"}', 403), (r'{"token": "\ud800"}', 403)]
+        for body, status in (*wrong, (f'{{"token": "{token}"}}', 200)):
+            reply = await server.http.post(f"{location}/hangup", content=body, headers=PAGE)
             assert reply.status_code == status
 
 

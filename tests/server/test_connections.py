@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import pytest
 import uvicorn
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from uvicorn.server import ServerState
 
 from omni_agent.server.connections import RESERVED_FILES, Door, uvicorn_options
@@ -39,8 +39,11 @@ class Serving:
 
     async def answer(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]  # ASGI
         size = len(await Request(scope, receive).body())
-        big = scope["path"] == "/big"
-        await PlainTextResponse("x" * 50_000_000 if big else str(size))(scope, receive, send)
+        sizes = {"/big": [50_000_000], "/chunks": [1_000_000] * 50}.get(scope["path"])
+        response: Response = PlainTextResponse(str(size))
+        if sizes is not None:
+            response = StreamingResponse("x" * size for size in sizes)
+        await response(scope, receive, send)
 
     def connection(self) -> asyncio.Protocol:
         return self.door(config=self.config, server_state=self.state, app_state={})
@@ -124,11 +127,17 @@ async def test_an_idle_connection_ends_and_one_in_use_does_not() -> None:
         assert await ended(dialled) == b""
 
 
-async def test_a_response_that_nobody_takes_ends_its_connection() -> None:
+@pytest.mark.parametrize("header", ["", "Connection: close\r\n"])
+@pytest.mark.parametrize("paths", [["/big"], ["/chunks"], ["/", "/chunks"], ["/", "/", "/big"]])
+async def test_a_response_that_nobody_takes_ends_its_connection(
+    paths: list[str], header: str
+) -> None:
+    """The first, or one that was asked for before the one before it had left."""
+    requests = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n" for path in paths]
     async with serving(response_s=0.05, idle_s=0.05) as server:
         _, writer = await server.dial()
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is a socket's
-        writer.write(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        writer.write(("\r\n".join(requests) + header + "\r\n").encode())
         await server.until_open(1)
         await server.until_open(0)
 
