@@ -138,8 +138,11 @@ class Hooks:
         ]
 
     def implementations(self, hook: str) -> list[pluggy.HookImpl]:
-        """In the order of registration, without those that have failed too often."""
+        """Those marked ``tryfirst``, the others, those marked ``trylast``; each in the order of
+        registration, without those that have failed too often."""
         found: list[pluggy.HookImpl] = getattr(self._manager.hook, hook).get_hookimpls()
+        registered = {name: place for place, name in enumerate(self.names)}
+        found.sort(key=lambda each: (each.trylast - each.tryfirst, registered[each.plugin_name]))
         return [each for each in found if self._strikes[each.plugin_name, hook] < STRIKES]
 
     def ask_one(

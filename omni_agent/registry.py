@@ -123,7 +123,8 @@ class Registry:
 
     def _filters(self, persona: Persona) -> tuple[TextFilter, ...]:
         known = dict(BUILT_IN)
-        for plugin, filters in self._hooks.ask("text_filters", _by_name, persona=persona):
+        asked = self._hooks.ask("text_filters", _by_name, persona=persona)
+        for plugin, filters in reversed(asked):  # of one name, the first plugin's is used
             for name, text_filter in filters.items():
                 failed = partial(self._hooks.failed, plugin, f"filter {name!r}")
                 known[name] = _contained(text_filter, plugin, failed)
@@ -167,7 +168,7 @@ class Registry:
     def _engine(self, hook: str, what: str, engine: str) -> tuple[str, Callable[..., Any]]:
         known = {
             name: (plugin, factory)
-            for plugin, engines in self._hooks.ask(hook, _by_name)
+            for plugin, engines in reversed(self._hooks.ask(hook, _by_name))  # the first's is used
             for name, factory in engines.items()
         }
         if engine not in known:

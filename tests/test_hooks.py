@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import typer
 
-from omni_agent import Persona, events, hookimpl, hooks, hookspecs, tool
+from omni_agent import EngineOptions, Persona, events, hookimpl, hooks, hookspecs, tool
 from omni_agent.errors import ConfigError
 from omni_agent.hooks import MOST_PROBLEMS, STRIKES, Hooks
 from omni_agent.registry import Registry
@@ -210,6 +210,36 @@ async def test_a_hook_wrapper_is_named_once(hook: str) -> None:
     registry.add(GOOD, "good")
     assert ASK[hook](registry)
     assert "is a hook wrapper" in registry.problems[0].reason
+
+
+def test_hooks_are_asked_first_and_last_as_they_are_marked_else_as_registered() -> None:
+    registry = Registry(discover=False)
+    marks = {"a": "trylast", "b": "", "c": "tryfirst", "d": "trylast", "e": "", "f": "tryfirst"}
+    for name, mark in marks.items():
+        marked = hookimpl(**{mark: True}) if mark else hookimpl
+        registry.add(SimpleNamespace(context=marked(lambda name=name: name)), name)
+    assert registry.context("s", "words").split() == ["c", "f", "b", "e", "a", "d"]
+
+
+async def test_of_two_engines_and_filters_with_one_name_those_asked_for_first_are_used() -> None:
+    registry = Registry(discover=False)
+    for name in ("first", "second"):
+
+        async def start(options: Any, name: str = name) -> Any:
+            return name
+
+        async def swap(pieces: AsyncIterator[str], name: str = name) -> AsyncIterator[str]:
+            async for _ in pieces:
+                yield name
+
+        both = {
+            "register_thinkers": lambda start=start: {"x": start},
+            "text_filters": lambda swap=swap: {"x": swap},
+        }
+        registry.add(plugin(**both), name)
+    (filter_,) = registry.outfit(Persona(name="x", filters=("x",))).filters
+    assert [piece async for piece in filter_(nothing())] == ["first"]
+    assert await registry.thinker("x")(EngineOptions()) == "first"
 
 
 async def test_how_often_is_counted() -> None:
