@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -181,13 +182,19 @@ class Agent:
         return factories
 
     async def _start_stages(self) -> Stages:
-        starting = (factory() for factory in self._factories())
-        started: list[Any] = await asyncio.gather(*starting, return_exceptions=True)
-        failures = [stage for stage in started if isinstance(stage, BaseException)]
-        if failures:
-            running = [stage for stage in started if not isinstance(stage, BaseException)]
-            await asyncio.gather(*(stage.aclose() for stage in running), return_exceptions=True)
-            raise failures[0]
+        async with AsyncExitStack() as running:  # stopped when another fails, or we are cancelled
+
+            async def start(factory: Callable[[], Awaitable[Any]]) -> Any:
+                stage = await factory()
+                running.push_async_callback(_stop, stage)
+                return stage
+
+            starting = (start(factory) for factory in self._factories())
+            started: list[Any] = await asyncio.gather(*starting, return_exceptions=True)
+            for stage in started:
+                if isinstance(stage, BaseException):
+                    raise stage
+            running.pop_all()
         thinker = started.pop(0)
         talker = started.pop(0) if self.engines.talker is not None else MuteTalker()
         return Stages(thinker, talker, started.pop(0) if started else None)
@@ -279,3 +286,10 @@ class Agent:
 
         options = options or ServerOptions(limits=limits_for(self.engines))
         serve(self, host, port, options, announce, tls=tls, wait_for_engine=wait_for_engine)
+
+
+async def _stop(stage: Any) -> None:
+    try:
+        await stage.aclose()
+    except Exception:  # an engine is somebody else's; the other stages are stopped, too
+        log.exception("%s did not stop", type(stage).__name__)

@@ -84,6 +84,48 @@ async def test_engines_start_together_prepare_the_persona_and_stop_with_the_agen
     assert lines[-1] == ""
 
 
+class HalfStudio(Studio):
+    """Its Talker never comes to be; its Thinker does not stop properly."""
+
+    @hookimpl
+    def register_thinkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
+        factory = super().register_thinkers()["studio"]
+
+        async def start(options: EngineOptions) -> Any:
+            model = await factory(options)
+            close = model.aclose
+
+            async def stop_badly() -> None:
+                await close()
+                raise RuntimeError("stuck")
+
+            model.aclose = stop_badly
+            return model
+
+        return {"studio": start}
+
+    @hookimpl
+    def register_talkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
+        async def start(options: EngineOptions) -> Any:
+            await asyncio.Event().wait()
+
+        return {"studio": start}
+
+
+@virtual_time
+async def test_a_start_that_is_cancelled_leaves_no_engine_running() -> None:
+    studio = HalfStudio()
+    agent = Agent(PERSONA, plugins=[studio], engine="studio")
+    starting = asyncio.ensure_future(agent.start())
+    await asyncio.sleep(1)
+    assert studio.running == 2
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert studio.running == 0
+    assert not agent.ready
+
+
 class Chatty(ScriptedThinker):
     """A Thinker that reports whatever it reads, as engines may, and never says that it is done."""
 
