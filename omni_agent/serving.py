@@ -245,6 +245,9 @@ def serve(
         server.should_exit = True
 
     served = AgentHost(agent, wait_for_engine=wait_for_engine, on_failure=stop)
+    behind = uvicorn_options(options.limits)
+    if tls:
+        listening = behind["http"].listening(listening)
     config = uvicorn.Config(
         create_agent_app(agent, options, host=served),
         loop="asyncio",  # uvloop's timers are whole milliseconds: calls a core measured lower
@@ -252,7 +255,7 @@ def serve(
         timeout_graceful_shutdown=5,
         ssl_certfile=tls.cert if tls else None,
         ssl_keyfile=tls.key if tls else None,
-        **uvicorn_options(options.limits),
+        **behind,
     )
     server = _Server(config)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import ssl
 import subprocess
 import sys
@@ -14,10 +13,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from omni_agent import Agent, Persona, serving
 from omni_agent.agent import Engines
@@ -26,6 +21,7 @@ from omni_agent.errors import ConfigError, EngineError, EngineUnavailable
 from omni_agent.server.options import ServerOptions, Tls
 from omni_agent.serving import AgentHost, create_agent_app, limits_for
 from omni_agent.testing import ScriptedEars, ScriptedTalker, ScriptedThinker, virtual_time
+from tests.certificates import self_signed
 
 PERSONA = Persona(name="Test", fillers=())
 
@@ -209,28 +205,6 @@ def test_a_server_that_something_holds_ends_all_the_same() -> None:
         process.terminate()
         process.communicate(timeout=20)
         assert process.returncode == 1
-
-
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
-    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (folder / "key.pem").write_bytes(key.private_bytes(pem, *plain))
-    return folder / "cert.pem", folder / "key.pem"
 
 
 def test_with_a_certificate_the_server_speaks_https(tmp_path: Path) -> None:

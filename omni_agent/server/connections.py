@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import socket
 from collections import Counter
 from typing import Any
 
@@ -15,10 +17,16 @@ from omni_agent.server.rates import Bucket, address_of
 
 log = logging.getLogger(__name__)
 
+Peer = tuple[Any, ...]
+"""An address and a port, as sockets tell them."""
+
 MANY_FILES = 65536
 """Open files that are asked for where the system would allow any number."""
 RESERVED_FILES = 512
 """Files that are kept for calls, models and the rest, where the process may have few."""
+FEW = 8
+"""Connections that a browser is fine with: the last eighth of the total is for addresses that
+have fewer, so that no eight addresses keep all others out."""
 
 
 class Door:
@@ -33,6 +41,7 @@ class Door:
         spare = limits.total if files is None else max(16, files - RESERVED_FILES)
         self.total = min(limits.total, spare)
         self._by_address: Counter[str] = Counter()
+        self._shaking: dict[Peer, asyncio.TimerHandle] = {}
         self._told = Bucket(1.0)
 
     @property
@@ -45,7 +54,8 @@ class Door:
     def enter(self, address: str) -> bool:
         """Whether there is room for one more from there; then it is counted."""
         own = self._by_address[address]
-        if own >= self.limits.per_address or self.open >= self.total:
+        total = self.total if own < FEW else self.total - self.total // 8
+        if own >= self.limits.per_address or self.open >= total:
             self._say("connections are refused: %d are open, %d of them from %s", address, own)
             return False
         self._by_address[address] += 1
@@ -56,9 +66,56 @@ class Door:
         if not self._by_address[address]:
             del self._by_address[address]
 
+    # -- TLS: uvicorn, which we count for, hears of a connection after its handshake -----------
+
+    def listening(self, plain: socket.socket) -> socket.socket:
+        """This listening socket, as one for TLS: handshakes are connections, too."""
+        return _Listening(self, plain)
+
+    def shake(self, peer: Peer, connection: socket.socket) -> bool:
+        """Whether there is room for this handshake, and then so long for it."""
+        if not self.enter(address_of(peer[0])):
+            return False
+        if peer in self._shaking:  # the same port again: that one has failed
+            self._drop(peer, connection=None)
+        self._shaking[peer] = asyncio.get_running_loop().call_later(
+            self.limits.request_s, self._drop, peer, connection
+        )
+        return True
+
+    def shook(self, peer: Peer | None) -> bool:
+        """Whether it was counted as a handshake, which is over."""
+        timer = self._shaking.pop(peer, None) if peer else None
+        if timer is not None:
+            timer.cancel()
+        return timer is not None
+
+    def _drop(self, peer: Peer, connection: socket.socket | None) -> None:
+        """A handshake is late, or has failed: nobody says so, so that it counts until then."""
+        self._shaking.pop(peer).cancel()
+        self.leave(address_of(peer[0]))
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def _say(self, message: str, address: str, own: int) -> None:
         if self._told.take():
             log.warning(message, self.open, own, address)
+
+
+class _Listening(socket.socket):
+    """Takes in what the door has room for. (Not asked by Windows' event loop.)"""
+
+    def __init__(self, door: Door, plain: socket.socket) -> None:
+        super().__init__(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        self._door = door
+
+    def accept(self) -> tuple[socket.socket, Peer]:
+        connection, peer = super().accept()
+        if not self._door.shake(peer, connection):
+            connection.close()
+            raise ConnectionAbortedError
+        return connection, peer
 
 
 class Connection(H11Protocol):
@@ -73,7 +130,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # as uvicorn has it
         address = address_of(self.client[0] if self.client else None)
-        if not self._door.enter(address):
+        peer = transport.get_extra_info("peername")
+        if not (self._door.shook(peer) or self._door.enter(address)):
             self.transport.abort()
             return
         self._address = address

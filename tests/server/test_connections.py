@@ -6,8 +6,12 @@ import asyncio
 import contextlib
 import errno
 import logging
+import socket
+import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -15,8 +19,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from uvicorn.server import ServerState
 
-from omni_agent.server.connections import RESERVED_FILES, Door, uvicorn_options
+from omni_agent.server.connections import FEW, RESERVED_FILES, Door, uvicorn_options
 from omni_agent.server.limits import ConnectionLimits, Limits, RequestLimits
+from tests.certificates import self_signed
 
 Dialled = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -48,9 +53,11 @@ class Serving:
     def connection(self) -> asyncio.Protocol:
         return self.door(config=self.config, server_state=self.state, app_state={})
 
-    async def dial(self) -> Dialled:
-        self.dialled.append(await asyncio.open_connection("127.0.0.1", self.port))
-        return self.dialled[-1]
+    async def dial(self, *, address: str = "127.0.0.1") -> Dialled:
+        here = (address, 0)
+        there = await asyncio.open_connection("127.0.0.1", self.port, local_addr=here)
+        self.dialled.append(there)
+        return there
 
     async def close(self) -> None:
         for _, writer in self.dialled:
@@ -66,11 +73,16 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(files: int | None = None, **limits: float) -> AsyncIterator[Serving]:
+async def serving(
+    files: int | None = None, tls: ssl.SSLContext | None = None, **limits: float
+) -> AsyncIterator[Serving]:
     one = Serving(ConnectionLimits(**limits), files)  # type: ignore[arg-type]  # ints are floats
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(one.connection, "127.0.0.1", 0)
-    one.port = server.sockets[0].getsockname()[1]
+    listening = socket.create_server(("127.0.0.1", 0))
+    one.port = listening.getsockname()[1]
+    if tls is not None:
+        listening = one.door.listening(listening)
+    server = await loop.create_server(one.connection, sock=listening, ssl=tls)
     try:
         yield one
     finally:
@@ -117,7 +129,7 @@ async def test_drop_by_drop_is_not_in_time() -> None:
 
 
 async def test_an_idle_connection_ends_and_one_in_use_does_not() -> None:
-    async with serving(request_s=0.2, idle_s=0.05) as server:
+    async with serving(request_s=20, idle_s=0.5) as server:
         dialled = await server.dial()
         for _ in range(3):
             dialled[1].write(GET)
@@ -173,9 +185,59 @@ async def test_one_address_has_its_share_of_the_connections(
 async def test_all_addresses_together_leave_files_for_the_calls() -> None:
     async with serving(files=RESERVED_FILES + 20, per_address=1000) as server:
         dialled = [await server.dial() for _ in range(30)]
-        for one in dialled[20:]:
+        for one in dialled[18:]:
             assert await ended(one) == b""
-        assert server.door.open == 20
+        assert server.door.open == 18
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="all of 127.0.0.0/8 is this machine's")
+async def test_addresses_that_hold_many_connections_leave_some_to_those_that_hold_few() -> None:
+    async with serving(total=32, per_address=10) as server:
+        for address in ("127.0.0.2", "127.0.0.3", "127.0.0.4"):
+            dialled = [await server.dial(address=address) for _ in range(10)]
+        await server.until_open(3 * FEW + 4)
+        assert await ended(dialled[-1]) == b""
+        reader, writer = await server.dial(address="127.0.0.5")
+        writer.write(GET)
+        assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+
+
+# -- TLS ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def contexts(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The server's and a client's."""
+    cert, key = self_signed(tmp_path)
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(cert, key)
+    return serving, ssl.create_default_context(cafile=str(cert))
+
+
+async def test_a_handshake_is_a_connection_too(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    async with serving(tls=contexts[0], per_address=3, request_s=20) as server:
+        kept = [await server.dial() for _ in range(3)]
+        await server.until_open(3)
+        for _ in range(20):
+            assert await ended(await server.dial()) == b""
+        for reader, writer in kept:
+            await writer.start_tls(contexts[1], server_hostname="localhost")
+            writer.write(GET)
+            assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+            assert server.door.open == 3  # counted once
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01", GET], ids=["nothing", "half", "http"])
+async def test_a_handshake_that_is_not_done_in_time_or_fails_ends_its_connection(
+    said: bytes, contexts: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    async with serving(tls=contexts[0], request_s=0.05) as server:
+        dialled = await server.dial()
+        dialled[1].write(said)
+        assert b"200" not in await ended(dialled)
+        await server.until_open(0)
 
 
 def test_file_limits_are_raised_as_far_as_they_go() -> None:
