@@ -22,6 +22,12 @@ MOST = 2000
 MOST_IN_ALL = 200_000
 _BUSY_S = 5.0
 _HAS_CALLERS = "SELECT count(*) FROM pragma_table_info('notes') WHERE name = 'caller'"
+_OUTAGES = {
+    sqlite3.SQLITE_BUSY: "The notebook is in use elsewhere just now. Try again in a moment.",
+    sqlite3.SQLITE_LOCKED: "The notebook is in use elsewhere just now. Try again in a moment.",
+    sqlite3.SQLITE_FULL: "There is no room left on the disk for notes.",
+    sqlite3.SQLITE_READONLY: "The notebook can be read, but not written.",
+}
 _SMALL = frozenset("a an the my me i you of about note notes is was".split())  # noqa: SIM905  # readable
 
 
@@ -110,7 +116,8 @@ class Notebook:
             yield database
             database.execute("COMMIT")
         except (sqlite3.Error, ValueError) as error:  # ValueError: a date that is none
-            raise NotesProblem(f"I cannot use the notebook: {error}.") from error
+            outage = _OUTAGES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+            raise NotesProblem(outage or f"I cannot use the notebook: {error}.") from error
         finally:
             database.close()  # rolls back what was not committed
 

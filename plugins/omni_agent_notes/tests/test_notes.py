@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import sqlite3
 import stat
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -188,6 +190,77 @@ async def test_a_damaged_row_is_a_sentence(call: FakeCall) -> None:
     database.close()
     with pytest.raises(ToolError, match="I cannot use the notebook"):
         await do(notes.read_notes, call)
+
+
+async def fill(call: FakeCall) -> None:
+    for _ in range(20):  # what is full may have room for a few
+        await do(notes.add_note, call, text="x" * MAX_CHARS)
+
+
+@contextlib.contextmanager
+def locked(patched: pytest.MonkeyPatch) -> Iterator[None]:
+    patched.setattr(notebook, "_BUSY_S", 0.05)
+    with contextlib.closing(sqlite3.connect(default_path(), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
+def full(patched: pytest.MonkeyPatch) -> Iterator[None]:
+    connect = sqlite3.connect
+
+    def connect_to_full(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        database: sqlite3.Connection = connect(*arguments, **options)
+        database.execute("PRAGMA max_page_count = 1")  # as many as there are: not one more
+        return database
+
+    patched.setattr(sqlite3, "connect", connect_to_full)
+    yield
+
+
+@contextlib.contextmanager
+def read_only(patched: pytest.MonkeyPatch) -> Iterator[None]:
+    connect = sqlite3.connect
+    uri = f"file:{default_path()}?mode=ro"  # to root, no file is read-only
+    patched.setattr(sqlite3, "connect", lambda _, **options: connect(uri, uri=True, **options))
+    yield
+
+
+@pytest.mark.parametrize(
+    ("outage", "said"),
+    [(locked, "in use elsewhere"), (full, "no room left"), (read_only, "not written")],
+)
+async def test_a_notebook_that_cannot_be_written_is_a_sentence_and_works_again(
+    outage: Callable[[pytest.MonkeyPatch], contextlib.AbstractContextManager[None]],
+    said: str,
+    call: FakeCall,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await do(notes.add_note, call, text="Buy milk")
+    with monkeypatch.context() as patched, outage(patched):
+        with pytest.raises(ToolError, match=said) as told:
+            await fill(call)
+        assert str(default_path()) not in str(told.value)
+    await do(notes.add_note, call, text="Buy bread")
+    assert [note.text for note in Notebook().find("buy")] == ["Buy bread", "Buy milk"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be deleted")
+@pytest.mark.parametrize("what", ["the file", "the folder"])
+async def test_a_notebook_that_is_deleted_in_a_call_is_begun_anew(
+    what: str, call: FakeCall
+) -> None:
+    await do(notes.add_note, call, text="Buy milk")
+    with contextlib.closing(sqlite3.connect(default_path())) as other:
+        other.execute("SELECT count(*) FROM notes").fetchone()  # its log stays there
+        if what == "the file":
+            default_path().unlink()
+        else:
+            shutil.rmtree(default_path().parent)
+        assert await do(notes.read_notes, call) == "There are no notes."
+        await do(notes.add_note, call, text="Buy bread")
+    assert [note.text for note in Notebook().find()] == ["Buy bread"]
 
 
 async def test_a_folder_that_cannot_be_made_is_a_sentence(
