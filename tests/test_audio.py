@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,38 @@ def test_a_wav_file_keeps_the_samples(tmp_path: Path) -> None:
 def test_a_file_that_is_no_wav_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.wav").write_bytes(content)
     with pytest.raises(ValueError, match=r"bad\.wav"):
+        read_wav(tmp_path / "bad.wav")
+
+
+def extensible(sub_format: int, bits: int, data: bytes) -> bytes:
+    """A stereo file at 48 kHz with Microsoft's longer header, as recorders write it."""
+    frame = 2 * bits // 8
+    guid = sub_format.to_bytes(2, "little") + bytes.fromhex("000000001000800000aa00389b71")
+    form = struct.pack("<HHIIHHHHI", 0xFFFE, 2, 48_000, 48_000 * frame, frame, bits, 22, bits, 3)
+    chunks = b"".join(
+        name + struct.pack("<I", len(content)) + content
+        for name, content in ((b"fmt ", form + guid), (b"LIST", b"INFO"), (b"data", data))
+    )
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+def test_a_file_with_the_extensible_header_is_read(tmp_path: Path) -> None:
+    samples = struct.pack("<6h", 100, 300, -32768, -32768, 32767, 32767)
+    (tmp_path / "a.wav").write_bytes(extensible(1, 16, samples))
+    read = read_wav(tmp_path / "a.wav")
+    assert (read.sample_rate, read.pcm.tolist()) == (48_000, [200, -32768, 32767])
+
+
+@pytest.mark.parametrize(
+    ("sub_format", "bits", "says"),
+    [(1, 24, "got 24-bit, format 1"), (3, 32, "got 32-bit, format 3")],
+    ids=["24 bits", "floats"],
+)
+def test_other_samples_than_those_of_16_bits_are_refused_by_name(
+    sub_format: int, bits: int, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.wav").write_bytes(extensible(sub_format, bits, bytes(48)))
+    with pytest.raises(ValueError, match=rf"bad\.wav: expected 16-bit PCM, {says}"):
         read_wav(tmp_path / "bad.wav")
 
 
