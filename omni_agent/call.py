@@ -148,8 +148,13 @@ class Call:
         fresh = self.now() - frame.at < PICTURE_AGE_S
         return (ImagePart(frame.jpeg, "image/jpeg"),) if fresh else ()
 
-    def request(self, heard: Message | None = None, *, with_tools: bool = True) -> ThinkRequest:
-        """What the Thinker is asked now; ``heard``: the turn it answers, committed or not yet."""
+    def request(
+        self, heard: Message | None = None, *, with_tools: bool = True, note: str = ""
+    ) -> ThinkRequest:
+        """What the Thinker is asked now.
+
+        heard: the turn it answers, committed or not yet. note: read after the instructions.
+        """
         items: tuple[Item, ...] = tuple(as_read(self.conversation.items))
         instructions = self.outfit.persona.thinker
         if heard is not None:
@@ -157,6 +162,8 @@ class Call:
                 items = (*items, heard)
             if heard.text and (extra := self.retrieve(heard.text)):
                 instructions = f"{instructions}\n\n{extra}"
+        if note:
+            instructions = f"{instructions}\n\n{note}"
         tools = self.outfit.schemas if with_tools else ()
         speaker = self.outfit.persona.voice
         return ThinkRequest(instructions, items, tools, self.outfit.sampling, speaker=speaker)

@@ -41,6 +41,12 @@ MAX_ROUNDS = 4
 """Thinker runs in one reply; the last one may not call tools, so a reply always ends."""
 APOLOGY = "Sorry, something went wrong on my side. Could you say that again?"
 CALL_APOLOGY = "Sorry, I could not do that."
+CALL_FAULT = (
+    "Your last tool call could not be read: {reason}. Make it again, exactly as the tool's "
+    "parameters say, or tell the user that you cannot do it."
+)
+MAX_REASON = 300
+"""Characters of it; some of them may be the model's own."""
 
 FILLER_GROWTH = 1.5
 """Each silence between two fillers is so much longer than the last: a minute has six of them."""
@@ -65,7 +71,8 @@ class Reply:
         self._voicing = asyncio.Lock()
         self._tools: list[asyncio.Task[Outcome]] = []
         self._answering = self._filling = False
-        self._written = ""
+        self._written = self._fault = ""
+        self._retried = False
         self._features: Any = None  # of the latest round that gave any
 
     # -- what waits for the turn to be certain ---------------------------------
@@ -111,13 +118,13 @@ class Reply:
         """Think, use tools and speak until nothing is left to say; wait until it was played."""
         async with asyncio.TaskGroup() as tasks:
             for turn in range(MAX_ROUNDS):
-                calls = await self._round(tasks, with_tools=turn < MAX_ROUNDS - 1)
-                if not calls:
+                if not await self._round(tasks, with_tools=turn < MAX_ROUNDS - 1):
                     break
                 await self._confirmed.wait()
-                await asyncio.wait(self._tools) if self._tools else None
-                self._tools = []
-                self.mark("tool_done")
+                if self._tools:
+                    await asyncio.wait(self._tools)
+                    self._tools = []
+                    self.mark("tool_done")
             if not self._answering and not await self._show():
                 await self._say(tasks, APOLOGY, "answer")
         self._finish()
@@ -137,17 +144,18 @@ class Reply:
         ordered = dict(sorted(marks.items(), key=lambda mark: mark[1]))
         self._emit(events.Waterfall(self._now(), self.id, ordered))
 
-    async def _round(self, tasks: asyncio.TaskGroup, *, with_tools: bool) -> int:
-        """One Thinker run; returns how many tools it called."""
+    async def _round(self, tasks: asyncio.TaskGroup, *, with_tools: bool) -> bool:
+        """One Thinker run; True when there is to be another."""
         text = Channel()
         async with asyncio.TaskGroup() as pair:
-            request = self._call.request(self.heard, with_tools=with_tools)
+            note, self._fault = self._fault, ""
+            request = self._call.request(self.heard, with_tools=with_tools, note=note)
             thinking = kin(pair.create_task(self._think(tasks, request, text)))
             await self._voice(tasks, aiter(text), "answer")
         return thinking.result()
 
-    async def _think(self, tasks: asyncio.TaskGroup, request: ThinkRequest, text: Channel) -> int:
-        calls, said, run = 0, "", new_id("run")
+    async def _think(self, tasks: asyncio.TaskGroup, request: ThinkRequest, text: Channel) -> bool:
+        calls, said, run, malformed = 0, "", new_id("run"), ""
         try:
             async with aclosing(heeding(self._call.stages.thinker.think(request))) as thoughts:
                 async for thought in thoughts:
@@ -168,15 +176,21 @@ class Reply:
                             self._fill(tasks)
                         case MalformedCall():
                             log.error("malformed tool call (%s): %r", thought.reason, thought.raw)
-                            text.put(_after(said, CALL_APOLOGY))
+                            malformed = thought.reason or "it is malformed"
                         case _:
                             pass
+            if malformed and (calls or self._retried or not request.tools):
+                text.put(_after(said, CALL_APOLOGY))
+            elif malformed:  # once, it is told why instead
+                self._retried = True
+                self._fault = CALL_FAULT.format(reason=malformed[:MAX_REASON])
+                return True
         except EngineError as error:
             self._failed("thinker", error)
             text.put(_after(said, APOLOGY))
         finally:
             text.close()
-        return calls
+        return calls > 0
 
     def _begin_tool(self, request: ToolCallRequest, run: str) -> int:
         """Enter a call; 1 when it is new. It starts when the turn is confirmed."""

@@ -179,6 +179,36 @@ async def test_a_malformed_call_after_words_does_not_run_into_them() -> None:
         assert await stage.agent() == "Let me see… Sorry, I could not do that."
 
 
+@virtual_time
+async def test_a_thinker_whose_call_cannot_be_read_is_told_why_and_may_make_it_again() -> None:
+    thinker = ScriptedThinker(
+        ["Let me see.", MalformedCall("room_of(", "the call was cut off")],
+        [call("room_of", name="Ann")],
+        ["In room twelve."],
+    )
+    async with rehearse(thinker, tools=[room_of]) as stage:
+        await stage.user("Where is Ann, please?")
+        assert await stage.agent() == "Let me see."
+        assert await stage.agent() == "In room twelve."
+    notes = ["could not be read: the call was cut" in r.instructions for r in thinker.requests]
+    assert notes == [False, True, False]
+    thinker.assert_complete()
+
+
+@virtual_time
+async def test_it_is_told_so_once() -> None:
+    broken = [MalformedCall("room_of(", "the call was cut off")]
+    thinker = ScriptedThinker(broken, broken, ["Hello."])
+    async with rehearse(thinker, tools=[room_of]) as stage:
+        await stage.user("Where is Ann, please?")
+        assert await stage.agent() == "Sorry, I could not do that."
+        await stage.user("And where is Ben, please?")
+        assert await stage.agent() == "Hello."
+    assert [("could not be read" in request.instructions) for request in thinker.requests] == [
+        False, True, False,
+    ]  # fmt: skip
+
+
 @tool(timeout_s=60)
 async def search(seconds: float) -> str:
     """Search for a while. seconds: how long."""
