@@ -36,6 +36,7 @@ BLOCKS_S = 0.1
 STRIKES = 10
 """An observer that fails this often in a row is asked no more."""
 MOST_PROBLEMS = 100
+"""Kinds of things that one plugin is named for; all others together are one more."""
 _MAX_REASON_CHARS = 300
 _MAX_SHOWN_CHARS = 60
 
@@ -120,9 +121,12 @@ class Hooks:
         self, plugin: str, kind: str, reason: str, error: BaseException | None = None
     ) -> None:
         """Name a plugin, in the log too when this kind of thing is new; else count it."""
+        kinds = [each for name, each in self._known if name == plugin]
+        if kind not in kinds and len(kinds) >= MOST_PROBLEMS:
+            kind, reason = "more", f"does ever more; the first that is only counted: {reason}"
         if known := self._known.get((plugin, kind)):
             known.times += 1
-        elif len(self._known) < MOST_PROBLEMS:
+        else:
             problem = PluginError(plugin, reason[:_MAX_REASON_CHARS].replace("\n", " "))
             self._known[plugin, kind] = problem
             log.warning("%s", problem, exc_info=error)

@@ -257,7 +257,20 @@ async def test_problems_are_bounded_whatever_a_plugin_thinks_of() -> None:
     registry.add(plugin(context=context), "bad")
     for _ in range(2 * MOST_PROBLEMS):
         registry.context("s", "words")
-    assert len(registry.problems) == MOST_PROBLEMS
+    assert len(registry.problems) == MOST_PROBLEMS + 1
+    assert "only counted" in registry.problems[-1].reason
+    assert registry.problems[-1].times == MOST_PROBLEMS
+
+
+async def test_another_plugins_problem_is_seen_however_many_one_has(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    found = Hooks()
+    for number in range(2 * MOST_PROBLEMS):
+        found.report("bad", f"kind {number}", "reason")
+    found.report("worse", "kind", "of another")
+    assert found.problems[-1].plugin == "worse"
+    assert "of another" in caplog.records[-1].message
 
 
 async def test_an_observer_that_always_fails_is_asked_no_more() -> None:
