@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import socket
+from typing import Never
 
 import aioice
 import aiortc
@@ -16,13 +17,13 @@ from aiortc import RTCPeerConnection, RTCSctpTransport, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtcsctptransport import InitChunk
-from omni_agent_webrtc import answer
+from omni_agent_webrtc import WebRTCTransport, answer
 from omni_agent_webrtc.ice import Connection
 from omni_agent_webrtc.inbox import MAX_AUDIO, MAX_MESSAGES, Inbox
 from omni_agent_webrtc.peer import CHANNEL, close_peer
 from omni_agent_webrtc.silence import Silence
 from omni_agent_webrtc.tracks import JITTER_BUFFER
-from omni_agent_webrtc.transport import MAX_WAITING
+from omni_agent_webrtc.transport import MAX_WAITING, RENEWALS
 
 from omni_agent.audio import AudioFrame
 from omni_agent.errors import SignallingError
@@ -353,6 +354,20 @@ async def test_ports_are_taken_from_the_range_and_a_full_range_is_said() -> None
         assert all(port <= int(one) <= port + 20 for one in named)
         await first(line, lambda arrival: isinstance(arrival, AudioFrame))
     await other.close()
+
+
+async def test_a_call_has_so_many_offers_in_a_minute() -> None:
+    async def refuse(offer: str, deliver: object) -> Never:
+        raise SignallingError(400, offer)
+
+    line = WebRTCTransport(refuse)
+    for _ in range(RENEWALS):
+        with pytest.raises(SignallingError, match="an offer"):
+            await line.renew("an offer")
+    with pytest.raises(SignallingError, match="within a minute") as caught:
+        await line.renew("an offer")
+    assert caught.value.status == 429
+    await line.aclose()
 
 
 async def test_an_offer_that_fails_at_the_second_address_gives_the_firsts_port_back(

@@ -30,6 +30,8 @@ DOUBT_S = 0.5
 """With no packet for so long, nobody is told that something was heard to its end."""
 STALLED_S, LOST_S = 3.0, 30.0
 """No packet at all for so long: the agent stops speaking; the line is over (RFC 7675)."""
+RENEWALS = 30
+"""Offers in a minute, the first one among them; each takes sockets and work of its own."""
 REPLAY_S = 5.0
 """Messages of the last seconds of a lost connection are sent again over the next."""
 LAST_WORDS_S = 0.25
@@ -66,6 +68,7 @@ class WebRTCTransport:
         """The connection in use; None until the first is up."""
         self._peers: list[Peer] = []
         self._renewing = asyncio.Lock()
+        self._offered: deque[float] = deque(maxlen=RENEWALS)
         self._silence = Silence()
         self._waiting: deque[str] = deque()
         self._sent: deque[tuple[float, str]] = deque(maxlen=MAX_WAITING)
@@ -148,8 +151,12 @@ class WebRTCTransport:
 
         The connection in use stays until the new one is up; one that was offered
         before and is not up yet is given up. Raises SignallingError as ``answer``
-        does, with 404 when the line is over.
+        does, with 404 when the line is over and 429 after ``RENEWALS`` in a minute.
         """
+        now = self._loop.time()
+        if len(self._offered) == RENEWALS and now - self._offered[0] < 60:
+            raise SignallingError(429, f"the call had {RENEWALS} offers within a minute")
+        self._offered.append(now)
         async with self._renewing:
             peer, sdp = await self._negotiate(offer, self._inbox.put)
             if self.ended:
