@@ -15,11 +15,21 @@ MAX_ID, MAX_NAME = 64, 128
 """Characters in an item's id; in a model's, voice's, language's or persona's name."""
 MAX_METADATA = 16
 """Pairs of a response's metadata."""
+MAX_PARTS = 16
+"""Of one message's content."""
+MAX_MS = 24 * 3600 * 1000
+"""A place in an utterance's audio."""
+MAX_SPEED = 4
+"""As fast as can be asked for; as slow is its inverse."""
+MAX_CALLER = 128
+"""Characters of a caller's name."""
+MAX_PERSONAS = 100
+"""That a token names."""
 
 Id = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_.:-]{{1,{MAX_ID}}}$")]
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
-Caller = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:@+/=-]{1,128}$")]
-Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
+Caller = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_.:@+/=-]{{1,{MAX_CALLER}}}$")]
+Milliseconds = Annotated[int, Field(ge=0, le=MAX_MS)]
 Metadata = dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]]
 
 
@@ -34,7 +44,7 @@ class NewItem(BaseModel):
     type: Name
     id: Id | None = None
     role: Name | None = None
-    content: list[Part] = Field([], max_length=16)
+    content: list[Part] = Field([], max_length=MAX_PARTS)
 
 
 class ItemCreate(BaseModel):
@@ -44,7 +54,7 @@ class ItemCreate(BaseModel):
 class ItemTruncate(BaseModel):
     item_id: Id
     audio_end_ms: Milliseconds
-    content_index: Annotated[int, Field(ge=0, le=100)] = 0
+    content_index: Annotated[int, Field(ge=0, lt=MAX_PARTS)] = 0
 
 
 class ItemRetrieve(BaseModel):
@@ -87,7 +97,7 @@ class CustomVoice(BaseModel):
 
 class AudioOutput(BaseModel):
     voice: Name | CustomVoice | None = None
-    speed: Annotated[float, Field(ge=0.25, le=4)] | None = None
+    speed: Annotated[float, Field(ge=1 / MAX_SPEED, le=MAX_SPEED)] | None = None
 
 
 class Audio(BaseModel):

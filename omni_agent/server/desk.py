@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from omni_agent.errors import ProtocolError, SignallingError
 from omni_agent.server.access import Access, bearer
 from omni_agent.server.calls import Calls, Place
-from omni_agent.server.client_messages import Caller, Name, SessionConfig
+from omni_agent.server.client_messages import MAX_PERSONAS, Caller, Name, SessionConfig
 from omni_agent.server.host import Host, PersonaCard
 from omni_agent.server.logins import (
     CALLER,
@@ -48,7 +48,7 @@ class _Minting(BaseModel):
     """The body of ``POST /v1/realtime/client_secrets``."""
 
     session: SessionConfig | None = None
-    personas: list[Name] | None = Field(None, min_length=1, max_length=100)
+    personas: list[Name] | None = Field(None, min_length=1, max_length=MAX_PERSONAS)
     caller: Caller | None = None
 
 

@@ -14,8 +14,20 @@ from typing import Any
 
 import pytest
 
+from omni_agent import events
+from omni_agent.conversation import Message, TextPart
+from omni_agent.server import reading
 from omni_agent.server.client_commands import MAX_EVENT_ID
-from omni_agent.server.client_messages import MAX_TEXT, MAX_UNKNOWN, SessionConfig
+from omni_agent.server.client_messages import (
+    MAX_CALLER,
+    MAX_MS,
+    MAX_PARTS,
+    MAX_PERSONAS,
+    MAX_SPEED,
+    MAX_TEXT,
+    MAX_UNKNOWN,
+    SessionConfig,
+)
 from omni_agent.server.limits import (
     ConnectionLimits,
     Limits,
@@ -25,7 +37,6 @@ from omni_agent.server.limits import (
 )
 from omni_agent.server.options import ServerOptions
 from omni_agent.server.rates import Bucket
-from omni_agent.server.reading import MAX_PARTS
 from omni_agent.server.realtime import Realtime
 from omni_agent.server.realtime_transport import RealtimeTransport
 from omni_agent.server.view import MAX_ITEMS, ClientView
@@ -173,7 +184,27 @@ def test_a_typed_message_has_a_size_in_one_part_or_many() -> None:
     assert client.type("x" * (MAX_TEXT + 1))[1] == "invalid_message"
     halves = [{"type": "input_text", "text": "x" * (MAX_TEXT // 2)}] * 3
     assert client.type("", content=halves)[1] == "invalid_message"
-    assert client.type("", content=[{"type": "input_text", "text": "x"}] * 17)[1]
+    part = {"type": "input_text", "text": "x"}
+    assert client.type("", content=[part] * MAX_PARTS)[1] is None
+    assert client.type("", content=[part] * (MAX_PARTS + 1))[1] == "invalid_message"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [{"audio_end_ms": -1}, {"audio_end_ms": MAX_MS + 1}, {"content_index": MAX_PARTS}],
+)
+def test_where_a_message_is_cut_is_a_place_in_it(place: dict[str, int]) -> None:
+    fits: dict[str, Any] = {
+        "item_id": "item_1",
+        "audio_end_ms": MAX_MS,
+        "content_index": MAX_PARTS - 1,
+    }
+    client = Client()
+    client.realtime.on_event(
+        events.ItemAdded(0, Message("assistant", (TextPart("Hello."),), "item_1"))
+    )
+    assert client.send("conversation.item.truncate", **fits)[1] is None
+    assert client.send("conversation.item.truncate", **(fits | place))[1] == "invalid_message"
 
 
 @pytest.mark.parametrize("name", ["", "x" * 65, "a b", "a\nb", "é", "<b>", "a/b", "a\x00"])
@@ -206,6 +237,8 @@ def test_metadata_has_a_size(metadata: dict[str, Any]) -> None:
         {"audio": {"output": {"voice": {"id": "x" * 129}}}},
         {"audio": {"input": {"transcription": {"language": "x" * 129}}}},
         {"omni": {"persona": "x" * 129}},
+        {"audio": {"output": {"speed": MAX_SPEED + 0.1}}},
+        {"audio": {"output": {"speed": 1 / MAX_SPEED - 0.01}}},
         {f"unknown_{one}": 1 for one in range(MAX_UNKNOWN + 1)},
         {"x" * 65: 1},
     ],
@@ -215,6 +248,22 @@ async def test_a_session_has_a_size(session: dict[str, Any]) -> None:
     async with Server(ScriptedHost()) as server:
         reply = await server.http.post(SECRETS, json={"session": session}, headers=PAGE)
         assert reply.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("fits", "too_much"),
+    [
+        ({"caller": "c" * MAX_CALLER}, {"caller": "c" * (MAX_CALLER + 1)}),
+        ({"personas": ["concierge"] * MAX_PERSONAS}, {"personas": ["x"] * (MAX_PERSONAS + 1)}),
+    ],
+    ids=["caller", "personas"],
+)
+async def test_what_a_token_says_has_a_size(fits: Any, too_much: Any) -> None:
+    key = {"authorization": "Bearer key"}
+    async with Server(ScriptedHost(), ServerOptions(api_key="key")) as server:
+        for body, status in ((fits, 200), (too_much, 400)):
+            reply = await server.http.post(SECRETS, json=body, headers=key)
+            assert reply.status_code == status, reply.text
 
 
 def test_an_event_id_is_told_back_in_part() -> None:
@@ -429,7 +478,7 @@ async def test_a_body_that_does_not_come_in_time_is_given_up() -> None:
 
 async def test_a_form_has_a_number_of_parts(caller: Caller) -> None:
     async with Server(ScriptedHost()) as server:
-        form = {str(one): (None, "x") for one in range(MAX_PARTS)} | {"sdp": (None, "v=0")}
+        form = {str(one): (None, "x") for one in range(reading.MAX_PARTS)} | {"sdp": (None, "v=0")}
         headers = {"authorization": f"Bearer {await server.token()}"}
         reply = await server.http.post(CALLS, files=form, headers=headers)
         assert reply.status_code == 400
