@@ -15,7 +15,10 @@ import pytest
 from omni_agent import hookspecs
 from omni_agent.cli import app
 from omni_agent.cli.serve import serve
+from omni_agent.ledger import FAILED
 from omni_agent.persona import Persona, load
+from omni_agent.reply import APOLOGY, CALL_APOLOGY
+from omni_agent.testing import rehearse
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
@@ -44,6 +47,16 @@ def hooks() -> list[str]:
 @pytest.mark.parametrize("hook", hooks())
 def test_every_hook_is_documented(hook: str) -> None:
     assert f"`{hook}(" in REFERENCE
+
+
+@pytest.mark.parametrize("option", inspect.signature(rehearse).parameters)
+def test_every_option_of_a_rehearsal_is_documented(option: str) -> None:
+    assert f"`{option}=`" in REFERENCE
+
+
+@pytest.mark.parametrize("text", [APOLOGY, CALL_APOLOGY, FAILED])
+def test_what_the_agent_says_by_itself_is_documented(text: str) -> None:
+    assert text in REFERENCE.replace("\n", " ")
 
 
 def commands() -> list[str]:
