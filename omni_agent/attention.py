@@ -109,7 +109,7 @@ class Attention:
                 self._read_ahead(turn, TextPart(text))
         elif self._moments[turn].echoes(text):
             self._echoing.add(turn)
-        elif not self._is_noise(turn, text):
+        elif not self._is_aside(turn, text):
             await self._take_the_floor(turn)
 
     async def _take_the_floor(self, turn: UserTurn) -> None:
@@ -161,14 +161,18 @@ class Attention:
             await self._replies.draft(turn, self._heard(turn, text))
 
     def _is_noise(self, turn: UserTurn, text: str) -> bool:
-        """The agent's own words, or said while it speaks and not to take the turn.
+        """The agent's own words, or said while it speaks and not to take the turn."""
+        return self._moments[turn].echoes(text) or self._is_aside(turn, text)
+
+    def _is_aside(self, turn: UserTurn, text: str) -> bool:
+        """A sound of the agent's, or a listening noise.
 
         A short word after a question is its answer, and so is one while nothing can be heard
         that it could accompany.
         """
-        moment = self._moments[turn]
-        if moment.echoes(text) or (turn in self._resounding and not is_command(text)):
+        if turn in self._resounding and not is_command(text):
             return True
+        moment = self._moments[turn]
         if moment.asked or turn not in self._over_the_agent or not is_backchannel(text):
             return False
         return moment.audible or is_hum(text) or (moment.waiting and is_patience(text))

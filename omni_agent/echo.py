@@ -15,6 +15,11 @@ Samples = npt.NDArray[np.float32]
 
 _ALIKE = 0.75
 """How much of what was heard must be in what was said: Whisper writes "24" for "twenty-four"."""
+_HEARD, _SAID = 240, 500
+"""Characters, the latest ones, that are compared: some 15 s of speech with some 30 s of it. This
+is done on the event loop, while somebody speaks."""
+_AT_ONCE = 12
+"""Words that are compared at once: the work grows with the square of their letters."""
 _RATE = 8000
 _PIECE = _RATE * 6 // 10
 """Samples that are compared at once: enough to tell a voice from another's."""
@@ -31,17 +36,33 @@ def is_echo(text: str, spoken: str) -> bool:
 
     spoken: only what can be heard back now; a user may well repeat older words.
     """
-    own = _words(spoken)
-    phrases = [words for part in re.split(r"[.!?]+", text) if (words := _words(part))]
-    return bool(phrases) and all(_is_in(words, own) for words in phrases)
-
-
-def _is_in(heard: list[str], own: list[str]) -> bool:
-    return any(_alike(heard, stretch) >= _ALIKE for stretch in _stretches(own, len(heard)))
+    own = _words(spoken[-_SAID:])
+    phrases = map(_words, re.split(r"[.!?]+", text[-_HEARD:]))
+    pieces = [piece for words in phrases if words for piece in _ends(words)]
+    return bool(pieces) and all(_is_in(piece, own) for piece in pieces)
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
+
+
+def _ends(words: list[str]) -> Iterator[list[str]]:
+    """How it begins and how it ends: a user may speak before an echo, or after it."""
+    yield words[:_AT_ONCE]
+    if len(words) > _AT_ONCE:
+        yield words[-_AT_ONCE:]
+
+
+def _is_in(heard: list[str], own: list[str]) -> bool:
+    matcher = SequenceMatcher(None, autojunk=False)
+    matcher.set_seq2("".join(heard))  # what is known of the second is kept
+    return any(_alike(matcher, stretch) for stretch in _stretches(own, len(heard)))
+
+
+def _alike(matcher: SequenceMatcher[str], stretch: list[str]) -> bool:
+    matcher.set_seq1("".join(stretch))
+    ratios = (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)  # upper bounds first
+    return all(ratio() >= _ALIKE for ratio in ratios)
 
 
 def _stretches(words: list[str], length: int) -> Iterator[list[str]]:
@@ -50,10 +71,6 @@ def _stretches(words: list[str], length: int) -> Iterator[list[str]]:
         for at in range(max(1, len(words) - size + 1)):
             if stretch := words[at : at + size]:
                 yield stretch
-
-
-def _alike(heard: list[str], said: list[str]) -> float:
-    return SequenceMatcher(None, "".join(heard), "".join(said), autojunk=False).ratio()
 
 
 def resounds(heard: AudioFrame, played: Sequence[AudioFrame]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -45,6 +47,34 @@ def test_the_agent_s_own_words_are_an_echo_however_they_are_spelled(
 )
 def test_what_a_user_says_against_it_is_not(heard: str, spoken: str) -> None:
     assert not is_echo(heard, spoken)
+
+
+NUMBERS = [f"{tens}{ones}" for tens in ("twenty", "thirty", "forty") for ones in "abcdefghij"]
+STORY = " ".join(f"{a} {b} was here." for a in NUMBERS for b in NUMBERS)
+QUESTIONS = [
+    ("what I want to know is when the museum opens " * 4, False),
+    ("what I want to know, " * 400, False),
+    (STORY[-200:-100] + " what I want to know is when the museum opens", False),
+    (STORY[-200:], True),
+    ("what I want to know is when it opens " + STORY[-200:].replace(".", ""), False),
+    ("twentya " * 1000, False),
+]
+
+
+@pytest.mark.parametrize(("heard", "echo"), QUESTIONS)
+def test_long_words_over_a_long_answer_take_few_comparisons(
+    heard: str, echo: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+    set_first = SequenceMatcher.set_seq1
+
+    def counted(matcher: SequenceMatcher[str], letters: str) -> None:
+        compared.append(len(letters))
+        set_first(matcher, letters)
+
+    monkeypatch.setattr(SequenceMatcher, "set_seq1", counted)
+    assert is_echo(heard, STORY) is echo
+    assert sum(compared) < 40_000
 
 
 def voice(seed: int, seconds: float, rate: int = 24_000) -> AudioFrame:
