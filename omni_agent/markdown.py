@@ -18,8 +18,9 @@ from omni_agent.text import after_last_word, regroup
 
 _BLOCKS = REASONING | CALLS
 _MARKS = Marks({*_BLOCKS, *filter(None, _BLOCKS.values()), *ENDS, *DROPPED})
-_UNSAID = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffd-\uffff]")
+_UNSAID = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd-\uffff]")
 """Control characters, and what stands for half a character (``conversation.whole``)."""
+_BREAKS = {0x2028: "\n", 0x2029: "\n"}
 
 
 async def sayable(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -64,7 +65,7 @@ class _Sayable:
                 break
             self._held = self._held[len(mark.text) :]
             self._passed(mark.text)
-        return _UNSAID.sub("", said)
+        return _UNSAID.sub("", said).translate(_BREAKS)
 
     def _passed(self, mark: str) -> None:
         if mark in _BLOCKS:
@@ -90,7 +91,7 @@ _URL = re.compile(r"https?://(?:www\.)?([^\s/?#]+)([/?#]\S*)?")
 _AFTER_URL = ".,;:!?)]}'\"”’*_>"
 _TAG = re.compile(
     r"</?(?:(br|p|div|pre|ul|ol|li|tr|td|th|h[1-6])|b|i|u|s|em|strong|sub|sup|span|code|kbd|mark|a)"
-    r"(?:\s[^<>]*)?/?>",
+    r"(?:\s+[a-zA-Z-]+=[^<>]*)?\s*/?>",
     re.IGNORECASE,
 )
 _OPEN_TAG = re.compile(r"<(?:/?[a-zA-Z][^<>\n]*)?\Z|</\Z|&#?\w{0,10}\Z|\\\Z")

@@ -64,6 +64,7 @@ def run(text_filter: TextFilter, *pieces: str) -> str:
         ("Tom &amp; Jerry &lt;3", "Tom & Jerry <3"),
         (r"not \*emphasised\*", "not emphasised"),
         ("5 < 6 and a<b", "5 < 6 and a<b"),
+        ("if a <b and c> d", "if a <b and c> d"),
         ("**你好**，世界", "你好，世界"),
         ("-5 degrees\n+3 more", "-5 degrees\n+3 more"),
     ],
@@ -94,7 +95,7 @@ def test_markdown_is_spoken_as_plain_words(written: str, spoken: str) -> None:
         ("a < b, x<y and [ok]", "a < b, x<y and [ok]"),
         ("half \ud83d and \ude00 pair \ud83d\ude00", "half  and  pair 😀"),
         ("bell\x07 null\x00 escape\x1b[31m", "bell null escape[31m"),
-        ("line\nbreak\ttab", "line\nbreak\ttab"),
+        ("line\nbreak\ttab\u2028line", "line\nbreak\ttab\nline"),
     ],
 )
 def test_what_is_no_speech_reaches_no_voice(written: str, spoken: str) -> None:
