@@ -19,6 +19,8 @@ from omni_agent.conversation import new_id
 from omni_agent.ears import EAR_RATE, Ears, Transcript
 from omni_agent.errors import EngineError
 from omni_agent.manners import is_unfinished
+from omni_agent.results import words_of
+from omni_agent.scope import answer_of
 from omni_agent.turns import Step, TurnDetector, TurnTiming
 
 T = TypeVar("T")
@@ -321,7 +323,7 @@ class Listener:
 
     async def _report_words(self, turn: UserTurn, audio: AudioFrame) -> None:
         try:
-            transcript = await self._ears.transcribe(audio, language=self.language)
+            transcript = await self._transcribed(audio)
         except EngineError:
             return  # only a preview: the words of the whole turn are what counts
         if transcript.text and self._turn is turn:
@@ -349,13 +351,28 @@ class Listener:
     async def _guess(self, audio: AudioFrame) -> Transcript:
         try:
             async with asyncio.timeout(WORDS_WITHIN_S):
-                return await self._ears.transcribe(audio, language=self.language)
+                return await self._transcribed(audio)
         except EngineError as error:
             self._heard.put_nowait(HearingFailed(None, error))
         except TimeoutError:
             late = EngineError(f"the ears found no words within {WORDS_WITHIN_S:g} s")
             self._heard.put_nowait(HearingFailed(None, late))
         return Transcript("")
+
+    async def _transcribed(self, audio: AudioFrame) -> Transcript:
+        """The words. Raises EngineError whatever goes wrong in the ears, which may be anybody's."""
+        try:
+            found = await answer_of(self._ears.transcribe(audio, language=self.language))
+        except EngineError:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {words_of(error)}"
+            raise EngineError(f"the ears failed: {what}") from error
+        if not (isinstance(found, Transcript) and isinstance(found.text, str)):
+            raise EngineError(
+                f"the ears returned a {type(found).__name__}, not a Transcript of text"
+            )
+        return found
 
     def _forget_work(self) -> None:
         if self._work is not None:

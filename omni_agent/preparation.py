@@ -10,6 +10,7 @@ from dataclasses import replace
 from omni_agent.call import Call
 from omni_agent.conversation import Message
 from omni_agent.errors import EngineError
+from omni_agent.scope import answer_of
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +49,10 @@ class Preparation:
     async def _read(self, heard: Message | None) -> None:
         stages = self._call.stages
         try:
-            features = await stages.thinker.prepare(self._call.request(heard))
+            features = await answer_of(stages.thinker.prepare(self._call.request(heard)))
             if features is not None:
                 voice = replace(self._call.outfit.voice, features=features.handle)
-                await stages.talker.prepare(voice)
+                await answer_of(stages.talker.prepare(voice))
         except EngineError as error:
             log.warning("an engine could not read ahead: %s", error)
         except Exception:  # whatever an engine does here must not cost the call

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Coroutine, Generator, Iterable
 from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from omni_agent.errors import ToolError
+from omni_agent.errors import EngineError, ToolError
+from omni_agent.results import words_of
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,66 @@ def heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+class _Contained(Coroutine[Any, Any, T]):
+    """A coroutine that cannot end the loop: what would is an ordinary error of type ``failure``."""
+
+    def __init__(self, work: Coroutine[Any, Any, T], failure: type[Exception]) -> None:
+        self._work, self._failure = work, failure
+
+    def __getattr__(self, name: str) -> Any:  # cr_frame and its like, for who looks at a task
+        return getattr(self._work, name)
+
+    def send(self, value: Any, /) -> Any:
+        try:
+            return self._work.send(value)
+        except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+            raise self._ordinary(error) from error
+
+    def throw(self, *error: Any) -> Any:
+        try:
+            return self._work.throw(*error)
+        except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+            raise self._ordinary(error) from error
+
+    def close(self) -> None:
+        self._work.close()
+
+    def __iter__(self) -> Generator[Any, Any, T]:
+        return self
+
+    __await__ = __iter__
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def _ordinary(self, error: BaseException) -> Exception:
+        name = getattr(self._work, "__qualname__", "a task")
+        what = f"{name} raised {type(error).__name__}: {words_of(error)}"
+        log.error("%s, which ends nothing", what, exc_info=error)
+        return self._failure(what)
+
+
+def contained_task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
+    """A task factory: SystemExit in a task, which would end the loop, is the task's own failure.
+
+    A signal is none of this: its handler runs in the main thread, and tells the server.
+    """
+    return asyncio.Task(_Contained(work, RuntimeError), loop=loop, **options)
+
+
+async def answer_of(engine: Awaitable[T]) -> T:
+    """What an engine answers. Raises EngineError where it would end the loop, or this task."""
+    try:
+        return await _Contained(_awaited(engine), EngineError)
+    except asyncio.CancelledError as error:
+        heed_cancellation()
+        raise EngineError("an engine was cancelled, by nobody of the call") from error
+
+
+async def _awaited(engine: Awaitable[T]) -> T:
+    return await engine
 
 
 class Scope:

@@ -27,6 +27,7 @@ from omni_agent.errors import (
     public,
 )
 from omni_agent.machine import cores
+from omni_agent.scope import contained_task
 from omni_agent.server.app import create_app
 from omni_agent.server.connections import uvicorn_options
 from omni_agent.server.host import CallRequest, PersonaCard, Readiness
@@ -206,6 +207,10 @@ class _Server(uvicorn.Server):
     """Ends ``STOP_S`` after it was told to, whatever holds it."""
 
     last: threading.Timer | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_task_factory(contained_task)
+        await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)

@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import TypeVar
 
 from omni_agent.conversation import whole
-from omni_agent.scope import heed_cancellation
+from omni_agent.errors import EngineError
+from omni_agent.scope import answer_of, heed_cancellation
 
 T = TypeVar("T")
 
@@ -37,12 +38,18 @@ def closing(stream: AsyncIterator[T]) -> AbstractAsyncContextManager[AsyncIterat
 
 async def heeding(stream: AsyncIterator[T]) -> AsyncGenerator[T, None]:
     """A stream of code that is not ours, closed in the end: when its reader is cancelled it
-    goes no further, though it swallowed that."""
+    goes no further, though it swallowed that. Raises EngineError where it would end the loop."""
     try:
         async with closing(stream) as pieces:
-            async for piece in pieces:
+            while True:
+                try:
+                    piece = await answer_of(anext(pieces))
+                except StopAsyncIteration:
+                    break
                 heed_cancellation()
                 yield piece
+    except (SystemExit, KeyboardInterrupt) as error:  # raised as it was closed
+        raise EngineError(f"an engine raised {type(error).__name__}") from error
     finally:
         heed_cancellation()
 
