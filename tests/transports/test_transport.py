@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import socket
+from collections.abc import AsyncIterator
 from typing import Never
 
 import aioice
@@ -16,12 +17,13 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSctpTransport, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
-from aiortc.rtcsctptransport import InitChunk
+from aiortc.rtcsctptransport import SCTP_DATA_FIRST_FRAG, DataChunk, InitChunk
 from omni_agent_webrtc import WebRTCTransport, answer
 from omni_agent_webrtc.ice import Connection
 from omni_agent_webrtc.inbox import MAX_AUDIO, MAX_MESSAGES, Inbox
 from omni_agent_webrtc.peer import CHANNEL, close_peer
 from omni_agent_webrtc.silence import Silence
+from omni_agent_webrtc.stack import MAX_CHUNKS, MAX_STREAMS, SctpTransport
 from omni_agent_webrtc.tracks import JITTER_BUFFER
 from omni_agent_webrtc.transport import MAX_WAITING, RENEWALS
 
@@ -49,8 +51,11 @@ async def test_aiortc_is_the_minor_version_whose_private_parts_we_know() -> None
     assert aiortc.rtcsctptransport.SCTP_RTO_INITIAL
     for name in ("check_incoming", "query_consent", "get_component_candidates"):
         assert callable(getattr(aioice.Connection, name))
+    sctp = RTCSctpTransport(receiver.transport)
     for name in ("_association_state", "_last_received_tsn", "_reconfig_response_seq"):
-        assert hasattr(RTCSctpTransport(receiver.transport), name)
+        assert hasattr(sctp, name)
+    for name in ("_advertised_rwnd", "_inbound_streams", "_sack_misordered", "_sack_needed"):
+        assert hasattr(sctp, name)
     for name in ("_handle_rtp_data", "_handle_rtcp_data"):
         assert callable(getattr(aiortc.RTCDtlsTransport, name))
     await peer.close()
@@ -304,6 +309,77 @@ async def test_an_init_that_comes_late_does_not_deafen_the_data_channel() -> Non
         await ours._receive_chunk(late)
         channel.send("second")
         await first(line, lambda arrival: arrival == "second")
+
+
+def piece(tsn: int, *, stream: int = 1, first: bool = False, size: int = 1_100) -> DataChunk:
+    """A part of a message that does not end with it."""
+    chunk = DataChunk(flags=SCTP_DATA_FIRST_FRAG if first else 0)
+    chunk.tsn, chunk.stream_id, chunk.protocol = tsn, stream, 51
+    chunk.user_data = b"x" * size
+    return chunk
+
+
+async def test_a_message_without_end_costs_its_client_the_call_and_nobody_time() -> None:
+    peer = client()
+    channel = peer.createDataChannel(CHANNEL)
+    channel.on("open", lambda: channel.send("first"))
+    async with call(peer) as line, asyncio.timeout(20):
+        await first(line, lambda arrival: arrival == "first")
+        assert line._peer is not None
+        ours, theirs = line._peer.connection.sctp, peer.sctp
+        assert ours is not None
+        assert theirs is not None
+        for count in range(20 * MAX_CHUNKS):
+            chunk = piece(theirs._local_tsn + count, first=count == 0)
+            chunk.stream_seq = 1
+            await theirs._send_chunk(chunk)
+            if line.ended:
+                break
+            if count % 32 == 0:
+                await asyncio.sleep(0)
+        await until(lambda: line.ended)
+        assert sum(len(one.reassembly) for one in ours._inbound_streams.values()) < 2 * MAX_CHUNKS
+
+
+@pytest.fixture
+async def association() -> AsyncIterator[SctpTransport]:
+    """Where packet 1 is expected."""
+    peer = client()
+    sctp = SctpTransport(peer.getTransceivers()[0].receiver.transport)
+    sctp._set_state(sctp.State.ESTABLISHED)
+    sctp._last_received_tsn, sctp._remote_port = 0, 5000
+    yield sctp
+    await peer.close()
+
+
+async def test_what_came_ahead_of_a_lost_packet_is_bounded_and_comes_again(
+    association: SctpTransport,
+) -> None:
+    for tsn in range(2, 10 * MAX_CHUNKS):
+        await association._receive_chunk(piece(tsn))
+    assert len(association._sack_misordered) == MAX_CHUNKS
+    assert association.state == "connected"
+    await association._receive_chunk(piece(1))
+    assert association._last_received_tsn == MAX_CHUNKS + 1
+
+
+async def test_pieces_are_bounded_whatever_their_size_and_number_of_streams(
+    association: SctpTransport,
+) -> None:
+    for tsn in range(1, MAX_STREAMS + 1):
+        await association._receive_chunk(piece(tsn, stream=tsn, first=True, size=1))
+    assert association.state == "connected"
+    await association._receive_chunk(piece(MAX_STREAMS + 1, stream=0, first=True, size=1))
+    assert association.state == "closed"
+
+
+async def test_pieces_are_bounded_by_the_window_that_the_client_is_told_of(
+    association: SctpTransport,
+) -> None:
+    for tsn in range(1, MAX_CHUNKS):
+        await association._receive_chunk(piece(tsn, first=tsn == 1, size=16_000))
+    assert association.state == "closed"
+    assert association._advertised_rwnd > -16_001
 
 
 async def test_a_handshake_is_repeated_until_it_is_answered(
