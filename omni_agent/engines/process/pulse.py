@@ -43,7 +43,7 @@ class Pulse:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        threading.Thread(target=self._beat, name="pulse", daemon=True).start()
+        threading.Thread(target=self._run, name="pulse", daemon=True).start()
 
     def timed(self, op: str, deadline_s: float | None, replies: Iterator[T]) -> Iterator[T]:
         """``replies``, the work for each of which may take ``deadline_s``; None: for ever.
@@ -71,15 +71,19 @@ class Pulse:
             with self._lock:
                 del self._works[id(work)]
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
         while True:
             time.sleep(BEAT_S)
-            try:
-                self._send(Packet(0, "beat"))
-            except OSError:
-                os._exit(0)  # the parent is gone
-            if late := self._late():
-                self._give_up(late)
+            self.beat()
+
+    def beat(self) -> None:
+        """One sign of life. Ends the process when some work is late, or the parent is gone."""
+        try:
+            self._send(Packet(0, "beat"))
+        except OSError:
+            os._exit(0)
+        if late := self._late():
+            self._give_up(late)
 
     def _late(self) -> _Work | None:
         with self._lock:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,9 +124,16 @@ class Worker:
     one waits for the restarted process. Not thread-safe: one event loop.
     """
 
-    def __init__(self, job: Job, report: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        report: Callable[[str], None] = lambda line: None,
+        *,
+        beat: Callable[[asyncio.Event], Awaitable[None]] | None = None,
+    ) -> None:
+        """report: told of progress. beat: ends after ``BEAT_S``, or when the event is set."""
         self.job = job
-        self._report = report
+        self._report, self._beat = report, beat or _beat
         self._life: _Life | None = None
         self._starting = asyncio.Lock()
         self._running = asyncio.Event()
@@ -272,12 +279,9 @@ class Worker:
         """Until the process is gone. One that gives no sign of life is killed."""
         line = life.line
         while not line.lost.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(BEAT_S):
-                    await line.lost.wait()
-                    return
+            await self._beat(line.lost)
             line.silent_s += BEAT_S
-            if line.silent_s > self.job.hung_after_s:
+            if not line.lost.is_set() and line.silent_s > self.job.hung_after_s:
                 life.kill(f"no sign of life for {self.job.hung_after_s:.0f} s")
 
     async def _alive(self, wait_s: float) -> _Life:
@@ -364,6 +368,12 @@ class Worker:
     def _why(self, reason: str, life: _Life) -> str:
         words = life.last_words()
         return f"{self.job.name}: {reason}" + (f"\n{words}" if words else "")
+
+
+async def _beat(lost: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(BEAT_S):
+            await lost.wait()
 
 
 def _end_of(life: _Life) -> str:

@@ -18,6 +18,24 @@ async def eventually(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+class Beats:
+    """A worker's beats, given by the test."""
+
+    def __init__(self) -> None:
+        self._due = 0
+
+    async def __call__(self, lost: asyncio.Event) -> None:
+        while not (self._due or lost.is_set()):  # noqa: ASYNC110  # either of two things
+            await asyncio.sleep(0.001)
+        self._due = 0
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """One after the other, until something holds."""
+        while not holds():
+            self._due = 1
+            await eventually(lambda: not self._due)
+
+
 def running(pid: int) -> bool:
     """False for a process that is gone, or dead and waiting for its parent."""
     try:

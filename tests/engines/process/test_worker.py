@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -18,8 +17,9 @@ import pytest
 from omni_agent.engines.process.wire import Packet
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.errors import EngineError, EngineUnavailable
+from tests.clocks import put_forward
 
-from .processes import PATHS, eventually, running
+from .processes import PATHS, Beats, eventually, running
 
 
 def job(factory: str = "Echo", **options: object) -> Job:
@@ -28,9 +28,9 @@ def job(factory: str = "Echo", **options: object) -> Job:
 
 @asynccontextmanager
 async def started(
-    what: Job | None = None, reports: list[str] | None = None
+    reports: list[str] | None = None, beats: Beats | None = None
 ) -> AsyncIterator[Worker]:
-    worker = Worker(what or job(), (reports if reports is not None else []).append)
+    worker = Worker(job(), (reports if reports is not None else []).append, beat=beats)
     try:
         await worker.start()
         yield worker
@@ -118,37 +118,41 @@ async def test_a_dead_process_is_restarted_before_anybody_asks() -> None:
 
 
 async def test_a_stopped_process_is_replaced_and_whoever_waited_is_told() -> None:
-    quick = replace(job(), hung_after_s=2.0)
-    async with started(quick) as worker:
+    beats = Beats()
+    async with started(beats=beats) as worker:
         first = worker.pid
         assert first is not None
         stream = worker.stream("hang")
         await anext(stream)
         os.kill(first, signal.SIGSTOP)
-        with pytest.raises(EngineError, match=r"echo: .*no sign of life for 2 s.*restarted"):
-            await anext(stream)
+        waiting = asyncio.ensure_future(anext(stream))
+        await beats.until(waiting.done)
+        with pytest.raises(EngineError, match=r"echo: .*no sign of life for 10 s.*restarted"):
+            await waiting
         assert (await worker.call("echo", {"say": 2})).body["said"] == 2
         assert worker.pid not in (first, None)
         await eventually(lambda: not running(first))
 
 
 async def test_trouble_is_named_while_it_lasts_and_passes_by_itself() -> None:
-    async with started(replace(job(), hung_after_s=5.0)) as worker:
+    beats = Beats()
+    async with started(beats=beats) as worker:
         assert worker.trouble == ""
         assert worker.pid
         os.kill(worker.pid, signal.SIGSTOP)
-        await eventually(lambda: "echo: no sign of life for 3 s" in worker.trouble)
-        await eventually(lambda: "echo: the model process was ended" in worker.trouble)
+        await beats.until(lambda: worker.trouble == "echo: no sign of life for 3 s")
+        await beats.until(lambda: "it is being restarted" in worker.trouble)
         await eventually(lambda: worker.trouble == "")
         assert (await worker.call("echo", {"say": 2})).body["said"] == 2
 
 
 async def test_a_process_that_goes_on_in_time_is_left_alone() -> None:
-    async with started() as worker:
+    beats = Beats()
+    async with started(beats=beats) as worker:
         first = worker.pid
         assert first
         os.kill(first, signal.SIGSTOP)
-        await eventually(lambda: bool(worker.trouble))
+        await beats.until(lambda: bool(worker.trouble))
         os.kill(first, signal.SIGCONT)
         await eventually(lambda: worker.trouble == "")
         assert worker.pid == first
@@ -176,36 +180,27 @@ async def test_nobody_need_wait_for_work_that_hangs_to_be_found_out() -> None:
         await eventually(lambda: worker.pid not in (first, None))
 
 
-async def test_work_has_its_deadline_from_when_it_begins(tmp_path: Path) -> None:
+async def test_our_own_pause_is_nobody_elses_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     async with started() as worker:
-        before = worker.stream("wait", {"note": str(tmp_path / "note")})
-        await anext(before)
-        queued = asyncio.ensure_future(worker.call("count", {"to": 1}, deadline_s=1.0))
-        await asyncio.sleep(2.5)  # another process has no virtual time
-        await before.aclose()
-        assert (await queued).body == {"number": 0}
-
-
-async def test_our_own_pause_is_nobody_elses_silence() -> None:
-    async with started(replace(job(), hung_after_s=2.0)) as worker:
         first = worker.pid
-        time.sleep(4)  # noqa: ASYNC251  # the loop is held up, as by a debugger or a laptop's lid
+        put_forward(monkeypatch, 3600)  # as by a debugger, or a laptop's lid
         for _ in range(3):
             await worker.call("echo", {"say": 1})
-        await asyncio.sleep(0)
         assert (worker.pid, worker.trouble) == (first, "")
 
 
 async def test_a_process_that_stops_while_it_starts_is_given_up_and_started_again(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = {"note": str(tmp_path / "note")}
-    short = Job("echo", "echo_service:paused", options, environment=PATHS, start_timeout_s=3.0)
-    worker = Worker(short)
+    note = tmp_path / "note"
+    worker = Worker(replace(job("paused"), options={"note": str(note)}))
     try:
-        with pytest.raises(EngineUnavailable, match="not ready after 3 s"):
-            await worker.start()
-        await asyncio.sleep(0.6)  # the first wait between two starts
+        starting = asyncio.ensure_future(worker.start())
+        await eventually(note.exists)
+        put_forward(monkeypatch, 60)
+        with pytest.raises(EngineUnavailable, match="not ready after 60 s"):
+            await starting
+        put_forward(monkeypatch, 1)  # the first wait between two starts
         await worker.start()
         assert (await worker.call("echo", {"say": 1})).body["said"] == 1
     finally:
@@ -240,15 +235,19 @@ async def test_a_process_that_never_gets_ready_is_given_up() -> None:
     await worker.aclose()
 
 
-async def test_a_process_that_keeps_dying_is_not_started_on_every_request() -> None:
+async def test_a_process_that_keeps_dying_is_not_started_on_every_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     worker = Worker(job("dead"))
-    for _ in range(2):
-        with pytest.raises(EngineUnavailable):
-            await worker.start()
-    failed = worker.job.name
-    with pytest.raises(EngineUnavailable, match=failed):
-        async with asyncio.timeout(0.2):  # at once: the reason is remembered
-            await worker.call("echo", {"say": 1})
+    with pytest.raises(EngineUnavailable):
+        await worker.start()
+    now = asyncio.get_running_loop().time()
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    monkeypatch.delattr(subprocess, "Popen")  # nobody starts anything: the reason is remembered
+    with pytest.raises(EngineUnavailable, match="out of memory"):
+        await worker.start()
+    with pytest.raises(EngineUnavailable, match="out of memory"):
+        await worker.call("echo", {"say": 1})
     await worker.aclose()
 
 

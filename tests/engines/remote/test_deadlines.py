@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from starlette.responses import StreamingResponse
 
 from omni_agent.conversation import user
-from omni_agent.engines.remote import asking
 from omni_agent.engines.remote.servers import PATIENCE, Patience, Servers
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import EngineError
 from omni_agent.thinker import TextDelta, ThinkRequest
+from tests.clocks import put_forward, until
 from tests.engines.remote.serving import HELLO, Answer, Waits, cluster, joined, serving, text
 
 REQUEST = ThinkRequest("", (user("hi"),))
-SOON = Patience(first_s=0.1, next_s=0.1)
+LONG = Patience(first_s=1000.0, next_s=1000.0, whole_s=1e6)
+"""Longer than any machine is busy."""
 
 
 def sending(*first: str, then: str = "") -> Answer:
@@ -47,47 +49,61 @@ ROLE = event({"choices": [{"delta": {"role": "assistant", "content": ""}}]})
     [sending(), sending(then=": ping\n\n"), sending(ROLE), sending(then=ROLE), sending("data: {")],
     ids=["nothing", "comments", "a role", "empty chunks", "half a line"],
 )
-async def test_without_a_first_word_the_server_is_asked_once_and_no_more(answer: Answer) -> None:
+async def test_without_a_first_word_the_server_is_asked_once_and_no_more(
+    answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waits = Waits()
     async with serving(answer) as server:
-        thinker = OpenAIThinker(server.url, "m", sleep=waits, patience=SOON)
-        with pytest.raises(EngineError, match=r"said nothing for 0\.1 s"):
-            _ = [thought async for thought in thinker.think(REQUEST)]
+        thinker = OpenAIThinker(server.url, "m", sleep=waits, patience=LONG)
+        asking = asyncio.ensure_future(anext(aiter(thinker.think(REQUEST))))
+        await until(lambda: server.requests)
+        put_forward(monkeypatch, LONG.first_s)
+        with pytest.raises(EngineError, match="said nothing for 1000 s"):
+            await asking
         await thinker.aclose()
     assert len(server.requests) == 1
     assert waits.seconds == []
 
 
 @pytest.mark.parametrize("then", ["", ": ping\n\n"])
-async def test_a_reply_that_stalls_is_broken_off(then: str) -> None:
+async def test_a_reply_that_stalls_is_broken_off(
+    then: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with serving(sending(event(text("Half ")), then=then)) as server:
-        thinker = OpenAIThinker(server.url, "m", patience=SOON)
+        thinker = OpenAIThinker(server.url, "m", patience=LONG)
         answer = aiter(thinker.think(REQUEST))
         assert await anext(answer) == TextDelta("Half ")
-        with pytest.raises(EngineError, match=r"said nothing for 0\.1 s"):
-            await anext(answer)
+        going_on = asyncio.ensure_future(anext(answer))
+        await asyncio.sleep(0)  # it waits for more
+        put_forward(monkeypatch, LONG.next_s)
+        with pytest.raises(EngineError, match="said nothing for 1000 s"):
+            await going_on
         await thinker.aclose()
     assert len(server.requests) == 1
 
 
-async def test_a_reply_that_comes_to_no_end_gets_one() -> None:
+async def test_a_reply_that_comes_to_no_end_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(sending(event(text("Half ")), then=ROLE)) as server:
-        patience = Patience(first_s=1.0, next_s=1.0, whole_s=0.3)
-        thinker = OpenAIThinker(server.url, "m", patience=patience)
+        thinker = OpenAIThinker(server.url, "m", patience=replace(LONG, whole_s=500.0))
         answer = aiter(thinker.think(REQUEST))
         assert await anext(answer) == TextDelta("Half ")
+        going_on = asyncio.ensure_future(anext(answer))
+        await asyncio.sleep(0)  # it waits for more
+        put_forward(monkeypatch, 500)
         with pytest.raises(EngineError, match="came to no end"):
-            await anext(answer)
+            await going_on
         await thinker.aclose()
 
 
-async def test_who_reads_slowly_does_not_make_the_server_slow() -> None:
+async def test_who_reads_slowly_does_not_make_the_server_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with serving(HELLO) as server:
-        thinker = OpenAIThinker(server.url, "m", patience=SOON)
+        thinker = OpenAIThinker(server.url, "m", patience=LONG)
         said = []
         async for thought in thinker.think(REQUEST):
             said.append(thought)
-            await asyncio.sleep(0.2)  # the Talker's: longer than the server may be silent
+            put_forward(monkeypatch, 2 * LONG.next_s)  # the Talker's time
         await thinker.aclose()
     assert said == [TextDelta("Hel"), TextDelta("lo.")]
 
@@ -96,15 +112,26 @@ async def test_a_hanging_server_is_passed_over_for_the_next_and_all_have_an_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with cluster(sending(), sending(), sending()) as servers:
-        thinker = OpenAIThinker(joined(servers), "m", sleep=Waits(), patience=SOON)
+
+        async def hangs(asked: int, seconds: float) -> None:
+            await until(lambda: sum(len(server.requests) for server in servers) == asked)
+            put_forward(monkeypatch, seconds)
+
+        thinker = OpenAIThinker(joined(servers), "m", sleep=Waits(), patience=LONG)
+        asking = asyncio.ensure_future(anext(aiter(thinker.think(REQUEST))))
+        await hangs(1, 20)  # less long while another could answer
+        await hangs(2, 20)
+        await hangs(3, LONG.first_s)
         with pytest.raises(EngineError, match="said nothing"):
-            _ = [thought async for thought in thinker.think(REQUEST)]
+            await asking
         assert [len(server.requests) for server in servers] == [1, 1, 1]
         await thinker.aclose()
-        monkeypatch.setattr(asking, "_LONGEST_S", 0.0)
-        thinker = OpenAIThinker(joined(servers), "m", sleep=Waits(), patience=SOON)
+        monkeypatch.setattr("omni_agent.engines.remote.asking._LONGEST_S", 0.0)
+        thinker = OpenAIThinker(joined(servers), "m", sleep=Waits(), patience=LONG)
+        asking = asyncio.ensure_future(anext(aiter(thinker.think(REQUEST))))
+        await hangs(4, 20)
         with pytest.raises(EngineError, match="said nothing"):
-            _ = [thought async for thought in thinker.think(REQUEST)]
+            await asking
         assert sum(len(server.requests) for server in servers) == 4
         await thinker.aclose()
 
