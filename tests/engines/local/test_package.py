@@ -15,7 +15,7 @@ from omni_agent.registry import Registry
 
 def test_both_engines_register_under_their_names() -> None:
     registry = Registry([local, remote], discover=False)
-    assert registry.problems == []
+    assert registry.problems == ()
     assert list(local.register_thinkers()) == list(local.register_ears()) == ["local"]
     assert list(local.register_talkers()) == ["local"]
     assert list(remote.register_thinkers()) == ["remote"]
