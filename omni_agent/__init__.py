@@ -1,7 +1,9 @@
 """omni_agent: voice agents you can see, script and trust.
 
-Everything a plugin or an application needs is importable from here. Names are
-loaded on first use, so that ``import omni_agent`` costs nothing.
+Everything a plugin needs is importable from here, and what most applications do. What
+operators decide is in ``omni_agent.server.options`` and ``limits``, the transcripts in
+``omni_agent.store``, the engines of an agent and its stages in ``omni_agent.agent``. Names
+are loaded on first use, so that ``import omni_agent`` costs nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from omni_agent.errors import OmniAgentError, ToolError
     from omni_agent.hookspecs import EngineOptions, hookimpl
     from omni_agent.persona import Persona
+    from omni_agent.records import data_dir, make_private
     from omni_agent.session import Session
     from omni_agent.text import TextFilter
     from omni_agent.tools import CallContext, Panel, PanelRow, Tool, tool
@@ -32,7 +35,9 @@ _HOMES = {
     "TextFilter": "text",
     "Tool": "tools",
     "ToolError": "errors",
+    "data_dir": "records",
     "hookimpl": "hookspecs",
+    "make_private": "records",
     "tool": "tools",
 }
 
@@ -49,7 +54,9 @@ __all__ = [
     "TextFilter",
     "Tool",
     "ToolError",
+    "data_dir",
     "hookimpl",
+    "make_private",
     "tool",
 ]
 __version__ = "0.1.0"

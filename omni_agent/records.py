@@ -1,12 +1,14 @@
 """The file that calls are recorded in: SQLite, readable by its owner only.
 
-Items are keyed by (call, item), since clients choose their items' ids. What is
-deleted is overwritten with zeros (``secure_delete``), in the write-ahead log, too.
+Items are keyed by (call, item), since clients choose their items' ids. What is deleted is
+overwritten with zeros (``secure_delete``), and the write-ahead log, which still has the words,
+is cut; while somebody else reads the file that has to wait, and the log of the program says so.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
 import time
@@ -16,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omni_agent.errors import ConfigError
+from omni_agent.errors import ConfigError, OmniAgentError
+
+log = logging.getLogger(__name__)
 
 VERSION = 2
 _MAGIC = b"SQLite format 3\0"
@@ -77,10 +81,16 @@ class StoredItem:
 
 
 def data_dir() -> Path:
-    """Where omni_agent keeps what users would miss: OMNI_AGENT_HOME or the XDG data folder."""
+    """Where omni_agent keeps what users would miss: OMNI_AGENT_HOME or the XDG data folder.
+
+    Raises ConfigError for the home of a user who does not exist.
+    """
     home = os.environ.get("OMNI_AGENT_HOME")
     if home:
-        return Path(home)
+        try:
+            return Path(home).expanduser()
+        except RuntimeError as error:
+            raise ConfigError(f"OMNI_AGENT_HOME={home}: there is no such user") from error
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "omni_agent"
 
@@ -99,7 +109,7 @@ class Records:
 
     def __init__(self, path: Path, *, timeout_s: float = 5.0) -> None:
         self.path = path
-        _make_private(path)
+        make_private(path)
         self._database = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, timeout=timeout_s
         )
@@ -229,16 +239,26 @@ class Records:
 
     def _wiped(self, gone: int) -> int:
         if gone:  # the words are in the write-ahead log until it is cut
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if busy:
+                log.warning(
+                    "%s: what was deleted is in %s-wal still, as another program reads the file; "
+                    "it goes with the next deletion, or when all have closed it",
+                    self.path,
+                    self.path.name,
+                )
         return gone
 
 
-def _make_private(path: Path) -> None:
-    """Make the file, and the folder where there is none, for this user alone."""
+def make_private(path: Path) -> None:
+    """Make an SQLite file, and the folder where there is none, for this user alone.
+
+    Raises OSError when there can be none.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     ours = [path.with_name(path.name + suffix) for suffix in _FILES]
-    if path == default_path() and path.parent.name == "omni_agent":
+    if path.parent == data_dir() and path.parent.name == "omni_agent":
         ours.append(path.parent)
     for one in ours:
         with suppress(FileNotFoundError, PermissionError):  # not there yet; somebody else's
@@ -263,5 +283,13 @@ def set_aside(path: Path) -> None:
 
 
 def reason(error: Exception) -> str:
-    """Why a file cannot be used, without its path: callers may read it in /healthz."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    """Why it cannot be written, without paths and words: anybody may read it in /healthz."""
+    match error:
+        case OSError(strerror=str(why)):
+            return why
+        case sqlite3.Error():
+            return str(error)
+        case OmniAgentError():
+            return error.public
+        case _:
+            return type(error).__name__

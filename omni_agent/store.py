@@ -23,6 +23,7 @@ from typing import Any
 
 from omni_agent import events
 from omni_agent.conversation import Item, Message, ToolCall
+from omni_agent.errors import detail
 from omni_agent.records import Records, StoredCall, default_path, is_database, reason, set_aside
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ class TranscriptStore:
                 return self._works()
             except Exception as error:
                 if not _is_outage(error):  # this one is the fault; the next may be fine
-                    return self._lose(write.call, f"{type(error).__name__}: {error}")
+                    return self._lose(write.call, reason(error), detail(error))
                 self._drop(error)
             if self._closing.wait(self._retry_s):
                 return self._count_lost()
@@ -188,19 +189,18 @@ class TranscriptStore:
             self._records = None
 
     def _sweep_daily(self) -> None:
-        if self._keep_s is None or self._now() < self._swept + DAY_S:
-            return
-        try:
+        if self._now() >= self._swept + DAY_S:
             self._sweep()
-        except Exception as error:
-            log.error("old transcripts could not be deleted: %s", error)
 
     def _sweep(self) -> None:
-        """Delete what is older than calls are kept."""
+        """Delete what is older than calls are kept; what cannot be deleted now waits a day."""
         self._swept = self._now()
-        records = self._open()
-        if self._keep_s is not None:
-            records.delete_before(self._swept - self._keep_s)
+        if self._keep_s is None:
+            return
+        try:
+            self._open().delete_before(self._swept - self._keep_s)
+        except Exception as error:
+            log.error("old transcripts could not be deleted: %s", error)
 
     # -- how it goes ----------------------------------------------------------------------
 
@@ -215,12 +215,13 @@ class TranscriptStore:
             self._failing = False
             log.warning("transcripts are written again; lost since the start: %d", self._lost)
 
-    def _lose(self, call: _Ongoing, why: str) -> None:
+    def _lose(self, call: _Ongoing, why: str, told: str = "") -> None:
+        """why: for anybody. told: for the log, where it says more."""
         self._count_lost()
         self._why = why
         if not call.told:
             call.told = True
-            log.error("call %s: a part is not in its transcript: %s", call.row.id, why)
+            log.error("call %s: a part is not in its transcript: %s", call.row.id, told or why)
 
     def _count_lost(self) -> None:
         with self._counting:

@@ -113,6 +113,17 @@ def test_files_that_others_could_read_are_closed_to_them(
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+def test_a_home_may_be_written_as_shells_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("OMNI_AGENT_HOME", "~/calls")
+    assert default_path() == tmp_path / "calls" / "transcripts.sqlite3"
+    monkeypatch.setenv("OMNI_AGENT_HOME", "~nobody_of_this_name/calls")
+    with pytest.raises(ConfigError, match="there is no such user"):
+        default_path()
+
+
 def test_somebody_s_own_folder_is_left_as_it_is(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     Records(tmp_path / "t.sqlite3").close()
@@ -128,6 +139,20 @@ def test_what_is_deleted_is_on_the_disk_no_more(path: Path, records: Records) ->
     assert b"4711" not in on_disk()
     assert (words(records, "one"), words(records, "two")) == ([], ["keep me"])
     assert [call.id for call in records.calls()] == ["two"]
+
+
+def test_what_is_deleted_while_others_read_is_said_to_be_on_the_disk_still(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = Records(path, timeout_s=0.0)
+    fill(records, "one", "the door code is 4711", ended=5.0)
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN").execute("SELECT * FROM items").fetchall()
+    assert records.delete(["one"]) == 1
+    assert f"what was deleted is in {path.name}-wal still" in caplog.text
+    reader.close()
+    records.close()
+    assert b"4711" not in b"".join(file.read_bytes() for file in path.parent.iterdir())
 
 
 def test_calls_that_ended_before_a_time_are_deleted_and_those_that_go_on_are_not(

@@ -296,6 +296,37 @@ def test_what_can_never_be_written_is_lost_alone(
     assert not kept.health["failing"]
 
 
+def test_why_something_was_lost_is_told_to_anybody_without_paths_and_words(
+    path: Path, kept: TranscriptStore, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Records, "put", refuse)
+    for error in (
+        ConfigError(f"{path}: secret"),
+        ValueError("secret"),
+        OSError(5, "no disk", path),
+    ):
+        kept.record(error.__class__.__name__, said("hello"))
+        if isinstance(error, OSError):
+            assert told.failing.wait(WAIT_S)
+            monkeypatch.undo()
+        kept.settle()
+        assert not any(secret in kept.health["why"] for secret in ("secret", str(path.parent)))
+    assert "secret" in told.lines[0]
+
+
+def test_old_calls_that_cannot_be_deleted_keep_no_server_from_starting(
+    path: Path, kept: TranscriptStore, told: Told
+) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    TranscriptStore(path, keep_days=1, retry_s=0.01).close()
+    other.close()
+    assert "old transcripts could not be deleted" in told.lines[0]
+
+
 def test_old_calls_are_deleted_at_the_start_and_daily(path: Path) -> None:
     now = [1000.0 * 86_400]
     kept = TranscriptStore(path, keep_days=30, now=lambda: now[0])

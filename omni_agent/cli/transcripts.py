@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -190,6 +191,8 @@ def _sink(output: Path | None) -> Iterator[TextIO]:
         return
     try:
         handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        if stat.S_ISREG(os.fstat(handle).st_mode):  # one that was there had a mode of its own
+            output.chmod(0o600)
     except OSError as error:
         raise ConfigError(f"{output}: cannot be written: {error.strerror}") from error
     with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -5,8 +5,6 @@ Every caller has a book of their own in it; callers whom nobody knows share one.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import sqlite3
 import time
@@ -15,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from omni_agent import data_dir, make_private
 
 MAX_CHARS = 1000
 MOST = 2000
@@ -44,11 +44,8 @@ class Note:
 
 
 def default_path() -> Path:
-    """``notes.db`` in OMNI_AGENT_HOME, or in the user's data folder (XDG)."""
-    if home := os.environ.get("OMNI_AGENT_HOME"):
-        return Path(home).expanduser() / "notes.db"
-    data = os.environ.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local/share") / "omni_agent" / "notes.db"
+    """``notes.db`` in the data folder. Raises ConfigError."""
+    return data_dir() / "notes.db"
 
 
 class Notebook:
@@ -106,7 +103,7 @@ class Notebook:
     def _open(self) -> Iterator[sqlite3.Connection]:
         """A connection in one transaction of its own, closed in the end."""
         try:
-            _keep_private(self.path)
+            make_private(self.path)
             database = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or error  # an OSError's text has the path
@@ -120,17 +117,6 @@ class Notebook:
             raise NotesProblem(outage or f"I cannot use the notebook: {error}.") from error
         finally:
             database.close()  # rolls back what was not committed
-
-
-def _keep_private(path: Path) -> None:
-    """The file for its owner's eyes alone; SQLite gives its log the same mode."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-        with contextlib.suppress(FileNotFoundError, PermissionError):  # it is somebody else's
-            if file.stat().st_mode & 0o077:
-                file.chmod(0o600)
 
 
 def _begin(database: sqlite3.Connection) -> None:

@@ -74,6 +74,8 @@ def test_one_call_is_exported_as_markdown_into_a_private_file(
     command: Command, tmp_path: Path
 ) -> None:
     file = tmp_path / "call.md"
+    file.touch(0o644)
+    file.chmod(0o644)
     status, _, _ = command("transcripts", "export", "rtc_1", "-f", "md", "-o", str(file))
     text = file.read_text()
     assert status == 0

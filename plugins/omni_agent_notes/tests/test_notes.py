@@ -273,6 +273,14 @@ async def test_a_folder_that_cannot_be_made_is_a_sentence(
     assert str(tmp_path) not in str(told.value)
 
 
+def test_a_home_is_the_one_of_the_transcripts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("OMNI_AGENT_HOME", "~/kept")
+    assert default_path() == tmp_path / "kept/notes.db"
+
+
 def test_without_a_home_the_users_data_folder_is_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
