@@ -90,6 +90,10 @@ class Ledger:
             )
         entry.state = state
 
+    def drop(self, call_id: str) -> None:
+        """A call that is pending will never run."""
+        self._move(call_id, CallState.CANCELLED)
+
     async def run(
         self, call_id: str, context: Callable[[ToolCallRequest], CallContext], scope: Scope
     ) -> Outcome:

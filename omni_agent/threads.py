@@ -25,13 +25,22 @@ class DaemonThreads(Executor):
     """A thread for each function, joined by nobody.
 
     asyncio's own executor has a handful of threads, which hanging functions use up, and both
-    ``asyncio.run`` and the interpreter wait for them in the end.
+    ``asyncio.run`` and the interpreter wait for them in the end. ended: told once of each
+    function that it has returned, or will never run.
     """
+
+    def __init__(self, ended: Callable[[], None]) -> None:
+        self._ended = ended
 
     def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         future: Future[T] = Future()
+        future.add_done_callback(lambda _: self._ended())
         work = partial(function, *args, **kwargs)
-        threading.Thread(target=_settle, args=(future, work), name="tool", daemon=True).start()
+        try:
+            threading.Thread(target=_settle, args=(future, work), name="tool", daemon=True).start()
+        except RuntimeError:  # the system has no thread left
+            future.cancel()
+            raise
         return future
 
 
@@ -44,9 +53,6 @@ def _settle(future: Future[T], work: Callable[[], T]) -> None:
         future.set_exception(error)
     else:
         future.set_result(result)
-
-
-_DAEMONS = DaemonThreads()
 
 
 class ToolThreads:
@@ -65,22 +71,29 @@ class ToolThreads:
             if self._running[call] >= MOST_PER_CALL or self._running.total() >= MOST:
                 raise ToolError("That is still busy with an earlier request.")
             self._running[call] += 1
-        # What a function raises is carried as a value: a future refuses StopIteration.
-        counted = partial(self._counted, call, contextvars.copy_context(), work)
-        result, error = await asyncio.get_running_loop().run_in_executor(_DAEMONS, counted)
+        threads = DaemonThreads(partial(self._ended, call))
+        carried = partial(_carried, contextvars.copy_context(), work)
+        try:
+            future = asyncio.get_running_loop().run_in_executor(threads, carried)
+        except RuntimeError as problem:
+            raise ToolError("There is too much to do just now.") from problem
+        result, error = await future
         if error is not None:
             raise error
         return result  # type: ignore[return-value]  # a T, as there is no error
 
-    def _counted(
-        self, call: str, context: contextvars.Context, work: Callable[[], T]
-    ) -> tuple[T | None, BaseException | None]:
-        try:
-            return context.run(work), None
-        except BaseException as error:
-            return None, error
-        finally:
-            with self._lock:
-                self._running[call] -= 1
-                if not self._running[call]:
-                    del self._running[call]
+    def _ended(self, call: str) -> None:
+        with self._lock:
+            self._running[call] -= 1
+            if not self._running[call]:
+                del self._running[call]
+
+
+def _carried(
+    context: contextvars.Context, work: Callable[[], T]
+) -> tuple[T | None, BaseException | None]:
+    """What a function raises is a value here: a future refuses StopIteration."""
+    try:
+        return context.run(work), None
+    except BaseException as error:
+        return None, error

@@ -35,7 +35,14 @@ class ToolRuns:
             events.ToolStarted(self._call.now(), reply_id, call_id, request.name, arguments)
         )
         self._tasks[call_id] = task = self._call.spawn(self._run(reply_id, request))
+        task.add_done_callback(lambda _: self._never_began(request))
         return task
+
+    def _never_began(self, request: ToolCallRequest) -> None:
+        """A task that is cancelled before its first step runs none of its code."""
+        if request.call_id in self._tasks:
+            self._call.ledger.drop(request.call_id)
+            self._cancelled(request)
 
     def interrupt(self) -> None:
         """The user interrupted: cancel the tools that say they may be."""
@@ -47,11 +54,14 @@ class ToolRuns:
         try:
             outcome = await self._call.ledger.run(request.call_id, self._context, self._call.scope)
         except asyncio.CancelledError:
-            self._record(Outcome(request.call_id, request.name, "Cancelled.", False, 0.0))
+            self._cancelled(request)
             raise
         self._record(outcome)
         self._ended(reply_id)
         return outcome
+
+    def _cancelled(self, request: ToolCallRequest) -> None:
+        self._record(Outcome(request.call_id, request.name, "Cancelled.", False, 0.0))
 
     def _record(self, outcome: Outcome) -> None:
         self._tasks.pop(outcome.call_id, None)

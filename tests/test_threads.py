@@ -75,5 +75,25 @@ async def test_a_thread_that_returns_after_all_makes_room(free: threading.Event)
     assert await threads.run("a", int) == 0
 
 
+async def test_a_thread_that_never_began_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = ToolThreads()
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        for _ in range(MOST_PER_CALL):
+            with pytest.raises(ToolError, match="too much to do"):
+                await threads.run("a", int)
+        patched.setattr(threading.Thread, "start", lambda thread: None)  # as slow as can be
+        for _ in range(MOST_PER_CALL):
+            task = asyncio.ensure_future(threads.run("a", int))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+    assert await threads.run("a", int) == 0
+
+
 async def test_nobody_joins_a_thread_that_hangs() -> None:
     assert await ToolThreads().run("a", lambda: threading.current_thread().daemon)

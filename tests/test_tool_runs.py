@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from omni_agent import CallContext, events, tool
-from omni_agent.testing import ScriptedThinker, call, rehearse, virtual_time
+from omni_agent import CallContext, Persona, events, tool
+from omni_agent.call import Call, Outfit, Stages
+from omni_agent.conversation import Conversation, ToolResult
+from omni_agent.in_process import InProcessTransport
+from omni_agent.ledger import Ledger
+from omni_agent.testing import ScriptedTalker, ScriptedThinker, call, rehearse, virtual_time
+from omni_agent.thinker import ToolCallRequest
+from omni_agent.tool_runs import ToolRuns
 
 ROOT = Path(__file__).parent.parent
 CHILD = """
@@ -122,6 +128,32 @@ async def test_a_call_ends_although_a_tool_and_its_leak_refuse_to() -> None:
     assert stage.seen(events.SessionEnded)[-1].reason == "hangup"
     over.set()
     await asyncio.sleep(0)
+
+
+@virtual_time
+async def test_a_call_that_is_cancelled_before_it_begins_has_a_result_too() -> None:
+    seen: list[events.Event] = []
+    async with asyncio.TaskGroup() as tasks:
+        session = Call(
+            session_id="s",
+            stages=Stages(ScriptedThinker(), ScriptedTalker()),
+            transport=InProcessTransport(),
+            conversation=Conversation(),
+            ledger=Ledger({}),
+            outfit=Outfit(Persona(name="test", fillers=()), {}, ()),
+            emit=seen.append,
+            spawn=tasks.create_task,
+            retrieve=lambda text: "",
+        )
+        request = ToolCallRequest("c1", "order", {})
+        session.ledger.open(request)
+        runs = ToolRuns(session, lambda text: None, lambda reply: None)
+        runs.start("r1", request).cancel()
+    assert session.ledger.running == ()
+    assert [type(event) for event in seen] == [events.ToolStarted, events.ToolFinished]
+    (result,) = session.conversation.items
+    assert isinstance(result, ToolResult)
+    assert (result.output, result.ok) == ("Cancelled.", False)
 
 
 @virtual_time

@@ -7,7 +7,7 @@ import hmac
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from omni_agent.conversation import new_id, whole
 from omni_agent.errors import SignallingError
@@ -18,6 +18,7 @@ from omni_agent.server.ice import IceServers
 from omni_agent.server.line import AnswerOffer, MediaLine, load_transport
 from omni_agent.server.metrics import Metrics
 from omni_agent.server.options import ServerOptions
+from omni_agent.server.rates import Bucket
 from omni_agent.server.realtime import Realtime
 from omni_agent.server.realtime_transport import RealtimeTransport
 from omni_agent.server.tokens import Grant
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 LAST_WORDS_S = 15.0
 """A session whose time is over may take so long for its goodbye."""
+RENEWALS_PER_MINUTE = 30
+"""New connections of one call; a page offers one every few seconds while its line is lost."""
 
 
 @dataclass(slots=True)
@@ -35,12 +38,13 @@ class Place:
     """One of the lines, from the offer on.
 
     address: whose share it is in; empty is nobody's. secret: what its caller began it
-    with, and so goes on and ends it with.
+    with, and so goes on and ends it with. renewals: how often it may go on.
     """
 
     address: str = ""
     secret: str = ""
     line: MediaLine | None = None
+    renewals: Bucket = field(default_factory=lambda: Bucket(RENEWALS_PER_MINUTE))
 
     @property
     def connected(self) -> bool:
@@ -69,6 +73,7 @@ class Calls:
         self._talking: dict[str, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._scope: asyncio.Task[None] | None = None
+        self._opening = asyncio.Lock()
         self.metrics = Metrics()
 
     @property
@@ -97,18 +102,18 @@ class Calls:
         await asyncio.gather(*(line.aclose("shutdown") for line in lines))
 
     async def _own_scope(self) -> asyncio.TaskGroup:
-        if self._tasks is None:
-            opened = asyncio.Event()
-
-            async def hold() -> None:
-                async with self.running():
-                    opened.set()
-                    await asyncio.Event().wait()
-
-            self._scope = asyncio.get_running_loop().create_task(hold())
-            await opened.wait()
+        async with self._opening:
+            if self._tasks is None:
+                opened = asyncio.Event()
+                self._scope = asyncio.get_running_loop().create_task(self._hold_scope(opened))
+                await opened.wait()
         assert self._tasks is not None
         return self._tasks
+
+    async def _hold_scope(self, opened: asyncio.Event) -> None:
+        async with self.running():
+            opened.set()
+            await asyncio.Event().wait()
 
     async def aclose(self) -> None:
         """Hang up everywhere and leave a scope that a mounted app opened for itself."""
@@ -215,10 +220,12 @@ class Calls:
 
         secret: what its caller began it with; None is whoever may do this to any call.
         Raises SignallingError: 404 when there is none of this id, 403 for another's
-        call, 400 for an offer that cannot be answered.
+        call, 400 for an offer that cannot be answered, 429 for too many.
         """
         line = self._line(call_id, secret)
         self._check_size(offer)
+        if not self._places[call_id].renewals.take():
+            raise SignallingError(429, "this call has gone on over new connections too often")
         return await line.renew(offer)
 
     async def hang_up(
@@ -276,9 +283,11 @@ class Calls:
             self.metrics.failed += 1
             log.exception("call %s failed", request.id)
         finally:
-            await line.aclose()
-            self._places.pop(request.id, None)
-            noted.end(line.reason, failed=failed)
+            try:
+                await line.aclose()
+            finally:
+                self._places.pop(request.id, None)
+                noted.end(line.reason, failed=failed)
 
     async def _hold(self, line: MediaLine) -> None:
         """Keep the line until it ends; a session that does not end in time loses it."""

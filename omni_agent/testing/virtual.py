@@ -59,8 +59,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]  # see above
         self, executor: Any, func: Any, *args: Any
     ) -> Any:
-        self.threads += 1
         future = super().run_in_executor(executor, func, *args)
+        self.threads += 1
         future.add_done_callback(self._thread_ended)
         return future
 
