@@ -285,6 +285,8 @@ class Calls:
         finally:
             try:
                 await line.aclose()
+            except Exception:
+                log.exception("call %s: its line did not close", request.id)
             finally:
                 self._places.pop(request.id, None)
                 noted.end(line.reason, failed=failed)
