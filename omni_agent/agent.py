@@ -274,7 +274,7 @@ class Agent:
     ) -> None:
         """Serve the call page until Ctrl-C or SIGTERM; ``announce`` is told its URL.
 
-        options: None is this machine's (``serving.limits_for``). tls: to serve HTTPS.
+        tls: to serve HTTPS.
         wait_for_engine: keep trying, and say so on the page, while a server that may come up
         is not there.
 
@@ -282,10 +282,17 @@ class Agent:
         port cannot be had.
         """
         from omni_agent.server.options import ServerOptions
-        from omni_agent.serving import limits_for, serve
+        from omni_agent.serving import serve
 
-        options = options or ServerOptions(limits=limits_for(self.engines))
-        serve(self, host, port, options, announce, tls=tls, wait_for_engine=wait_for_engine)
+        serve(
+            self,
+            host,
+            port,
+            options or ServerOptions(),
+            announce,
+            tls=tls,
+            wait_for_engine=wait_for_engine,
+        )
 
 
 async def _stop(stage: Any) -> None:

@@ -16,6 +16,7 @@ from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from omni_agent.agent import Agent, Engines
 from omni_agent.errors import (
@@ -29,9 +30,9 @@ from omni_agent.errors import (
 from omni_agent.machine import cores
 from omni_agent.scope import contained_task
 from omni_agent.server.app import create_app
-from omni_agent.server.connections import uvicorn_options
+from omni_agent.server.connections import Door, quieten_asyncio, raise_file_limit, uvicorn_options
 from omni_agent.server.host import CallRequest, PersonaCard, Readiness
-from omni_agent.server.limits import Limits
+from omni_agent.server.limits import MOST_CALLS
 from omni_agent.server.line import load_transport
 from omni_agent.server.options import ServerOptions, Tls
 from omni_agent.transport import Transport
@@ -73,13 +74,6 @@ class AgentHost:
             return Readiness(False, public(self.failure), True, detail(self.failure), records)
         if (why := self._missing) is not None:
             return Readiness(False, f"waiting: {public(why)}", False, detail(why), records)
-        if not (self._begun or self._agent.ready):
-            log.warning(
-                "mounted without its lifespan: the models start with the first request, and nobody "
-                "stops them; enter app.router.lifespan_context(app) in yours (examples/mounted.py)"
-            )
-            self._begun = True
-            self._own = asyncio.get_running_loop().create_task(self.start())
         return Readiness(self._agent.ready, self._agent.progress, records=records)
 
     @property
@@ -124,6 +118,17 @@ class AgentHost:
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_S)
 
+    def start_late(self) -> None:
+        """Start the models where nobody did: the app is in use without its lifespan."""
+        if self._begun or self._agent.ready:
+            return
+        log.warning(
+            "mounted without its lifespan: the models start with the first request, and nobody "
+            "stops them; enter app.router.lifespan_context(app) in yours (examples/mounted.py)"
+        )
+        self._begun = True
+        self._own = asyncio.get_running_loop().create_task(self.start())
+
     async def _started(self) -> bool:
         """Whether it is decided: the agent runs, or never will."""
         try:
@@ -147,12 +152,25 @@ class AgentHost:
         self._on_failure()
 
 
+class _LateStart:
+    """The first request starts what a lifespan would have started."""
+
+    def __init__(self, app: ASGIApp, host: AgentHost) -> None:
+        self._app, self._host = app, host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self._host.start_late()
+        await self._app(scope, receive, send)
+
+
 def create_agent_app(
     agent: Agent, options: ServerOptions | None = None, *, host: AgentHost | None = None
 ) -> Starlette:
     """The agent's app: models start with it, in the background, and stop with it."""
     host = host or AgentHost(agent)
-    app = create_app(host, options)
+    app = create_app(host, fitted(options or ServerOptions(), agent.engines))
+    app.add_middleware(_LateStart, host=host)
     serving = app.router.lifespan_context
 
     @asynccontextmanager
@@ -170,19 +188,19 @@ def create_agent_app(
     return app
 
 
-def limits_for(engines: Engines, calls: int | None = None) -> Limits:
-    """Limits with this many calls at once; None: as many as the engines bear on this machine."""
-    limits = Limits()
-    return replace(limits, calls=calls or min(limits.calls, _bearable(engines, limits.calls)))
+def fitted(options: ServerOptions, engines: Engines) -> ServerOptions:
+    """These options; where they leave it open, with as many calls as the engines bear here."""
+    calls = options.limits.calls or min(MOST_CALLS, _bearable(engines))
+    return replace(options, limits=replace(options.limits, calls=calls))
 
 
-def _bearable(engines: Engines, most: int) -> int:
+def _bearable(engines: Engines) -> int:
     """Eight callers who speak at once to the embedded models on two cores wait 2.5 to 40 s for
     the first word: two a core, four where the thinking is done elsewhere. Engines on a GPU
     and servers batch."""
     if engines.thinker == "local":
         return 2 * cores()
-    return 4 * cores() if "local" in (engines.talker, engines.ears) else most
+    return 4 * cores() if "local" in (engines.talker, engines.ears) else MOST_CALLS
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -250,9 +268,10 @@ def serve(
         server.should_exit = True
 
     served = AgentHost(agent, wait_for_engine=wait_for_engine, on_failure=stop)
-    behind = uvicorn_options(options.limits)
+    door = Door(options.limits.connections, raise_file_limit(), proxies=options.trusted_proxies)
+    quieten_asyncio()
     if tls:
-        listening = behind["http"].listening(listening)
+        listening = door.listening(listening)
     config = uvicorn.Config(
         create_agent_app(agent, options, host=served),
         loop="asyncio",  # uvloop's timers are whole milliseconds: calls a core measured lower
@@ -260,7 +279,7 @@ def serve(
         timeout_graceful_shutdown=5,
         ssl_certfile=tls.cert if tls else None,
         ssl_keyfile=tls.key if tls else None,
-        **behind,
+        **uvicorn_options(door, options.limits),
     )
     server = _Server(config)
     try:

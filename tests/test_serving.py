@@ -18,8 +18,9 @@ from omni_agent import Agent, Persona, serving
 from omni_agent.agent import Engines
 from omni_agent.call import Stages
 from omni_agent.errors import ConfigError, EngineError, EngineUnavailable
-from omni_agent.server.options import ServerOptions, Tls
-from omni_agent.serving import AgentHost, create_agent_app, limits_for
+from omni_agent.server.limits import Limits
+from omni_agent.server.options import Network, ServerOptions, Tls
+from omni_agent.serving import AgentHost, create_agent_app, fitted
 from omni_agent.testing import ScriptedEars, ScriptedTalker, ScriptedThinker, virtual_time
 from tests.certificates import self_signed
 
@@ -140,8 +141,9 @@ def test_there_are_as_many_lines_as_the_engines_bear(
     engines: Engines, cores: int, calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "cores", lambda: cores)
-    assert limits_for(engines).calls == calls
-    assert limits_for(engines, 3).calls == 3
+    network = Network(udp_ports=(40_000, 40_100))
+    assert fitted(ServerOptions(network=network), engines).limits.calls == calls
+    assert fitted(ServerOptions(limits=Limits(calls=3)), engines).limits.calls == 3
 
 
 # -- a process ------------------------------------------------------------------------------

@@ -124,8 +124,8 @@ def serve(
 ) -> None:
     """Serve the call page: open the printed URL and press Call."""
     from omni_agent.server.ice import ice_server as parsed
+    from omni_agent.server.limits import Limits
     from omni_agent.server.options import Network, ServerOptions, Tls, is_loopback
-    from omni_agent.serving import limits_for
 
     log_to_stderr(verbose)
     if no_transcripts and keep_transcripts is not None:
@@ -142,7 +142,7 @@ def serve(
         network=Network(udp_ports, external_ip, turn_secret),
         metrics=metrics,
         dev=dev,
-        limits=limits_for(agent.engines, max_calls),
+        limits=Limits(calls=max_calls),
     )
     for problem in agent.registry.problems:
         show(("skipped: ", "yellow"), str(problem), to=err)

@@ -12,6 +12,7 @@ from omni_agent.server.logins import LOGIN, Logins
 from omni_agent.server.options import ServerOptions, is_loopback
 from omni_agent.server.rates import Rates, address_of
 from omni_agent.server.refusals import Refused
+from omni_agent.server.shielding import host_name
 from omni_agent.server.tokens import PREFIX
 
 log = logging.getLogger(__name__)
@@ -81,9 +82,11 @@ class Access:
         return self.logins is None or self.logins.valid(request.cookies.get(LOGIN, ""))
 
     def is_local(self, request: Request) -> bool:
-        """Whether it is from this machine, and not through a proxy on it."""
+        """Whether it is from this machine, and not through a proxy on it: not even one that
+        tells nothing but the name its callers ask for."""
         forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
-        return not forwarded and is_loopback(request.client.host if request.client else "")
+        here = is_loopback(request.client.host if request.client else "")
+        return here and not forwarded and is_loopback(host_name(request.headers.get("host", "")))
 
     def _tell_of_proxy(self, request: Request) -> None:
         """An operator whose proxy is not believed sees all callers share one address."""

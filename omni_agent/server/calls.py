@@ -15,6 +15,7 @@ from omni_agent.server.call_log import CallLog
 from omni_agent.server.client_messages import SessionConfig
 from omni_agent.server.host import CallRequest, Host
 from omni_agent.server.ice import IceServers
+from omni_agent.server.limits import MOST_CALLS
 from omni_agent.server.line import AnswerOffer, MediaLine, load_transport
 from omni_agent.server.metrics import Metrics
 from omni_agent.server.options import ServerOptions
@@ -68,6 +69,7 @@ class Calls:
     ) -> None:
         self._host, self._options, self._answer = host, options, answer
         self._limits = options.limits
+        self._most = options.limits.calls or MOST_CALLS
         self.ice_servers = IceServers(options.ice_servers, options.network.turn_secret)
         self._places: dict[str, Place] = {}
         self._talking: dict[str, asyncio.Task[None]] = {}
@@ -189,7 +191,7 @@ class Calls:
             what = "cannot start" if readiness.failed else "is starting"
             how = readiness.shown(dev=self._options.dev) or "no details"
             raise SignallingError(503, f"the agent {what}: {how}")
-        if len(self._places) >= limits.calls:
+        if len(self._places) >= self._most:
             raise SignallingError(503, "all lines are busy, try again in a moment")
         own = [place for place in self._places.values() if address and place.address == address]
         if len(own) >= limits.calls_per_address:
@@ -266,7 +268,7 @@ class Calls:
     ) -> None:
         """One call, from the answer to the end of its session and its line."""
         noted, failed = CallLog(request.id), False
-        noted.begin(facts.persona, self.active, self._limits.calls)
+        noted.begin(facts.persona, self.active, self._most)
         try:
             protocol = Realtime(facts, session_id=request.id, limits=self._limits.messages)
             if session is not None:

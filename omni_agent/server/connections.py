@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import socket
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import h11
@@ -36,8 +38,11 @@ class Door:
     open; the total of connections leaves some of them for the calls.
     """
 
-    def __init__(self, limits: ConnectionLimits, files: int | None = None) -> None:
+    def __init__(
+        self, limits: ConnectionLimits, files: int | None = None, proxies: Sequence[str] = ()
+    ) -> None:
         self.limits = limits
+        self._proxies = [ipaddress.ip_network(proxy) for proxy in proxies]
         spare = limits.total if files is None else max(16, files - RESERVED_FILES)
         self.total = min(limits.total, spare)
         self._by_address: Counter[str] = Counter()
@@ -55,11 +60,21 @@ class Door:
         """Whether there is room for one more from there; then it is counted."""
         own = self._by_address[address]
         total = self.total if own < FEW else self.total - self.total // 8
-        if own >= self.limits.per_address or self.open >= total:
+        share = total if self._is_proxy(address) else self.limits.per_address
+        if own >= share or self.open >= total:
             self._say("connections are refused: %d are open, %d of them from %s", address, own)
             return False
         self._by_address[address] += 1
         return True
+
+    def _is_proxy(self, address: str) -> bool:
+        """Whether it brings the connections of many: one of the named proxies, or a neighbour in
+        its IPv6 network."""
+        try:
+            network = ipaddress.ip_network(address)
+        except ValueError:  # nobody knows it
+            return False
+        return any(network.overlaps(proxy) for proxy in self._proxies)
 
     def leave(self, address: str) -> None:
         self._by_address[address] -= 1
@@ -180,15 +195,14 @@ class Connection(H11Protocol):
             self._address = ""
 
 
-def uvicorn_options(limits: Limits) -> dict[str, Any]:
+def uvicorn_options(door: Door, limits: Limits) -> dict[str, Any]:
     """What ``uvicorn.Config`` is given, so that no connection is for ever.
 
     Forwarded headers are the app's to believe or not (``trusted_proxies``).
     """
-    logging.getLogger("asyncio").addFilter(_Tersely())
     return {
         "log_level": "error",  # it warns of every malformed request, and anybody can send those
-        "http": Door(limits.connections, raise_file_limit()),
+        "http": door,
         "ws": "none",
         "proxy_headers": False,
         "backlog": limits.connections.backlog,  # so many are accepted in one go, and then counted
@@ -212,9 +226,14 @@ def raise_file_limit() -> int | None:
     return int(wanted)
 
 
-class _Tersely(logging.Filter):
-    """Says in one line a minute that files have run out; asyncio says it without end."""
+def quieten_asyncio() -> None:
+    """Have its log say once a minute that files have run out, not without end."""
+    logger = logging.getLogger("asyncio")
+    if not any(isinstance(one, _Tersely) for one in logger.filters):
+        logger.addFilter(_Tersely())
 
+
+class _Tersely(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self._told = Bucket(1.0)

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+MOST_CALLS = 16
+"""Calls at once where nobody says how many; fewer where the engines bear fewer."""
+
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
@@ -82,13 +85,14 @@ class OfferLimits:
 class Limits:
     """Calls, and what belongs to one.
 
-    calls: at once. calls_per_address, connecting_per_address: at once from one
+    calls: at once; None is as many as the agent's engines bear on this machine, MOST_CALLS at
+    the most. calls_per_address, connecting_per_address: at once from one
     address, and of those not yet connected; calls begun with the server's key are not
     counted. call_s: the longest call. connect_s: from the answer to media. hang_up_s:
     how long a session may take to end after its line did.
     """
 
-    calls: int = 16
+    calls: int | None = None
     calls_per_address: int = 8
     connecting_per_address: int = 4
     call_s: float = 7200.0

@@ -379,6 +379,8 @@ def test_beyond_loopback_nothing_is_taken_for_granted(
         ("private", "::1", {}, 200),
         ("private", "192.0.2.1", {}, 403),
         ("private", "127.0.0.1", {"x-forwarded-for": "192.0.2.1"}, 403),
+        ("private", "127.0.0.1", {"host": "192.0.2.1"}, 403),
+        ("private", "127.0.0.1", {"host": "[::1]:80"}, 200),
         ("private", "192.0.2.1", KEY, 200),
         ("public", "192.0.2.1", {}, 200),
         ("off", "127.0.0.1", KEY, 404),

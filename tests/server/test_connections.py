@@ -19,8 +19,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from uvicorn.server import ServerState
 
-from omni_agent.server.connections import FEW, RESERVED_FILES, Door, uvicorn_options
+from omni_agent.server.connections import (
+    FEW,
+    RESERVED_FILES,
+    Door,
+    quieten_asyncio,
+    raise_file_limit,
+    uvicorn_options,
+)
 from omni_agent.server.limits import ConnectionLimits, Limits, RequestLimits
+from omni_agent.server.rates import address_of
 from tests.certificates import self_signed
 
 Dialled = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -32,9 +40,9 @@ class Serving:
     """An app that answers with the size of the body, behind a door."""
 
     def __init__(self, limits: ConnectionLimits, files: int | None = None) -> None:
-        options = uvicorn_options(Limits(requests=RequestLimits(head_bytes=4096)))
-        self.door = options["http"] = Door(limits, files)
-        options["timeout_keep_alive"] = limits.idle_s
+        self.door = Door(limits, files)
+        bounds = Limits(requests=RequestLimits(head_bytes=4096), connections=limits)
+        options = uvicorn_options(self.door, bounds)
         self.config = uvicorn.Config(
             self.answer, lifespan="off", interface="asgi3", log_config=None, **options
         )
@@ -202,6 +210,15 @@ async def test_addresses_that_hold_many_connections_leave_some_to_those_that_hol
         assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
 
 
+def test_a_named_proxy_has_no_share_since_it_brings_everybody() -> None:
+    proxies = ("127.0.0.0/8", "2001:db8::1")
+    door = Door(ConnectionLimits(total=80, per_address=3), proxies=proxies)
+    for proxy in ("127.0.0.1", "2001:db8::1"):
+        assert all(door.enter(address_of(proxy)) for _ in range(10))
+    for other in ("192.0.2.1", "2001:db8:1::1", None):
+        assert [door.enter(address_of(other)) for _ in range(4)] == [True, True, True, False]
+
+
 # -- TLS ------------------------------------------------------------------------------------
 
 
@@ -245,7 +262,7 @@ def test_file_limits_are_raised_as_far_as_they_go() -> None:
     soft, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
-        uvicorn_options(Limits())
+        raise_file_limit()
         now = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         assert now == hard or (hard == resource.RLIM_INFINITY and now >= 65536)
     finally:
@@ -256,7 +273,9 @@ async def test_that_files_have_run_out_is_said_in_one_line(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("asyncio"), "filters", [])
-    uvicorn_options(Limits())
+    quieten_asyncio()
+    quieten_asyncio()
+    assert len(logging.getLogger("asyncio").filters) == 1
     loop = asyncio.get_running_loop()
     for _ in range(1000):
         error = OSError(errno.EMFILE, "Too many open files")
@@ -270,10 +289,10 @@ async def test_that_files_have_run_out_is_said_in_one_line(
 
 
 def test_forwarded_headers_are_not_uvicorns_to_believe() -> None:
-    assert uvicorn_options(Limits())["proxy_headers"] is False
+    assert uvicorn_options(Door(ConnectionLimits()), Limits())["proxy_headers"] is False
 
 
 def test_so_many_connections_wait_to_be_accepted() -> None:
     """asyncio takes them all in at once, before any can be counted."""
     limits = Limits(connections=ConnectionLimits(backlog=7))
-    assert uvicorn_options(limits)["backlog"] == 7
+    assert uvicorn_options(Door(limits.connections), limits)["backlog"] == 7
