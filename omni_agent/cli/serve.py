@@ -81,7 +81,7 @@ def serve(
         str | None,
         typer.Option(
             envvar="OMNI_AGENT_TURN_SECRET",
-            help="coturn's static-auth-secret: each call gets credentials for an hour.",
+            help="coturn's static-auth-secret: each call gets credentials that outlast it.",
         ),
     ] = None,
     udp_ports: Annotated[

@@ -70,7 +70,9 @@ class Calls:
         self._host, self._options, self._answer = host, options, answer
         self._limits = options.limits
         self._most = options.limits.calls or MOST_CALLS
-        self.ice_servers = IceServers(options.ice_servers, options.network.turn_secret)
+        self.ice_servers = IceServers(
+            options.ice_servers, options.network.turn_secret, longest_s=options.limits.call_s
+        )
         self._places: dict[str, Place] = {}
         self._talking: dict[str, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None

@@ -72,6 +72,7 @@ class Desk:
             ("/v1/personas", self._personas, "GET"),
             ("/login", self._ask, "GET"),
             ("/login", self._login, "POST"),
+            ("/logout", self._log_out, "POST"),
             ("/healthz", self._health, "GET"),
             ("/metrics", self._metrics, "GET"),
             ("/", self._front, "GET"),
@@ -251,6 +252,12 @@ class Desk:
             return RedirectResponse("./#wrong", 303)
         response = RedirectResponse("./", 303)
         set_cookie(response, request, LOGIN, logins.cookie(), max_age=LOGIN_S, strict=True)
+        return response
+
+    async def _log_out(self, request: Request) -> Response:
+        """``POST /logout``: this browser forgets that it brought the key."""
+        response = Response(status_code=204)
+        set_cookie(response, request, LOGIN, "", max_age=0, strict=True)
         return response
 
     # -- facts -----------------------------------------------------------------------

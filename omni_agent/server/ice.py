@@ -13,8 +13,9 @@ from urllib.parse import unquote
 
 from omni_agent.errors import ConfigError
 
-CREDENTIAL_S = 3600
-"""How long minted TURN credentials are good for."""
+SPARE_S = 900.0
+"""What goes before a call and after it, while credentials must be good: a token that waits, an
+offer that connects, a goodbye."""
 _URL = re.compile(
     r"(?P<scheme>stuns?|turns?):"
     r"(?:(?P<username>[^:@/]+):(?P<credential>[^@/]+)@)?"
@@ -52,7 +53,8 @@ class IceServers:
     """The servers, with credentials of their own for each call where a secret is shared.
 
     The credentials are those of coturn's ``use-auth-secret`` (draft-uberti-behave-turn-rest-00,
-    section 2.2). now: wall clock, seconds since 1970. Raises ConfigError for a TURN server
+    section 2.2), and a relay asks for them until the end: longest_s is how long a call may last,
+    seconds. now: wall clock, seconds since 1970. Raises ConfigError for a TURN server
     that nobody could use.
     """
 
@@ -61,8 +63,11 @@ class IceServers:
         servers: Sequence[Mapping[str, Any]],
         turn_secret: str | None = None,
         now: Callable[[], float] = time.time,
+        *,
+        longest_s: float = 7200.0,
     ) -> None:
         self._servers, self._secret, self._now = tuple(servers), turn_secret, now
+        self._good_s = longest_s + SPARE_S
         for server in servers:
             if _relays(server) and not (turn_secret or server.get("credential")):
                 raise ConfigError(
@@ -74,7 +79,7 @@ class IceServers:
         """The servers as browsers take them; ``name`` is whose the credentials are."""
         if self._secret is None:
             return [dict(server) for server in self._servers]
-        username = f"{int(self._now()) + CREDENTIAL_S}:{name}"
+        username = f"{int(self._now() + self._good_s)}:{name}"
         digest = hmac.digest(self._secret.encode(), username.encode(), hashlib.sha1)
         own = {"username": username, "credential": base64.b64encode(digest).decode()}
         return [

@@ -91,6 +91,14 @@ async def test_a_wrong_key_opens_nothing_and_guessing_is_slow() -> None:
             assert (await log_in(other)).headers["location"] == "./"
 
 
+async def test_a_browser_logs_out() -> None:
+    async with Server(ScriptedHost(), LOCKED) as server, client(server) as http:
+        await log_in(http)
+        assert (await http.post("/logout", headers=PAGE)).status_code == 204
+        assert (await http.post(SECRETS, headers=PAGE)).status_code == 401
+        assert "Server key" in (await http.get("/")).text
+
+
 async def test_a_login_from_a_page_of_another_site_is_refused() -> None:
     async with Server(ScriptedHost(), LOCKED) as server, client(server) as http:
         reply = await log_in(http, origin="https://evil.example")

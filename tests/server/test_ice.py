@@ -72,15 +72,18 @@ def test_a_turn_server_that_nobody_could_use_is_refused() -> None:
         IceServers([ice_server("turn:turn.example")])
 
 
-def test_with_a_shared_secret_each_call_has_credentials_of_its_own_for_an_hour() -> None:
+def test_with_a_shared_secret_each_call_has_credentials_of_its_own_that_outlast_it() -> None:
     """As coturn checks them: base64(HMAC-SHA1(secret, "expiry:name"))."""
     servers = IceServers(
-        [ice_server("stun:stun.example"), ice_server("turn:turn.example")], "s3cret", lambda: 1000.5
+        [ice_server("stun:stun.example"), ice_server("turn:turn.example")],
+        "s3cret",
+        lambda: 1000.5,
+        longest_s=7200.0,
     )
     stun, turn = servers.minted("rtc_1")
     assert stun == {"urls": "stun:stun.example"}
-    assert turn["username"] == "4600:rtc_1"
-    digest = hmac.new(b"s3cret", b"4600:rtc_1", hashlib.sha1).digest()
+    assert turn["username"] == "9100:rtc_1"
+    digest = hmac.new(b"s3cret", b"9100:rtc_1", hashlib.sha1).digest()
     assert turn["credential"] == base64.b64encode(digest).decode()
     assert servers.minted("rtc_2")[1]["credential"] != turn["credential"]
 

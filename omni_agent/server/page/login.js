@@ -13,6 +13,10 @@
     location.replace(new URL(`index.html${location.hash}`, document.baseURI));
     return;
   }
+  if (location.hash === "#out") {
+    fetch(new URL("logout", document.baseURI), { method: "POST" }).catch(() => undefined);
+    return;
+  }
   // Who follows a link from another site comes without the (strict) cookie, once.
   fetch(new URL("v1/personas", document.baseURI), { cache: "no-store" })
     .then((response) => response.ok && location.replace("./"), () => undefined);
