@@ -7,7 +7,7 @@ import hmac
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from omni_agent.conversation import new_id, whole
 from omni_agent.errors import SignallingError
@@ -19,7 +19,6 @@ from omni_agent.server.limits import MOST_CALLS
 from omni_agent.server.line import AnswerOffer, MediaLine, load_transport
 from omni_agent.server.metrics import Metrics
 from omni_agent.server.options import ServerOptions
-from omni_agent.server.rates import Bucket
 from omni_agent.server.realtime import Realtime
 from omni_agent.server.realtime_transport import RealtimeTransport
 from omni_agent.server.tokens import Grant
@@ -30,8 +29,6 @@ log = logging.getLogger(__name__)
 
 LAST_WORDS_S = 15.0
 """A session whose time is over may take so long for its goodbye."""
-RENEWALS_PER_MINUTE = 30
-"""New connections of one call; a page offers one every few seconds while its line is lost."""
 
 
 @dataclass(slots=True)
@@ -39,13 +36,12 @@ class Place:
     """One of the lines, from the offer on.
 
     address: whose share it is in; empty is nobody's. secret: what its caller began it
-    with, and so goes on and ends it with. renewals: how often it may go on.
+    with, and so goes on and ends it with.
     """
 
     address: str = ""
     secret: str = ""
     line: MediaLine | None = None
-    renewals: Bucket = field(default_factory=lambda: Bucket(RENEWALS_PER_MINUTE))
 
     @property
     def connected(self) -> bool:
@@ -228,8 +224,6 @@ class Calls:
         """
         line = self._line(call_id, secret)
         self._check_size(offer)
-        if not self._places[call_id].renewals.take():
-            raise SignallingError(429, "this call has gone on over new connections too often")
         return await line.renew(offer)
 
     async def hang_up(
