@@ -104,7 +104,7 @@ async def ask(
 
 async def failure(servers: Servers, server: Server, response: httpx.Response) -> Exception:
     """What an answer that is not HTTP 200 means: Lost, or Refusal."""
-    said, status = words(await read(response, _LONGEST_REFUSAL)), response.status_code
+    said, status = await _said(response), response.status_code
     quoted = f" ({said})" if said else ""
     reason = f"{server.url} answered HTTP {status}{quoted}"
     # llama.cpp says "… is not supported" as a 500: waiting would not help.
@@ -121,6 +121,14 @@ async def failure(servers: Servers, server: Server, response: httpx.Response) ->
     if status in _MISPLACED:
         return Lost(f"{reason}: {advice}", passing=False)
     return Refusal(status, said, f"{reason}: {advice}")
+
+
+async def _said(response: httpx.Response) -> str:
+    """A refusal's own words. In one that is compressed the status says enough."""
+    try:
+        return words(await read(response, _LONGEST_REFUSAL))
+    except EngineError:
+        return ""
 
 
 def broken(server: Server, error: httpx.HTTPError) -> Lost:

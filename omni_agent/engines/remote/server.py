@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 import httpx
 
-from omni_agent.errors import EngineUnavailable
+from omni_agent.errors import EngineError, EngineUnavailable
 
 NOT_MADE = 501
 _LONGEST_LIST = 16 << 20
@@ -54,7 +54,7 @@ class Server:
         return self.url.removesuffix("/v1") + "/health"
 
     def unreachable(self, error: httpx.HTTPError) -> str:
-        why = f"{self.url} cannot be reached ({error or type(error).__name__})"
+        why = f"{self.url} cannot be reached ({str(error) or type(error).__name__})"
         return (
             f"{why}: check http or https, and its certificate"
             if _tls(error)
@@ -108,16 +108,34 @@ async def get(http: httpx.AsyncClient, server: Server, url: str) -> tuple[int, b
         raise EngineUnavailable(why, may_recover=True) from error
     except httpx.HTTPError as error:
         raise EngineUnavailable(server.unreachable(error), may_recover=not _tls(error)) from error
+    except EngineError as error:
+        raise EngineUnavailable(str(error)) from error
 
 
 async def read(response: httpx.Response, most: int) -> bytes:
-    """The body's first ``most`` bytes or a little more; the rest is not read."""
+    """The body's first ``most`` bytes or a little more; the rest is not read.
+
+    Raises EngineError as ``pieces`` does.
+    """
     held = bytearray()
-    async for piece in response.aiter_bytes():
+    async for piece in pieces(response):
         held += piece
         if len(held) >= most:
             break
     return bytes(held)
+
+
+async def pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """The body as it comes. Raises EngineError when it is compressed, which was not asked for:
+    a few bytes of that become hundreds of megabytes at once."""
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise EngineError(
+            f"{response.url} answered compressed ({coding[:40]!r}), which it was not asked to:"
+            " have the server, or the proxy before it, send replies as they are"
+        )
+    async for piece in response.aiter_raw():
+        yield piece
 
 
 def _listed(body: bytes) -> list[Model]:

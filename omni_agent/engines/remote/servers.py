@@ -74,7 +74,9 @@ class Servers:
         self.trouble = ""
         """What went wrong last, in words."""
         self._clock, self._patience = clock, patience
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        headers = {"Accept-Encoding": "identity"}  # see ``server.pieces``
+        if api_key:
+            headers["Authorization"] = f"Bearer {api_key}"
         # How many calls there are is not for the connection pool to decide (it stops at 100).
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
         self.http = httpx.AsyncClient(headers=headers, timeout=patience.timeout, limits=limits)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import httpx
 
+from omni_agent.engines.remote.server import pieces
 from omni_agent.errors import EngineError
 
 _LONGEST = 16 << 20
@@ -37,7 +38,7 @@ async def events(response: httpx.Response) -> AsyncGenerator[Any, None]:
     Raises EngineError for anything unreadable.
     """
     reader = EventReader()
-    async for piece in response.aiter_bytes():
+    async for piece in pieces(response):
         for event in reader.push(piece):
             yield event
             if event is DONE:

@@ -13,7 +13,7 @@ import httpx
 from omni_agent.audio import AudioFrame
 from omni_agent.engines.remote.asking import Again, Sleep, ask, broken, failure
 from omni_agent.engines.remote.completions import Completions
-from omni_agent.engines.remote.server import Server
+from omni_agent.engines.remote.server import Server, pieces
 from omni_agent.engines.remote.servers import Servers
 from omni_agent.engines.vllm_omni.pcm import PcmReader
 from omni_agent.engines.vllm_omni.question import Recital
@@ -79,7 +79,7 @@ class Aloud:
                     raise Again
                 if response.status_code != 200:
                     raise await failure(self._servers, server, response)
-                async for data in response.aiter_bytes():
+                async for data in pieces(response):
                     yield pcm.push(data)
                 yield pcm.finish()
         except httpx.HTTPError as error:

@@ -25,6 +25,7 @@ class Server:
 
     health: what ``/health`` answers with; 404 is a server that has none. models: the
     names it offers; None is a server that keeps no list, a number an HTTP status.
+    listed: answers instead of the list. encodings: what replies were asked for in.
     spoken: how ``/audio/speech`` answers; None refuses as vllm-omni does for a model
     that chats.
     """
@@ -36,10 +37,13 @@ class Server:
     probes: list[str] = field(default_factory=list)
     models: list[str] | int | None = field(default_factory=lambda: ["first", "second"])
     root: str = ""
+    listed: Answer | None = None
+    encodings: list[str] = field(default_factory=list)
     spoken: Answer | None = None
     texts: list[dict[str, Any]] = field(default_factory=list)
 
     async def chat(self, request: Request) -> Response:
+        self.encodings.append(request.headers.get("accept-encoding", ""))
         self.requests.append((await request.json(), request.headers.get("authorization", "")))
         return (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])()
 
@@ -53,6 +57,8 @@ class Server:
 
     async def offers(self, request: Request) -> Response:
         self.probes.append("models")
+        if self.listed is not None:
+            return self.listed()
         if self.models is None:
             return Response(status_code=404)
         if isinstance(self.models, int):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+import httpx
 import pytest
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from omni_agent.conversation import user
 from omni_agent.engines.remote import start_thinker
+from omni_agent.engines.remote.server import Server
 from omni_agent.engines.remote.servers import Patience
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import ConfigError, EngineError, EngineUnavailable, ModelStoreError
@@ -153,6 +156,32 @@ async def test_garbage_is_an_engine_error(answer: Answer, reason: str) -> None:
             await thoughts(server.url, sleep=Waits())
 
 
+def compressed(code: int = 200) -> Answer:
+    body = gzip.compress(b"data: " + b"a" * (32 << 20), 1)
+    return lambda: Response(body, code, {"content-encoding": "gzip"}, "text/event-stream")
+
+
+async def test_a_reply_is_asked_for_as_it_is_and_a_compressed_one_is_not_unpacked() -> None:
+    """A hundredth of what it becomes, at once: nobody's call could go on meanwhile."""
+    async with serving(compressed()) as server:
+        with pytest.raises(EngineError, match=r"compressed \('gzip'\), which it was not asked"):
+            await thoughts(server.url)
+    assert server.encodings == ["identity"]
+
+
+async def test_a_compressed_refusal_is_told_by_its_status() -> None:
+    async with serving(compressed(401)) as server:
+        with pytest.raises(EngineError, match="HTTP 401: check the API key"):
+            await thoughts(server.url)
+
+
+async def test_a_compressed_list_of_models_is_told_at_the_start() -> None:
+    async with serving(HELLO) as server:
+        server.listed = compressed()
+        with pytest.raises(EngineUnavailable, match="compressed"):
+            await start_thinker(EngineOptions(base_url=server.url))
+
+
 async def test_a_line_that_breaks_after_words_came_is_not_tried_again() -> None:
     def broken() -> Response:
         return Response(
@@ -197,6 +226,10 @@ async def test_closing_the_stream_hangs_up_on_the_server() -> None:
                 break
         await closed.wait()
         await thinker.aclose()
+
+
+async def test_a_server_that_fails_without_words_is_told_by_the_kind_of_its_failure() -> None:
+    assert "(ReadError)" in Server("http://x/v1").unreachable(httpx.ReadError(""))
 
 
 async def test_nobody_listening_is_told_with_the_address() -> None:

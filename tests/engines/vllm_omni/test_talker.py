@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -219,6 +220,14 @@ async def test_nothing_is_heard_before_the_text_is_known_to_be_right() -> None:
         with pytest.raises(EngineError, match="something else"):
             await first
         await speaking.aclose()
+
+
+async def test_speech_that_comes_compressed_is_not_unpacked() -> None:
+    bomb = gzip.compress(bytes(32 << 20), 1)
+    async with serving(HELLO) as server:
+        server.spoken = lambda: Response(bomb, headers={"content-encoding": "gzip"})
+        with pytest.raises(EngineError, match="compressed"):
+            await spoken(talker(server.url), one(WORDS))
 
 
 async def test_case_and_marks_of_a_text_need_not_be_the_same() -> None:
