@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import random
+import re
 import threading
 
 import pytest
+from aiortc import RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from omni_agent_webrtc import answer
 
@@ -84,6 +87,41 @@ async def test_damaged_offers_are_answered_or_refused_and_nothing_stays_behind()
             await asyncio.sleep(0.01)
     gc.collect()
     assert open_sockets() <= sockets
+
+
+def without(attribute: str, offer: str) -> str:
+    return "".join(line for line in offer.splitlines(True) if f"a={attribute}" not in line)
+
+
+@pytest.mark.parametrize("missing", ["fingerprint", "setup", "ice-ufrag", "ice-pwd"])
+async def test_an_offer_that_could_never_be_connected_is_refused(missing: str) -> None:
+    peer = client()
+    with pytest.raises(SignallingError) as caught:
+        await answer(without(missing, await offer_of(peer)))
+    assert caught.value.status == 400
+    await peer.close()
+
+
+async def test_a_line_that_cannot_connect_ends_at_once_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """aiortc's task would die unseen, and hold a place until the time for connecting is over."""
+    peer = client()
+    peer.createDataChannel("oai-events")
+    damaged = re.sub(r"a=sctp-port:\d+", "a=sctp-port:99999", await offer_of(peer))
+    unseen: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda loop, context: unseen.append(context))
+    with caplog.at_level(logging.INFO):
+        line, sdp = await answer(damaged, connect_s=600)
+        await peer.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        async with asyncio.timeout(20):
+            await line.run()
+    assert "a client cannot be connected" in caplog.text
+    await peer.close()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not unseen
 
 
 @pytest.mark.parametrize("codec", ["PCMU/8000", "G722/8000"])

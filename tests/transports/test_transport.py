@@ -48,6 +48,7 @@ async def test_aiortc_is_the_minor_version_whose_private_parts_we_know() -> None
     assert hasattr(getattr(receiver, JITTER_BUFFER), "add")
     assert hasattr(peer, "_RTCPeerConnection__dtlsTransports")
     assert hasattr(peer, "_RTCPeerConnection__iceTransports")
+    assert hasattr(peer, "_RTCPeerConnection__connect")
     assert aiortc.rtcsctptransport.SCTP_RTO_INITIAL
     for name in ("check_incoming", "query_consent", "get_component_candidates"):
         assert callable(getattr(aioice.Connection, name))

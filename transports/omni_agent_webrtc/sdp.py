@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from aiortc.sdp import SessionDescription
+
 from omni_agent.errors import SignallingError
 
 MAX_MEDIA = 4
@@ -68,6 +70,23 @@ def screen(
         if line not in refused and not (refused and line.startswith("a=end-of-candidates"))
     ]
     return "\r\n".join(kept) + "\r\n"
+
+
+def require_identity(offer: str) -> None:
+    """Refuse what could never be connected: without these DTLS cannot tell who calls.
+
+    Sections bundled with another need none (RFC 9143 section 7.1.3). Raises
+    SignallingError(400), and aiortc's own exceptions for damaged SDP.
+    """
+    description = SessionDescription.parse(offer)
+    bundles = [group.items for group in description.group if group.semantic == "BUNDLE"]
+    bundled = {mid for items in bundles for mid in items[1:]}
+    for media in description.media:
+        identified = media.dtls is not None and media.dtls.fingerprints
+        if not identified and media.rtp.muxId not in bundled:
+            raise SignallingError(
+                400, f"the offer's {media.kind} section needs a=fingerprint and a=setup"
+            )
 
 
 def with_fec(answer: str) -> str:

@@ -14,8 +14,15 @@ from omni_agent.errors import SignallingError
 from omni_agent_webrtc.ice import configuration, connection_of
 from omni_agent_webrtc.inbox import Arrival
 from omni_agent_webrtc.peer import Peer, close_peer
-from omni_agent_webrtc.sdp import MAX_CANDIDATES, MAX_MEDIA, as_seen_from_outside, screen, with_fec
-from omni_agent_webrtc.stack import configure
+from omni_agent_webrtc.sdp import (
+    MAX_CANDIDATES,
+    MAX_MEDIA,
+    as_seen_from_outside,
+    require_identity,
+    screen,
+    with_fec,
+)
+from omni_agent_webrtc.stack import PeerConnection, configure
 from omni_agent_webrtc.transport import CONNECT_S, WebRTCTransport
 
 log = logging.getLogger(__name__)
@@ -49,7 +56,7 @@ class Terms:
             max_media=self.max_media,
             max_candidates=self.max_candidates,
         )
-        connection = RTCPeerConnection(configuration(self.ice_servers))
+        connection = PeerConnection(configuration(self.ice_servers))
         try:
             async with asyncio.timeout(ANSWER_S):
                 peer = Peer(connection, deliver, inline=self.inline)
@@ -74,6 +81,7 @@ class Terms:
             if codec.mimeType.lower() == "audio/opus"
         ]
         voice.setCodecPreferences(opus)
+        require_identity(offer)
         await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         if voice.mid is None:
             raise SignallingError(400, "the offer has no audio section that could be used")

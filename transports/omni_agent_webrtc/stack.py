@@ -10,12 +10,13 @@ import aioice.ice
 import aiortc.rtcicetransport
 import aiortc.rtcpeerconnection
 import aiortc.rtcsctptransport
-from aiortc import RTCDtlsTransport, RTCSctpTransport
+from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcdtlstransport import RTCDtlsParameters
 from aiortc.rtcsctptransport import Chunk, DataChunk, InitChunk
 from aiortc.utils import uint32_add
 
 from omni_agent_webrtc.ice import Connection, connection_of
+from omni_agent_webrtc.peer import close_peer
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,18 @@ MAX_STREAMS = 64
 """Streams of a client, of which a call needs one."""
 
 _stock_host_addresses: Callable[..., list[str]] = aioice.ice.get_host_addresses
+
+
+class PeerConnection(RTCPeerConnection):
+    """Closes when it cannot connect: aiortc's task dies, and the line would wait in vain."""
+
+    async def _RTCPeerConnection__connect(self) -> None:  # aiortc's own name for it
+        try:
+            await getattr(super(), "_RTCPeerConnection__connect")()  # noqa: B009  # private to it
+        except Exception as error:  # what damaged SDP does to aiortc is not the same twice
+            log.info("a client cannot be connected: %s", str(error) or type(error).__name__)
+            log.debug("where it failed", exc_info=True)
+            await close_peer(self)
 
 
 class DtlsTransport(RTCDtlsTransport):
