@@ -20,6 +20,8 @@ from omni_agent.errors import EngineError
 _LONGEST = 16 << 20
 """Bytes of a line, or of an event. A server may send a whole reply's speech as one line:
 3.8 MB of base64 a minute."""
+_LONGEST_PLAIN = 1 << 16
+"""Characters of a body that has no event in it: an error page, or a refusal as JSON."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _FIELD = re.compile(r"(data|error): ?(.*)", re.DOTALL)
 _BOM = b"\xef\xbb\xbf"
@@ -72,10 +74,11 @@ class EventReader:
         if not line:
             yield from self._dispatch()
         elif field := _FIELD.match(line):
-            self._plain = None
+            if self._plain is not None:
+                self._plain, self._size = None, 0
             yield from self._field(field[1], field[2])
-        elif self._plain is not None:
-            self._grow(line)
+        elif self._plain is not None and not line.startswith(":"):
+            self._grow(line, _LONGEST_PLAIN)
             self._plain.append(line)
 
     def _field(self, name: str, value: str) -> Iterator[Any]:
@@ -103,9 +106,9 @@ class EventReader:
                 raise EngineError(f"the server sent what is not JSON: {data[:80]!r}")
             yield event
 
-    def _grow(self, line: str) -> None:
-        self._size += len(line)
-        if self._size > _LONGEST:
+    def _grow(self, line: str, most: int = _LONGEST) -> None:
+        self._size += len(line) + 1
+        if self._size > most:
             raise EngineError("the server sent an event without end")
 
     def _body(self, text: str) -> Any:

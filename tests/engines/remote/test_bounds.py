@@ -59,6 +59,22 @@ def test_a_line_and_an_event_without_end_are_refused(piece: bytes) -> None:
         list(read)
 
 
+@pytest.mark.parametrize("line", [b"x\n", b"event: message\n", b"<p>not here</p>\n"])
+def test_a_body_without_events_is_kept_no_longer_than_an_error_page(line: bytes) -> None:
+    reader = EventReader()
+    read = (event for _ in range(70) for event in reader.push(line * 1000))
+    with pytest.raises(EngineError, match="without end"):
+        list(read)
+
+
+def test_comments_are_not_kept_however_many_come_before_the_first_event() -> None:
+    reader = EventReader()
+    for _ in range(100):
+        assert not list(reader.push(b": processing\n\n" * 1000))
+    assert not reader._plain
+    assert list(reader.push(b'data: {"a": 1}\n\n')) == [{"a": 1}]
+
+
 def test_arguments_nested_without_end_are_no_call() -> None:
     reader = ChunkReader(TOOLS)
     deep = '{"a":' * 15_000 + "1" + "}" * 15_000
