@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 import sys
@@ -137,7 +138,20 @@ def _as_json(call: StoredCall, items: list[StoredItem]) -> str:
             for item in items
         ],
     }
-    return json.dumps(whole)
+    return json.dumps(_finite(whole), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """With NaN and infinity, which JSON does not have, as words: a tool may answer with them."""
+    match value:
+        case float() if not math.isfinite(value):
+            return str(value)
+        case dict():
+            return {name: _finite(one) for name, one in value.items()}
+        case list():
+            return [_finite(one) for one in value]
+        case _:
+            return value
 
 
 def _as_markdown(call: StoredCall, items: list[StoredItem]) -> str:

@@ -70,6 +70,16 @@ def test_calls_are_exported_as_a_line_of_json_each(command: Command) -> None:
     assert (second["ended"], second["items"]) == (None, [])
 
 
+def test_numbers_that_json_does_not_have_are_exported_as_words(command: Command) -> None:
+    records = Records(default_path())
+    body = '{"output": {"mean": NaN, "range": [-Infinity, 1.5]}}'
+    records.put("rtc_2", "a", 1_700_000_101.0, "result", body)
+    records.close()
+    _, out, _ = command("transcripts", "export", "rtc_2")
+    (item,) = json.loads(out, parse_constant=pytest.fail)["items"]
+    assert item["output"] == {"mean": "nan", "range": ["-inf", 1.5]}
+
+
 def test_one_call_is_exported_as_markdown_into_a_private_file(
     command: Command, tmp_path: Path
 ) -> None:
