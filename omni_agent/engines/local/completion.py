@@ -124,7 +124,7 @@ class Llama:
 
 
 def _broken(error: Exception) -> EngineError:
-    return EngineError(f"mind: the model process failed ({error or type(error).__name__})")
+    return EngineError(f"mind: the model process failed ({str(error) or type(error).__name__})")
 
 
 def _reason(response: httpx.Response) -> str:
