@@ -265,11 +265,13 @@ def make_private(path: Path) -> None:
             one.chmod(0o700 if one.is_dir() else 0o600)
 
 
-def is_database(path: Path) -> bool:
-    """Whether there is no file, or one that begins as SQLite's do."""
+def is_database(path: Path, *, new: bool = False) -> bool:
+    """Whether there is no file, or one that begins as SQLite's do. new: an empty one counts,
+    which a full disk leaves behind of one that was to be made."""
     try:
         with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
+            head = file.read(len(_MAGIC))
+            return head == _MAGIC or (new and not head)
     except FileNotFoundError:
         return True
 

@@ -181,7 +181,7 @@ class TranscriptStore:
         """Close the file; it is opened anew with the next attempt. What is no database is kept
         aside, since somebody may know how to mend it."""
         self._fails(reason(error))
-        if _is_damage(error) or not is_database(self.path):
+        if _is_damage(error) or not is_database(self.path, new=self._records is None):
             set_aside(self.path)
         if self._records is not None:
             with suppress(sqlite3.Error):

@@ -239,6 +239,28 @@ def test_an_overwritten_file_is_set_aside_and_recording_goes_on(
     assert not kept.health["failing"]
 
 
+def test_an_empty_file_that_a_full_disk_leaves_behind_is_not_taken_for_a_damaged_one(
+    path: Path, kept: TranscriptStore, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.record("s1", started())
+    kept.settle()
+    tried = threading.Event()
+
+    def full(path: Path, **options: Any) -> Records:
+        path.touch()
+        tried.set()
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "Records", full)
+        path.unlink()
+        kept.record("s1", said("after"))
+        assert tried.wait(WAIT_S)
+    kept.settle()
+    assert words(path) == ["after"]
+    assert not list(path.parent.glob("*.damaged-*"))
+
+
 def test_a_file_damaged_inside_is_set_aside_and_recording_goes_on(
     path: Path, kept: TranscriptStore, told: Told
 ) -> None:
