@@ -28,7 +28,8 @@ class SessionStarted:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """reason: ``hangup``, ``goodbye``, ``idle``, ``time``, ``shutdown`` or an error's message."""
+    """reason: ``hangup``, ``goodbye``, ``idle``, ``time`` (the call's longest), ``shutdown``, or
+    ``failed``: something of ours broke."""
 
     at: float
     reason: str

@@ -80,7 +80,7 @@ class Reply:
     def confirm(self) -> None:
         """The turn is over: do all that waited, in order, and go on unhindered."""
         self._confirmed.set()
-        self._emit(events.ReplyStarted(self._now(), self.id), first=True)
+        self._emit(events.ReplyStarted(self._call.now(), self.id), first=True)
         for action in self._waiting:
             action()
         self._waiting.clear()
@@ -105,12 +105,9 @@ class Reply:
         else:
             self._when_confirmed(lambda: self._call.emit(event))
 
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
-
     def mark(self, name: str, at: float | None = None) -> None:
         """Note the first time something happened, for the waterfall."""
-        self._marks.setdefault(name, at if at is not None else self._now())
+        self._marks.setdefault(name, at if at is not None else self._call.now())
 
     # -- the run ----------------------------------------------------------------
 
@@ -137,12 +134,12 @@ class Reply:
 
     def _finish(self) -> None:
         self._emit_waterfall()
-        self._emit(events.ReplyFinished(self._now(), self.id, interrupted=False))
+        self._emit(events.ReplyFinished(self._call.now(), self.id, interrupted=False))
 
     def _emit_waterfall(self) -> None:
         marks = {name: round(1000 * (at - self._since), 1) for name, at in self._marks.items()}
         ordered = dict(sorted(marks.items(), key=lambda mark: mark[1]))
-        self._emit(events.Waterfall(self._now(), self.id, ordered))
+        self._emit(events.Waterfall(self._call.now(), self.id, ordered))
 
     async def _round(self, tasks: asyncio.TaskGroup, *, with_tools: bool) -> bool:
         """One Thinker run; True when there is to be another."""
@@ -210,7 +207,7 @@ class Reply:
 
     def _failed(self, source: str, error: EngineError) -> None:
         log.error("%s failed", source, exc_info=error)
-        self._emit(events.ErrorOccurred.of(self._now(), source, error))
+        self._emit(events.ErrorOccurred.of(self._call.now(), source, error))
 
     # -- fillers ------------------------------------------------------------------
 
@@ -273,8 +270,8 @@ class Reply:
             await self._confirmed.wait()
             shown = Utterance(new_id("item"), "answer", text)
             self._introduce(shown)
-            self._emit(events.UtteranceStarted(self._now(), self.id, shown.id, shown.kind))
-            self._emit(events.SpokenText(self._now(), shown.id, text))
+            self._emit(events.UtteranceStarted(self._call.now(), self.id, shown.id, shown.kind))
+            self._emit(events.SpokenText(self._call.now(), shown.id, text))
             self._settle(shown, text, interrupted=False)
         return bool(text)
 
@@ -285,7 +282,7 @@ class Reply:
         self, tasks: asyncio.TaskGroup, utterance: Utterance, text: AsyncIterator[str]
     ) -> None:
         call = self._call
-        self._emit(events.UtteranceStarted(self._now(), self.id, utterance.id, utterance.kind))
+        self._emit(events.UtteranceStarted(self._call.now(), self.id, utterance.id, utterance.kind))
         self.utterances.append(utterance)
         async with self._voicing:
             voice = self._voice_of(utterance)
@@ -313,7 +310,7 @@ class Reply:
     async def _note(self, utterance: Utterance, text: AsyncIterator[str]) -> AsyncIterator[str]:
         async for piece in text:
             utterance.text += piece
-            self._emit(events.SpokenText(self._now(), utterance.id, piece))
+            self._emit(events.SpokenText(self._call.now(), utterance.id, piece))
             yield piece
 
     async def _settle_when_played(self, utterance: Utterance) -> None:
@@ -325,7 +322,7 @@ class Reply:
         if utterance.settled:
             return
         utterance.settled = True
-        utterance.silent_since = utterance.silent_since or self._now()
+        utterance.silent_since = utterance.silent_since or self._call.now()
         if utterance.kind != "filler":
             parts = (TextPart(heard),) if heard else ()
             message = Message("assistant", parts, utterance.id, interrupted=interrupted)
@@ -335,7 +332,7 @@ class Reply:
             ms = min(ms, self._call.transport.heard(utterance.id).ms)
         self._call.emit(
             events.UtteranceFinished(
-                self._now(),
+                self._call.now(),
                 self.id,
                 utterance.id,
                 utterance.text,
@@ -372,9 +369,9 @@ class Reply:
                 text = utterance.text if complete else utterance.heard_text(heard.ms)
                 self._settle(utterance, text, interrupted=not complete)
         if by_user:
-            self._call.emit(events.Interrupted(self._now(), self.id, dropped_ms))
+            self._call.emit(events.Interrupted(self._call.now(), self.id, dropped_ms))
         self._emit_waterfall()
-        self._call.emit(events.ReplyFinished(self._now(), self.id, interrupted=True))
+        self._call.emit(events.ReplyFinished(self._call.now(), self.id, interrupted=True))
 
     @property
     def audible(self) -> bool:

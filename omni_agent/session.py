@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Protocol, TypeVar
 
 from omni_agent import events
@@ -142,22 +143,30 @@ class Session:
         persona = self._call.outfit.persona
         self.emit(events.SessionStarted(self._call.now(), self.id, persona.name, self._call.caller))
         try:
+            await self._converse()
+        except BaseExceptionGroup:
+            self.end("failed")
+            raise
+        finally:
+            if (running := asyncio.current_task()) is not None and running.cancelling():
+                self.end("shutdown")
+            await self._close()
+
+    async def _converse(self) -> None:
+        greeting = self._call.outfit.persona.greeting
+        try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._spawn(self._receive())
                 self._spawn(self._watch_idleness())
                 if self._max_call_s is not None:
                     self._spawn(self._watch_length(self._max_call_s))
                 self._listen()
-                if persona.greeting:
-                    self._replies.announce(persona.greeting, "greeting")
+                if greeting:
+                    self._replies.announce(greeting, "greeting")
                 await self._call.over.wait()
                 raise _Over
         except* _Over:
             pass
-        finally:
-            if (running := asyncio.current_task()) is not None and running.cancelling():
-                self.end("shutdown")
-            await self._close()
 
     def _listen(self) -> None:
         stages, language = self._call.stages, self._call.outfit.persona.language
@@ -181,12 +190,17 @@ class Session:
         return self._call.perform(work, "listening")
 
     async def _close(self) -> None:
-        await asyncio.gather(self._call.stage_work.aclose(), self._call.scope.aclose())
-        await self._replies.interrupt()
-        if self._listener is not None:
-            await self._listener.aclose()
+        """Take each step, whatever the ones before raise: ears and lines are others' code."""
+        async with AsyncExitStack() as closing:  # in reverse order
+            closing.push_async_callback(self._call.transport.aclose)
+            closing.callback(self._tell_ended)
+            if self._listener is not None:
+                closing.push_async_callback(self._listener.aclose)
+            closing.push_async_callback(self._replies.interrupt)
+            await asyncio.gather(self._call.stage_work.aclose(), self._call.scope.aclose())
+
+    def _tell_ended(self) -> None:
         self.emit(events.SessionEnded(self._call.now(), self._reason))
-        await self._call.transport.aclose()
 
     def end(self, reason: str) -> None:
         """End the call now; ``reason`` goes into SessionEnded."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from omni_agent import events
+from omni_agent.call import Call
 from omni_agent.results import clean
 from omni_agent.scope import Scope
 from omni_agent.tools import Panel
@@ -35,10 +36,10 @@ class LiveContext:
             self.announce(words)
 
     def show(self, name: str, panel: Panel) -> None:
-        self.emit(events.PanelShown(self._now(), name, panel.model_dump()))
+        self.emit(events.PanelShown(Call.now(), name, panel.model_dump()))
 
     def progress(self, text: str) -> None:
-        self.emit(events.ToolProgress(self._now(), self.call_id, clean(text)))
+        self.emit(events.ToolProgress(Call.now(), self.call_id, clean(text)))
 
     def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if not inspect.iscoroutine(work):
@@ -58,7 +59,3 @@ class LiveContext:
             raise
         except BaseException:  # SystemExit too, which would end every call
             log.exception("background work of tool %s failed", self.tool)
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()

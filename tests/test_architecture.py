@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -113,6 +114,13 @@ MODULES = [m for m in MODULES if not m.startswith(("_", "py"))]
 
 def test_every_module_has_its_place_in_the_layers() -> None:
     assert set(MODULES) <= set().union(*LAYERS)
+
+
+def test_the_table_of_the_page_is_these_layers() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = [re.findall(r"`(\w+)/?`", row) for row in re.findall(r"^\| .*$", page, re.MULTILINE)]
+    told = [set(row) for row in rows if row]
+    assert told == [NOUNS, STAGES, CALL, OUTSIDE - {"engines"}]
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m not in OUTSIDE])

@@ -25,8 +25,9 @@ from omni_agent.testing import (
     rehearse,
     virtual_time,
 )
+from omni_agent.testing.doubles import Loudness
 from omni_agent.thinker import MalformedCall
-from omni_agent.transport import ChoosePersona, Interrupt, Truncate, VideoFrame
+from omni_agent.transport import ChoosePersona, Incoming, Interrupt, Truncate, VideoFrame
 
 
 @virtual_time
@@ -576,3 +577,41 @@ async def test_what_was_said_is_read_while_nobody_waits_for_an_answer() -> None:
         await stage.agent()
         await asyncio.sleep(0.1)
         assert len(thinker.prepared[-1].items) == 3
+
+
+class BrokenActivity(Loudness):
+    async def aclose(self) -> None:
+        raise OSError("its device is gone")
+
+
+class BrokenEars(ScriptedEars):
+    def voice_activity(self) -> Loudness:
+        return BrokenActivity()
+
+
+@virtual_time
+async def test_ears_that_fail_to_close_keep_no_line_open_and_no_ending_untold() -> None:
+    line, outfit = InProcessTransport(), Outfit(Persona(name="a", thinker="b"), {}, ())
+    stages = Stages(ScriptedThinker(), ScriptedTalker(), BrokenEars())
+    session = Session(stages, line, FixedWardrobe(outfit))
+    session.end("goodbye")
+    with pytest.raises(OSError, match="its device is gone"):
+        await session.run()
+    assert isinstance(line.events[-1], events.SessionEnded)
+    assert [frame async for frame in line.frames()] == []
+
+
+class BrokenLine(InProcessTransport):
+    async def frames(self) -> AsyncIterator[Incoming]:
+        raise OSError("the line broke in a way nobody thought of")
+        yield
+
+
+@virtual_time
+async def test_a_call_that_crashes_says_that_it_failed() -> None:
+    line, outfit = BrokenLine(), Outfit(Persona(name="a", thinker="b"), {}, ())
+    session = Session(Stages(ScriptedThinker(), ScriptedTalker()), line, FixedWardrobe(outfit))
+    with pytest.raises(ExceptionGroup):
+        await session.run()
+    (ended,) = [event for event in line.events if isinstance(event, events.SessionEnded)]
+    assert ended.reason == "failed"

@@ -36,7 +36,7 @@ Extension events, server to client (each also has ``event_id``)
     ignored. Its transcript still follows, and stands for nothing in the conversation.
 ``omni.utterance.started``
     ``item_id``, ``response_id``, ``kind``: ``answer`` | ``filler`` | ``greeting`` |
-    ``announcement``. Its words follow as ``response.output_audio_transcript.delta``
+    ``announcement`` | ``apology``. Its words follow as ``response.output_audio_transcript.delta``
     with the same ``item_id``.
 ``omni.utterance.playing``
     ``item_id``: its first audio left for the user.
@@ -59,7 +59,7 @@ Extension events, server to client (each also has ``event_id``)
     ``response_id``, ``marks``: milliseconds since the end of the user's speech by
     name, in order; names as in :class:`omni_agent.events.Waterfall`.
 ``omni.session.ended``
-    ``reason``: ``hangup``, ``goodbye``, ``idle``, ``shutdown`` or an error's message.
+    ``reason``: ``hangup``, ``goodbye``, ``idle``, ``time``, ``shutdown`` or ``failed``.
     The line closes after it.
 
 What a client sends too much of (docs/operating.md) is answered with an ``error`` whose

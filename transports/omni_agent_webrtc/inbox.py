@@ -1,4 +1,4 @@
-"""The one bounded queue at the transport's edge."""
+"""The bounded queue at the transport's edge."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@
 //                          panels, latest
 //   [data-testid=entry]    one utterance: data-role user|agent, data-item,
 //                          data-state empty|partial|settled|speaking|interrupted, data-kind
-//                          answer|filler|greeting|announcement; inside it [data-testid=line] with
+//                          answer|filler|greeting|announcement|apology; inside it [data-testid=line] with
 //                          .spoken and .coming, and [data-testid=unheard] around what was not heard
 //   [data-testid=tool-card] data-call, data-state running|done|failed|gone; inside it tool-name,
 //                          tool-arguments, tool-progress, tool-output, tool-time, tool-status

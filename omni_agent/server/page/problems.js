@@ -110,7 +110,7 @@ const FAREWELLS = {
   idle: ["The call ended because nobody spoke for a while.", "Call again whenever you like."],
   time: ["The call reached the longest time this server allows.", "Call again to go on."],
   shutdown: ["The server was shut down.", "Call again once it is back."],
-  lost: ["The line was lost.", "The network between you and the server dropped. What was said so far is kept below."],
+  failed: ["Something went wrong on the server, and it ended the call.", "Call again to go on."],
 };
 
 /** Why the server ended the call, when that needs saying. @param {string} reason of `omni.session.ended` */
