@@ -3,6 +3,10 @@
 Items are keyed by (call, item), since clients choose their items' ids. What is deleted is
 overwritten with zeros (``secure_delete``), and the write-ahead log, which still has the words,
 is cut; while somebody else reads the file that has to wait, and the log of the program says so.
+
+Nobody but SQLite may open the file of a database: POSIX drops all locks that a process has on
+a file when it closes any descriptor of it. Others would take themselves for the last who use
+the database then, and delete its write-ahead log.
 """
 
 from __future__ import annotations
@@ -11,9 +15,10 @@ import json
 import logging
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +28,9 @@ from omni_agent.errors import ConfigError, OmniAgentError
 log = logging.getLogger(__name__)
 
 VERSION = 2
-_MAGIC = b"SQLite format 3\0"
 _CALL = "id, persona, caller, started, ended, reason"
 _FILES = ("", "-wal", "-shm")
+_making = threading.Lock()
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
   id TEXT PRIMARY KEY, persona TEXT NOT NULL, caller TEXT NOT NULL DEFAULT '',
@@ -256,7 +261,8 @@ def make_private(path: Path) -> None:
     Raises OSError when there can be none.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with _making, suppress(FileExistsError):  # nobody here connects to it before it is closed
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     ours = [path.with_name(path.name + suffix) for suffix in _FILES]
     if path.parent == data_dir() and path.parent.name == "omni_agent":
         ours.append(path.parent)
@@ -266,14 +272,20 @@ def make_private(path: Path) -> None:
 
 
 def is_database(path: Path, *, new: bool = False) -> bool:
-    """Whether there is no file, or one that begins as SQLite's do. new: an empty one counts,
-    which a full disk leaves behind of one that was to be made."""
+    """Whether there is no file, or one that begins as SQLite's do, its log aside. new: an empty
+    one counts, which a full disk leaves behind of one that was to be made.
+
+    SQLite itself is asked, which keeps its descriptors, and so the locks of this process.
+    """
     try:
-        with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
-            return head == _MAGIC or (new and not head)
-    except FileNotFoundError:
-        return True
+        if path.stat().st_size == 0:
+            return new
+        address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as beside:
+            beside.execute("PRAGMA schema_version")
+    except (OSError, sqlite3.Error) as error:  # a checkpoint may be half done: no other is a proof
+        return getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_NOTADB
+    return True
 
 
 def set_aside(path: Path) -> None:

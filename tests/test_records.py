@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from omni_agent.errors import ConfigError
-from omni_agent.records import Records, StoredCall, default_path
+from omni_agent.records import Records, StoredCall, default_path, is_database
 
 FIRST = """
 CREATE TABLE sessions (
@@ -165,3 +168,43 @@ def test_calls_that_ended_before_a_time_are_deleted_and_those_that_go_on_are_not
     assert records.delete_before(300.0) == 2
     assert {call.id for call in records.calls()} == {"long", "going on"}
     assert words(records, "old") == []
+
+
+def in_another_process(path: Path, query: str) -> str:
+    """What it reads there; it opens the file as Records does, and closes it."""
+    script = (
+        "import sys; from pathlib import Path; from omni_agent.records import Records\n"
+        "records = Records(Path(sys.argv[1])); print(eval(sys.argv[2])); records.close()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path), query], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda records: records.intact,
+        lambda records: is_database(records.path),
+        lambda records: Records(records.path).close(),
+    ],
+    ids=["is it intact", "is it a database", "opened twice"],
+)
+def test_whoever_looks_at_the_file_keeps_the_locks_that_others_heed(
+    look: Callable[[Records], object], path: Path, records: Records
+) -> None:
+    """Another process that closes the file would delete its log, and all that is in it."""
+    fill(records, "one", "before")
+    look(records)
+    in_another_process(path, "records.calls()")
+    fill(records, "two", "after")
+    assert in_another_process(path, "[call.id for call in records.calls()]") == "['two', 'one']"
+
+
+def test_looking_at_the_file_often_keeps_no_more_of_it_open(records: Records) -> None:
+    assert records.intact
+    few = len(os.listdir("/dev/fd"))
+    for _ in range(50):
+        assert records.intact
+    assert len(os.listdir("/dev/fd")) == few

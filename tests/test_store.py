@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
@@ -116,6 +117,64 @@ def test_what_was_written_survives_a_killed_process(path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False)
     assert done.returncode == -9
     assert words(path) == ["do not lose me"]
+
+
+def transcripts(home: Path, *arguments: str) -> str:
+    """What the command prints, beside the process that records."""
+    return subprocess.run(
+        [sys.executable, "-m", "omni_agent", "transcripts", *arguments],
+        env=os.environ | {"OMNI_AGENT_HOME": str(home)}, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+
+
+def test_the_command_beside_a_server_hides_nothing_and_breaks_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "transcripts.sqlite3"
+    script = f"""
+        import sys
+        from pathlib import Path
+        from omni_agent import events
+        from omni_agent.conversation import user
+        from omni_agent.store import TranscriptStore
+        store = TranscriptStore(Path({str(path)!r}))
+        for line in sys.stdin:
+            for number in range(60):
+                call = f"{{line.strip()}}{{number}}"
+                store.record(call, events.SessionStarted(0.0, call, "p"))
+                store.record(call, events.ItemAdded(0.0, user(f"words of {{call}} " * 50)))
+                store.record(call, events.SessionEnded(1.0, "hangup"))
+            store.settle()
+            print("written", flush=True)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as server:  # fmt: skip
+        assert server.stdin is not None
+        assert server.stdout is not None
+
+        def write(prefix: str) -> None:
+            print(prefix, file=server.stdin, flush=True)
+            assert server.stdout is not None
+            assert server.stdout.readline() == "written\n"
+
+        def listed() -> int:
+            return len(transcripts(tmp_path, "list", "--limit", "1000").splitlines())
+
+        write("a")
+        assert listed() == 60
+        write("b")
+        assert listed() == 120
+        assert transcripts(tmp_path, "delete", "--all") == "120 calls deleted\n"
+        assert not any(b"words of" in one.read_bytes() for one in tmp_path.iterdir())
+        write("c")
+        assert listed() == 60
+        server.kill()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    records = Records(path)
+    assert {call.id for call in records.calls()} == {f"c{number}" for number in range(60)}
+    records.close()
+    assert words(path, "c59") == ["words of c59 " * 50]
 
 
 def test_a_process_that_ends_writes_what_waits(path: Path) -> None:
