@@ -63,7 +63,8 @@ def _readings(value: Any, schema: Schema, fits: Fits) -> Iterator[Any]:
             if isinstance(value, str) and value.strip().lower() in _TRUTH:
                 yield _TRUTH[value.strip().lower()]
         case "string":
-            if isinstance(value, int) and not isinstance(value, bool):
+            number = isinstance(value, int) and not isinstance(value, bool)
+            if number and "format" not in schema:  # a number is no date
                 yield str(value)
         case "array":
             yield from _arrays(value, schema, fits)

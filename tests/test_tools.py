@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
@@ -514,6 +514,7 @@ json_values = st.recursive(
         },
     )
 )
+@example({"day": 0})
 def test_any_arguments_validate_or_are_refused_as_such(arguments: dict[str, Any]) -> None:
     try:
         book.validate(arguments)
