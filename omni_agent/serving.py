@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -221,10 +222,29 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-class _Server(uvicorn.Server):
-    """Ends ``STOP_S`` after it was told to, whatever holds it."""
+class _Deadline:
+    """Ends the process ``STOP_S`` after it was first told to stop, whatever holds it."""
 
-    last: threading.Timer | None = None
+    def __init__(self) -> None:
+        self._timer: threading.Timer | None = None
+
+    def start(self) -> None:
+        if self._timer is None:
+            self._timer = threading.Timer(STOP_S, _give_up)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+class _Server(uvicorn.Server):
+    """Runs with contained tasks, and has a deadline from when it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.deadline = _Deadline()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_task_factory(contained_task)
@@ -232,15 +252,15 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
-        if self.last is None:
-            self.last = threading.Timer(STOP_S, _give_up)
-            self.last.daemon = True
-            self.last.start()
+        self.deadline.start()
 
 
 def _give_up() -> None:
-    log.error("something still held the server %.0f s after it was told to stop", STOP_S)
-    os._exit(1)
+    log.error("something still held the process %.0f s after it was told to stop", STOP_S)
+    try:
+        sys.stdout.flush()
+    finally:
+        os._exit(1)
 
 
 def serve(
@@ -252,8 +272,12 @@ def serve(
     *,
     tls: Tls | None = None,
     wait_for_engine: bool = False,
+    leaving: bool = False,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM. ``announce`` is told the URL once the socket is there.
+
+    leaving: the program ends with this; threads and exit functions that plugins left, for which
+    the interpreter would wait for ever, have what is left of ``STOP_S``.
 
     Beyond loopback nothing is taken for granted: see ``ServerOptions.listening_on``.
     Raises what keeps the agent from starting, and ConfigError when the port cannot be had.
@@ -286,8 +310,10 @@ def serve(
         with _terminating():
             server.run(sockets=[listening])
     finally:
-        if server.last is not None:
-            server.last.cancel()
+        if leaving:
+            server.deadline.start()
+        else:
+            server.deadline.cancel()
     if isinstance(served.failure, OmniAgentError):
         raise served.failure
     if served.failure is not None:

@@ -209,6 +209,46 @@ def test_a_server_that_something_holds_ends_all_the_same() -> None:
         assert process.returncode == 1
 
 
+LEAKS = {
+    "thread": "threading.Thread(target=time.sleep, args=(60,)).start()",
+    "pool": "concurrent.futures.ThreadPoolExecutor(1).submit(time.sleep, 60)",
+    "atexit": "atexit.register(time.sleep, 60)",
+}
+COMMAND = """
+import atexit, concurrent.futures, sys, threading, time
+from omni_agent import Agent, Persona, serving
+from omni_agent.call import Stages
+from omni_agent.cli import main, serve
+from omni_agent.testing import ScriptedEars, ScriptedTalker, ScriptedThinker
+
+serving.STOP_S = 2.0
+stages = Stages(ScriptedThinker(), ScriptedTalker(), ScriptedEars())
+agent = Agent(Persona(name="Test"), stages=stages)
+sys.modules["omni_agent.cli.serve"].make_agent = lambda *a, **k: agent
+LEAK
+main()
+"""
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_the_command_ends_whatever_plugins_left_running(leak: str) -> None:
+    command = COMMAND.replace("LEAK", LEAKS[leak])
+    arguments = ["serve", "--port", "0", "--no-transcripts"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, *arguments], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        url = next(line.strip() for line in process.stderr if "http://" in line)
+        get(url)
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 1
+        assert "still held the process" in err
+    finally:
+        process.kill()
+
+
 def test_with_a_certificate_the_server_speaks_https(tmp_path: Path) -> None:
     cert, key = self_signed(tmp_path)
     trusting = ssl.create_default_context(cafile=str(cert))

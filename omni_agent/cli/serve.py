@@ -126,6 +126,7 @@ def serve(
     from omni_agent.server.ice import ice_server as parsed
     from omni_agent.server.limits import Limits
     from omni_agent.server.options import Network, ServerOptions, Tls, is_loopback
+    from omni_agent.serving import serve as serve_agent
 
     log_to_stderr(verbose)
     if no_transcripts and keep_transcripts is not None:
@@ -156,13 +157,15 @@ def serve(
     store = None if no_transcripts else TranscriptStore(keep_days=keep_transcripts)
     agent.transcripts = store
     try:
-        agent.serve(
+        serve_agent(
+            agent,
             host,
             port,
-            options=options,
+            options,
+            announce,
             tls=tls,
             wait_for_engine=wait_for_engine,
-            announce=announce,
+            leaving=True,
         )
     finally:
         if store is not None:
