@@ -14,6 +14,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from itertools import islice
@@ -43,6 +44,15 @@ ENGINES_GROUP = "omni_agent.engines"
 BUILT_IN: Mapping[str, TextFilter] = {"no-markdown": no_markdown, "profanity": profanity}
 MOST_PARTS = 500
 """Tools, filters or engines of one plugin; an endless generator ends here."""
+
+
+FILTER_S = 5.0
+"""A filter comes to its next piece, or asks for more to read, within this; the caller waits."""
+MOST_GROWTH = 20
+"""A filter's text is at most this many times as long as what it read: numbers put into words
+grow by ten …"""
+MOST_ADDED = 500
+"""… and so many characters more."""
 
 
 class Registry:
@@ -265,13 +275,14 @@ def _contained(
 
     async def contained(text: AsyncIterator[str]) -> AsyncGenerator[str, None]:
         stream: AsyncIterator[str] | None = None
+        source = _Bounded(text)
         try:
             while True:
                 try:
-                    stream = stream or _stream(text_filter(text))
-                    piece = await anext(stream)
-                    if not isinstance(piece, str):
-                        raise Misfit(f"yielded {shown(piece)}, not text")
+                    async with source.in_time():
+                        stream = stream or _stream(text_filter(source))
+                        piece = await anext(stream)
+                    source.check(piece)
                 except StopAsyncIteration:
                     return
                 except BaseException as error:
@@ -285,6 +296,49 @@ def _contained(
                 await _closed(stream, failed)
 
     return contained
+
+
+class _Bounded(AsyncIterator[str]):
+    """What a filter reads; bounds how long it takes for a piece, but for its waits for text, and
+    how much it writes for what it read. Raises Misfit beyond that."""
+
+    def __init__(self, text: AsyncIterator[str]) -> None:
+        self._text = text
+        self._read = self._written = 0
+        self._limit: asyncio.Timeout | None = None
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(FILTER_S) as self._limit:
+                yield
+        except TimeoutError:
+            if self._limit is not None and self._limit.expired():
+                raise Misfit(f"came to no text within {FILTER_S:g} s") from None
+            raise
+        finally:
+            self._limit = None
+
+    async def __anext__(self) -> str:
+        self._allow(None)
+        try:
+            piece = await anext(self._text)
+        finally:
+            self._allow(FILTER_S)
+        self._read += len(piece) or 1
+        return piece
+
+    def check(self, piece: Any) -> None:
+        if not isinstance(piece, str):
+            raise Misfit(f"yielded {shown(piece)}, not text")
+        self._written += len(piece) or 1
+        if self._written > MOST_GROWTH * self._read + MOST_ADDED:
+            raise Misfit(f"wrote {self._written} characters for the {self._read} it read")
+
+    def _allow(self, seconds: float | None) -> None:
+        if self._limit is not None and not self._limit.expired():
+            now = asyncio.get_running_loop().time()
+            self._limit.reschedule(None if seconds is None else now + seconds)
 
 
 def _stream(answer: Any) -> AsyncIterator[str]:
@@ -306,7 +360,8 @@ async def _closed(
     stream: AsyncGenerator[str, None], failed: Callable[[BaseException], None]
 ) -> None:
     try:
-        await stream.aclose()
+        async with asyncio.timeout(FILTER_S):
+            await stream.aclose()
     except BaseException as error:
         if _is_cancelled(error):
             raise

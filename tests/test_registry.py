@@ -331,6 +331,56 @@ async def test_a_filter_that_fails_lets_nothing_past_and_is_named(text_filter: A
     assert not heard
 
 
+async def hangs(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for piece in pieces:
+        await asyncio.sleep(1e6)
+        yield piece
+
+
+async def never_ends(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for _ in pieces:
+        while True:
+            yield "x"
+
+
+async def hangs_in_the_end(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    try:
+        async for _ in pieces:
+            yield 5  # type: ignore[misc]
+    finally:
+        await asyncio.sleep(1e6)
+
+
+@pytest.mark.parametrize("odd", [hangs, never_ends, hangs_in_the_end])
+@virtual_time
+async def test_a_filter_that_comes_to_no_end_is_named_and_apologised_for(odd: Any) -> None:
+    bad = plugin(text_filters=lambda persona: {"odd": odd})
+    persona = Persona(name="x", filters=("odd",), fillers=())
+    async with rehearse(ScriptedThinker(["Hi."]), persona=persona, plugins=[bad]) as stage:
+        stage.types("Hello.")
+        while APOLOGY not in await stage.agent():
+            pass
+        error = stage.seen(events.ErrorOccurred)[0]
+        assert "text filter failed" in str(error)
+        assert stage.now < 30
+
+
+@virtual_time
+async def test_a_filter_may_wait_as_long_as_the_thinker_thinks() -> None:
+    async def upper(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+        async for piece in pieces:
+            yield piece.upper()
+
+    async def slow() -> AsyncIterator[str]:
+        for piece in ("one ", "two "):
+            await asyncio.sleep(60)
+            yield piece
+
+    registry, outfit = dressed(upper)
+    assert [piece async for piece in compose(slow(), outfit.filters)] == ["ONE ", "TWO "]
+    assert not registry.problems
+
+
 async def test_a_filter_that_exits_when_it_is_closed_is_named() -> None:
     registry, outfit = dressed(raises_in_the_end)
     async with aclosing(compose(one("words"), outfit.filters)) as stream:
