@@ -44,10 +44,10 @@ def render(result: Any) -> str:
         return f"done; the result cannot be told (a {type(result).__name__})"
 
 
-def clean(text: str) -> str:
-    """Text without halves of characters, cut to MAX_OUTPUT_CHARS."""
-    cut = len(text) > MAX_OUTPUT_CHARS
-    whole = text[:MAX_OUTPUT_CHARS].encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
+def clean(text: str, most: int = MAX_OUTPUT_CHARS) -> str:
+    """Text without halves of characters, cut to so many."""
+    cut = len(text) > most
+    whole = text[:most].encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
     return f"{whole} … (cut)" if cut else whole
 
 

@@ -11,7 +11,7 @@ from omni_agent.call import Call
 from omni_agent.conversation import ToolResult
 from omni_agent.ledger import Outcome
 from omni_agent.thinker import ToolCallRequest
-from omni_agent.tool_context import LiveContext
+from omni_agent.tool_context import LiveContext, Showing
 
 
 class ToolRuns:
@@ -27,6 +27,7 @@ class ToolRuns:
         self._call, self._announce, self._ended = call, announce, ended
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
         self._state: dict[str, Any] = {}
+        self._showing = Showing()
 
     def start(self, reply_id: str, request: ToolCallRequest) -> asyncio.Task[Outcome]:
         """Run a call that the ledger has opened."""
@@ -81,4 +82,5 @@ class ToolRuns:
             scope=call.scope,
             emit=call.emit,
             announce=self._announce,
+            showing=self._showing,
         )

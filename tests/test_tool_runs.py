@@ -19,6 +19,7 @@ from omni_agent.ledger import Ledger
 from omni_agent.testing import ScriptedTalker, ScriptedThinker, call, rehearse, virtual_time
 from omni_agent.thinker import ToolCallRequest
 from omni_agent.tool_runs import ToolRuns
+from omni_agent.tools import Panel, PanelRow
 
 ROOT = Path(__file__).parent.parent
 CHILD = """
@@ -204,3 +205,27 @@ async def test_background_work_that_is_none_is_the_tools_failure() -> None:
         await stage.user("Go, please.")
         assert await stage.agent() == "Sorry."
         assert not stage.seen(events.ToolFinished)[0].ok
+
+
+@virtual_time
+async def test_what_tools_show_is_bounded_and_time_makes_room() -> None:
+    @tool(timeout_s=100)
+    async def shows(call: CallContext) -> str:
+        """Show."""
+        rows = [PanelRow(label="a" * 1000, value="b")] * 20_000
+        call.show("n" * 1000, Panel(title="t" * 5_000_000, rows=rows))
+        for _ in range(20_000):
+            call.progress("x" * 4000)
+        await asyncio.sleep(60)
+        call.progress("done")
+        return "ok"
+
+    async with rehearse(ScriptedThinker([call("shows")], ["Done."]), tools=[shows]) as stage:
+        stage.types("Go.")
+        await stage.agent()
+        (panel,) = stage.seen(events.PanelShown)
+        told = stage.seen(events.ToolProgress)
+        assert len(str(panel)) < 200_000
+        assert len(told) == 100
+        assert all(len(event.text) < 400 for event in told)
+        assert told[-1].text == "done"
