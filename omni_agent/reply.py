@@ -295,6 +295,7 @@ class Reply:
                         utterance.extend(piece)
                         await call.transport.play(utterance.id, piece.audio)
             except EngineError as error:
+                utterance.failed = True
                 self._failed("talker", error)
             await self._confirmed.wait()
             call.transport.finish(utterance.id)
@@ -315,7 +316,7 @@ class Reply:
 
     async def _settle_when_played(self, utterance: Utterance) -> None:
         await utterance.played.wait()
-        self._settle(utterance, utterance.text if utterance.marks else "", interrupted=False)
+        self._settle(utterance, utterance.played_text, interrupted=False)
 
     def _settle(self, utterance: Utterance, heard: str, *, interrupted: bool) -> None:
         """Commit what was heard, once."""
@@ -366,7 +367,7 @@ class Reply:
             if not utterance.settled:
                 heard = self._call.transport.heard(utterance.id)
                 complete = utterance.played.is_set()
-                text = utterance.text if complete else utterance.heard_text(heard.ms)
+                text = utterance.played_text if complete else utterance.heard_text(heard.ms)
                 self._settle(utterance, text, interrupted=not complete)
         if by_user:
             self._call.emit(events.Interrupted(self._call.now(), self.id, dropped_ms))

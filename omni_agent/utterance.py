@@ -48,6 +48,8 @@ class Utterance:
     played: asyncio.Event = field(default_factory=asyncio.Event)
     sound: deque[tuple[float, AudioFrame]] = field(default_factory=deque)
     """(ms played by its end, audio) of the latest pieces."""
+    failed: bool = False
+    """True when the Talker failed: what it had not voiced by then nobody hears."""
     settled: bool = False
     silent_since: float | None = None
     """Loop time at which it was played out or cut; None before."""
@@ -61,6 +63,12 @@ class Utterance:
         self.sound.append((self.ms, speech.audio))
         while self.sound[0][0] < self.ms - KEPT_MS:
             self.sound.popleft()
+
+    @property
+    def played_text(self) -> str:
+        """What was heard once all audio was played."""
+        whole = self.marks and not self.failed
+        return self.text if whole else self.heard_text(self.ms)
 
     def heard_text(self, ms: float) -> str:
         """The whole words voiced within the first ``ms`` milliseconds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from omni_agent import Persona, events, tool
 from omni_agent.errors import EngineError, ToolError
 from omni_agent.markdown import no_markdown
+from omni_agent.talker import Speech, Voice
 from omni_agent.testing import (
     Pause,
     ScriptedTalker,
@@ -312,3 +313,32 @@ async def test_a_persona_with_one_filler_has_it_again() -> None:
         stage.types("Search, please.")
         await stage.agent()
         assert len(fillers_said(stage)) == 2
+
+
+class FailingTalker(ScriptedTalker):
+    """Fails after so many pieces."""
+
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self.left = pieces
+
+    async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncGenerator[Speech, None]:
+        async for piece in super().speak(text, voice):
+            if not self.left:
+                raise EngineError("the voice is gone")
+            self.left -= 1
+            yield piece
+        raise EngineError("the voice is gone")
+
+
+@pytest.mark.parametrize("pieces", [0, 30])
+@virtual_time
+async def test_what_a_failed_voice_did_not_voice_is_not_said(pieces: int) -> None:
+    thinker, talker = ScriptedThinker(["Hello there. ", "And more."]), FailingTalker(pieces)
+    async with rehearse(thinker, talker=talker) as stage:
+        stage.types("Hello.")
+        heard = await stage.agent()
+        written = stage.seen(events.UtteranceFinished)[-1].text
+        assert len(heard) < len(written)
+        assert bool(heard) == bool(pieces)
+        assert stage.transcript[-1] == ("assistant", heard)

@@ -255,17 +255,16 @@ class ServerEvents:
         if place is None:
             return []
         del self._utterances[event.utterance]
-        status = "incomplete" if event.interrupted else "completed"
-        heard = event.heard if event.interrupted else event.text
+        heard = event.heard
+        status = "completed" if heard == event.text and not event.interrupted else "incomplete"
+        written = event.text if event.interrupted else heard  # the rest, its voice failed at
         item = spoken_item(event.utterance, heard, status=status)
         self._responses[place["response_id"]].output[event.utterance] = item
         part = {"type": "audio", "transcript": heard}
         outer = {"response_id": place["response_id"], "output_index": place["output_index"]}
         out = [
             self._view.event("response.output_audio.done", **place),
-            self._view.event(
-                "response.output_audio_transcript.done", **place, transcript=event.text
-            ),
+            self._view.event("response.output_audio_transcript.done", **place, transcript=written),
             self._view.event("response.content_part.done", **place, part=part),
             self._view.event("response.output_item.done", **outer, item=item),
             self._view.done(item),

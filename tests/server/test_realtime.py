@@ -172,6 +172,20 @@ def interrupted_turn(one: Realtime) -> list[dict[str, Any]]:
     )
 
 
+def test_what_a_failed_voice_left_unsaid_is_no_transcript() -> None:
+    messages = tell(
+        protocol(),
+        events.ReplyStarted(1, "resp_1"),
+        events.UtteranceStarted(1, "resp_1", "item_a", "answer"),
+        events.SpokenText(1, "item_a", "Hello voice."),
+        events.UtteranceFinished(2, "resp_1", "item_a", "Hello voice.", "", 0, False),
+        events.ReplyFinished(2, "resp_1", interrupted=False),
+    )
+    by_kind = {message["type"]: message for message in messages}
+    assert by_kind["response.output_audio_transcript.done"]["transcript"] == ""
+    assert by_kind["response.output_item.done"]["item"]["status"] == "incomplete"
+
+
 def test_an_interrupted_answer_keeps_only_what_was_heard() -> None:
     one = protocol()
     messages = interrupted_turn(one)
