@@ -58,9 +58,9 @@ class _Contained(Coroutine[Any, Any, T]):
         except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
             raise self._ordinary(error) from error
 
-    def throw(self, *error: Any) -> Any:
+    def throw(self, *raised: Any) -> Any:
         try:
-            return self._work.throw(*error)
+            return self._work.throw(*raised)
         except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
             raise self._ordinary(error) from error
 
