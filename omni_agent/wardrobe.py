@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 Source = str | Path | Persona
 """A persona's name, its file, a folder of such files, or one made in code."""
+KEPT = "This persona was edited and has a mistake; the version before it stays in force."
+"""What callers are told of it; where the mistake is stands in the log."""
 Examine = Callable[[Outfit], Sequence[str]]
 """Says what an outfit will go without; raises OmniAgentError for one that nobody can wear."""
 
@@ -102,8 +104,10 @@ class PersonaWardrobe:
         try:
             if file.reload_if_changed():
                 self._made[key] = self._fitting(self._registry.outfit(file.persona, self._tools))
+                log.info("%s: the new version is in force", file.path)
         except OmniAgentError as error:
-            self._problems.append(error)
+            self._problems.append(problem := _kept(file.path, error))
+            log.warning("%s; the last good version stays in force", problem)
         return self._made[key]
 
     def _load(self, key: str, path: Path) -> None:
@@ -160,6 +164,12 @@ class PersonaWardrobe:
 
     def retrieve(self, session_id: str, user_text: str) -> str:
         return self._registry.context(session_id, user_text)
+
+
+def _kept(path: Path, error: OmniAgentError) -> PersonaError:
+    """What is wrong with the new version, whoever found it."""
+    at = error if isinstance(error, PersonaError) else PersonaError(path, 0, str(error))
+    return PersonaError(at.path, at.line, at.reason, public=KEPT)
 
 
 def _is_name(source: Source) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from omni_agent.errors import OmniAgentError
 from omni_agent.persona import Persona, available
 from omni_agent.registry import Registry
-from omni_agent.wardrobe import PersonaWardrobe, Source
+from omni_agent.wardrobe import KEPT, PersonaWardrobe, Source
 
 
 @pytest.fixture
@@ -92,6 +92,40 @@ def test_a_broken_file_is_left_out_and_said_once(
     for _ in range(3):
         assert [persona.name for persona in wardrobe.known()] == ["Desk", "Night"]
     assert len([record for record in caplog.records if "broken.md" in record.message]) == 1
+
+
+BROKEN = "---\nname: Desk\npatience: 3\n---\n# Thinker\nYou answer.\n"
+UNKNOWN = "---\nname: Desk\ntools: [no_such]\n---\n# Thinker\nYou answer.\n"
+
+
+@pytest.mark.parametrize(
+    ("edit", "where", "why"), [(BROKEN, "desk.md:3", "patience"), (UNKNOWN, "desk.md", "no_such")]
+)
+def test_a_mistake_in_an_edit_is_logged_once_with_its_place_and_the_last_good_version_stays(
+    own: Path, caplog: pytest.LogCaptureFixture, edit: str, where: str, why: str
+) -> None:
+    wardrobe = PersonaWardrobe(Registry(), own / "desk.md")
+    before = wardrobe.outfit(None)
+    (own / "desk.md").write_text(edit)
+    assert [wardrobe.outfit(None) for _ in range(3)] == [before] * 3
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert where in record.message
+    assert why in record.message
+    (problem,) = wardrobe.problems()
+    assert problem.public == KEPT
+    assert not wardrobe.problems()
+
+
+def test_a_good_edit_is_said_once(own: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "omni_agent.wardrobe")
+    wardrobe = PersonaWardrobe(Registry(), own / "desk.md")
+    write(own / "desk.md", "Counter")
+    for _ in range(3):
+        assert wardrobe.outfit(None).persona.name == "Counter"
+    (record,) = caplog.records
+    assert record.levelname == "INFO"
+    assert "desk.md" in record.message
 
 
 @pytest.mark.parametrize("named", ["nobody", "personas/nobody.md", "empty/"])
