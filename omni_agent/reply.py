@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -48,9 +48,13 @@ CALL_FAULT = (
 MAX_REASON = 300
 """Characters of it; some of them may be the model's own."""
 
+THINKING_S = 5.0
+"""Silence of a Thinker, once the turn is over, after which a filler is said."""
 FILLER_GROWTH = 1.5
 """Each silence between two fillers is so much longer than the last: a minute has six of them."""
 
+Work = Callable[[], Sequence["asyncio.Future[Any]"]]
+"""What is waited for, as it is now."""
 ToolStarter = Callable[[str, ToolCallRequest], "asyncio.Task[Outcome] | None"]
 
 
@@ -70,7 +74,9 @@ class Reply:
         self._waiting: list[Callable[[], None]] = []
         self._voicing = asyncio.Lock()
         self._tools: list[asyncio.Task[Outcome]] = []
-        self._answering = self._filling = False
+        self._answering = False
+        self._decided: asyncio.Future[None]
+        self._filling: asyncio.Task[None] | None = None
         self._written = self._fault = ""
         self._retried = False
         self._features: Any = None  # of the latest round that gave any
@@ -144,12 +150,22 @@ class Reply:
     async def _round(self, tasks: asyncio.TaskGroup, *, with_tools: bool) -> bool:
         """One Thinker run; True when there is to be another."""
         text = Channel()
-        async with asyncio.TaskGroup() as pair:
-            note, self._fault = self._fault, ""
-            request = self._call.request(self.heard, with_tools=with_tools, note=note)
-            thinking = kin(pair.create_task(self._think(tasks, request, text)))
-            await self._voice(tasks, aiter(text), "answer")
+        self._decided = decided = asyncio.get_running_loop().create_future()
+        self._fill(tasks, lambda: [decided], 1000 * THINKING_S)
+        try:
+            async with asyncio.TaskGroup() as pair:
+                note, self._fault = self._fault, ""
+                request = self._call.request(self.heard, with_tools=with_tools, note=note)
+                thinking = kin(pair.create_task(self._think(tasks, request, text)))
+                await self._voice(tasks, aiter(text), "answer")
+        finally:
+            self._decide()
         return thinking.result()
+
+    def _decide(self) -> None:
+        """This round has words or a tool call, or it is over: nobody waits for the Thinker now."""
+        if not self._decided.done():
+            self._decided.set_result(None)
 
     async def _think(self, tasks: asyncio.TaskGroup, request: ThinkRequest, text: Channel) -> bool:
         calls, said, run, malformed = 0, "", new_id("run"), ""
@@ -170,7 +186,8 @@ class Reply:
                         case ToolCallRequest():
                             self.mark("tool_decided")
                             calls += self._begin_tool(thought, run)
-                            self._fill(tasks)
+                            self._decide()
+                            self._fill_for_tools(tasks)
                         case MalformedCall():
                             log.error("malformed tool call (%s): %r", thought.reason, thought.raw)
                             malformed = thought.reason or "it is malformed"
@@ -206,34 +223,41 @@ class Reply:
         return 1
 
     def _failed(self, source: str, error: EngineError) -> None:
-        log.error("%s failed", source, exc_info=error)
+        log.error("%s failed: %s", source, error)
         self._emit(events.ErrorOccurred.of(self._call.now(), source, error))
 
     # -- fillers ------------------------------------------------------------------
 
-    def _fill(self, tasks: asyncio.TaskGroup) -> None:
-        """A tool is about to run."""
-        if self._call.outfit.persona.fillers and not self._filling:
-            self._filling = True
-            kin(tasks.create_task(self._say_fillers(tasks)))
+    def _fill_for_tools(self, tasks: asyncio.TaskGroup) -> None:
+        if self._filling is None or self._filling.done():
+            turn = self._call.outfit.persona.turn
+            said = self.utterances or self._written.strip()
+            pause_ms = turn.filler_again_ms if said else turn.filler_after_ms
+            self._filling = self._fill(tasks, lambda: self._tools, pause_ms)
 
-    async def _say_fillers(self, tasks: asyncio.TaskGroup) -> None:
-        """While tools run, say so: when they have run for a moment, then at growing intervals."""
-        turn = self._call.outfit.persona.turn
-        pause_ms: float = turn.filler_again_ms if self._answering else turn.filler_after_ms
+    def _fill(
+        self, tasks: asyncio.TaskGroup, work: Work, pause_ms: float
+    ) -> asyncio.Task[None] | None:
+        """Work is about to be waited for: a tool's, or a Thinker's."""
+        if not self._call.outfit.persona.fillers:
+            return None
+        return kin(tasks.create_task(self._say_fillers(tasks, work, pause_ms)))
+
+    async def _say_fillers(self, tasks: asyncio.TaskGroup, work: Work, pause_ms: float) -> None:
+        """While it goes on in silence, say so: after a first pause, then at growing intervals."""
         await self._confirmed.wait()
-        while await self._tools_run_in_silence(pause_ms / 1000):
+        while await self._goes_on_in_silence(work, pause_ms / 1000):
             if self._quiet and self._call.turn is None:
                 filler = Utterance(new_id("item"), "filler")
                 await self._speak(tasks, filler, one(self._call.next_filler()))
-                pause_ms = max(turn.filler_again_ms, FILLER_GROWTH * pause_ms)
-        self._filling = False
+                again_ms = self._call.outfit.persona.turn.filler_again_ms
+                pause_ms = max(again_ms, FILLER_GROWTH * pause_ms)
 
-    async def _tools_run_in_silence(self, seconds: float) -> bool:
-        """Once all is said, wait so long; True when a tool still runs then."""
+    async def _goes_on_in_silence(self, work: Work, seconds: float) -> bool:
+        """Once all is said, wait so long; True when some of the work still goes on then."""
         for utterance in self.utterances:
             await utterance.played.wait()
-        running = [tool for tool in self._tools if not tool.done()]
+        running = [part for part in work() if not part.done()]
         if running:
             _, pending = await asyncio.wait(running, timeout=max(seconds, 0.1))
             running = list(pending)
@@ -256,6 +280,8 @@ class Reply:
             first = await first_words(stream)
             if not first:
                 return
+            if kind == "answer":
+                self._decide()
             self.mark("first_text")
             self._answering = True
             utterance = Utterance(new_id("item"), kind)

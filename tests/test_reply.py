@@ -23,6 +23,7 @@ from omni_agent.testing import (
     virtual_time,
 )
 from omni_agent.thinker import Features, MalformedCall
+from omni_agent.transport import Interrupt
 
 APOLOGY = "Sorry, something went wrong on my side. Could you say that again?"
 
@@ -342,3 +343,69 @@ async def test_what_a_failed_voice_did_not_voice_is_not_said(pieces: int) -> Non
         assert len(heard) < len(written)
         assert bool(heard) == bool(pieces)
         assert stage.transcript[-1] == ("assistant", heard)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "pauses"), [(4, []), (6, [5]), (12, [5]), (30, [5, 7.5, 11.25])]
+)
+def test_a_slow_thinker_is_never_long_silent(seconds: float, pauses: list[float]) -> None:
+    @virtual_time
+    async def scenario() -> None:
+        persona = Persona(name="test", fillers=FILLERS)
+        thinker = ScriptedThinker([Pause(seconds), "There you are."])
+        async with rehearse(thinker, persona=persona) as stage:
+            stage.types("Where is my order?")
+            assert await stage.agent() == "There you are."
+            (began,) = stage.seen(events.ReplyStarted)
+            ended = [finished.at for finished in stage.seen(events.UtteranceFinished)]
+            quiet_since = [began.at, *ended]
+            said = [at for at, _ in fillers_said(stage)]
+            gaps = [at - quiet for at, quiet in zip(said, quiet_since, strict=False)]
+            assert gaps == [pytest.approx(pause, abs=0.1) for pause in pauses]
+
+    scenario()
+
+
+@virtual_time
+async def test_a_thinker_that_is_slow_after_a_tool_has_fillers_too() -> None:
+    persona = Persona(name="test", fillers=FILLERS)
+    script = [[Pause(6), call("room_of", name="Ann")], [Pause(6), "Room twelve."]]
+    async with rehearse(ScriptedThinker(*script), persona=persona, tools=[room_of]) as stage:
+        stage.types("Where is Ann?")
+        assert await stage.agent() == "Room twelve."
+        (tool_done,) = stage.seen(events.ToolFinished)
+        said = [at for at, _ in fillers_said(stage)]
+        assert [at > tool_done.at for at in said] == [False, True]  # not one for each reason
+
+
+@virtual_time
+async def test_a_slow_thinker_that_is_interrupted_has_no_filler_any_more() -> None:
+    persona = Persona(name="test", fillers=FILLERS)
+    async with rehearse(ScriptedThinker([Pause(30), "Late."]), persona=persona) as stage:
+        stage.types("Where is my order?")
+        await asyncio.sleep(3)
+        stage.line.put(Interrupt())
+        await asyncio.sleep(30)
+        assert not fillers_said(stage)
+
+
+@virtual_time
+async def test_a_persona_without_fillers_waits_for_a_slow_thinker_in_silence() -> None:
+    persona = Persona(name="test", fillers=())
+    async with rehearse(ScriptedThinker([Pause(30), "Late."]), persona=persona) as stage:
+        stage.types("Where is my order?")
+        assert await stage.agent() == "Late."
+        assert not fillers_said(stage)
+
+
+@virtual_time
+async def test_a_thinker_that_timed_out_is_one_line_in_the_log_and_an_apology(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    thinker = ScriptedThinker([Pause(8), EngineError("no answer within 40 s")])
+    async with rehearse(thinker, persona=Persona(name="test", fillers=FILLERS)) as stage:
+        stage.types("Where is my order?")
+        assert await stage.agent() == APOLOGY
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "no answer within 40 s" in record.message
+    assert not record.exc_info
