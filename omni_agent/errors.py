@@ -127,6 +127,8 @@ class ToolError(OmniAgentError):
 class ToolArgumentsError(ToolError):
     """Arguments that do not fit the tool's JSON schema."""
 
+    public = "It could not be called like that."
+
     def __init__(self, tool: str, reason: str) -> None:
         self.tool, self.reason = tool, reason
         super().__init__(f"{tool}: {reason}")

@@ -163,7 +163,7 @@ class ToolProgress:
 
 @dataclass(frozen=True, slots=True)
 class ToolFinished:
-    """ok False: ``output`` says why. ms: how long it ran."""
+    """ok False: ``output`` says why, in words for callers. ms: how long it ran."""
 
     at: float
     call_id: str

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from omni_agent.errors import ToolError
+from omni_agent.errors import ToolArgumentsError, ToolError
 from omni_agent.results import words_of
 from omni_agent.scope import Scope
 from omni_agent.thinker import ToolCallRequest
@@ -17,6 +17,11 @@ from omni_agent.tools import CallContext, Tool
 log = logging.getLogger(__name__)
 
 
+MISCALLED = (
+    "{reason}. Nothing was done. Call it again, exactly as its parameters say; ask the user for "
+    "what is missing. These are words for you, not for the user."
+)
+"""What the Thinker is told of a call that does not fit."""
 FAILED = "Something went wrong on my side."
 """What is told of an exception that was not meant for the user: it may hold a password."""
 
@@ -35,15 +40,23 @@ _NEXT = {
 }
 
 
+_Ending = tuple[str, bool, str]
+"""output, ok and shown of an Outcome."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call ended. output: for the Thinker. ms: how long the tool ran."""
+    """How a call ended. output: for the Thinker. ms: how long the tool ran.
+
+    shown: what callers see instead of an output that means nothing to them; else empty.
+    """
 
     call_id: str
     name: str
     output: str
     ok: bool
     ms: float
+    shown: str = ""
 
 
 @dataclass(slots=True)
@@ -105,51 +118,55 @@ class Ledger:
         request = self._entries[call_id].request
         started = asyncio.get_running_loop().time()
         try:
-            output, ok = await self._attempt(request, context, scope)
+            output, ok, shown = await self._attempt(request, context, scope)
         except asyncio.CancelledError:
             self._move(call_id, CallState.CANCELLED)
             raise
         self._move(call_id, CallState.DONE if ok else CallState.FAILED)
         ms = 1000 * (asyncio.get_running_loop().time() - started)
-        return Outcome(call_id, request.name, output, ok, ms)
+        return Outcome(call_id, request.name, output, ok, ms, shown)
 
     async def _attempt(
         self,
         request: ToolCallRequest,
         context: Callable[[ToolCallRequest], CallContext],
         scope: Scope,
-    ) -> tuple[str, bool]:
+    ) -> _Ending:
         tool = self._tools.get(request.name)
         self._move(request.call_id, CallState.RUNNING)
         if tool is None:
             known = ", ".join(sorted(self._tools)) or "none"
-            return f"There is no tool {request.name!r}. Tools: {known}.", False
+            return _miscalled(f"There is no tool {request.name!r}; tools: {known}")
         try:
             task = scope.spawn(_contained(tool, request, context(request)), f"tool {tool.name}")
         except ToolError as error:
-            return words_of(error), False
+            return words_of(error), False, ""
         try:
             await asyncio.wait([task], timeout=tool.timeout_s)
         except asyncio.CancelledError:
             task.cancel()  # and the scope waits for it
             raise
         if task.done():
-            return (FAILED, False) if task.cancelled() else task.result()
+            return (FAILED, False, "") if task.cancelled() else task.result()
         log.warning("tool %s timed out after %g s", tool.name, tool.timeout_s)
         await scope.end([task])
-        return f"It did not answer within {tool.timeout_s:g} seconds.", False
+        return f"It did not answer within {tool.timeout_s:g} seconds.", False, ""
 
 
-async def _contained(
-    tool: Tool, request: ToolCallRequest, context: CallContext
-) -> tuple[str, bool]:
+def _miscalled(reason: str) -> _Ending:
+    return MISCALLED.format(reason=reason), False, ToolArgumentsError.public
+
+
+async def _contained(tool: Tool, request: ToolCallRequest, context: CallContext) -> _Ending:
     """What a tool says, and whether it worked; only a cancellation comes out of it."""
     try:
-        return await tool.call(request.arguments, context), True
+        return await tool.call(request.arguments, context), True, ""
     except asyncio.CancelledError:
         raise
+    except ToolArgumentsError as error:
+        return _miscalled(words_of(error))
     except ToolError as error:
-        return words_of(error), False
+        return words_of(error), False, ""
     except BaseException:  # SystemExit too, which would end every call
         log.exception("tool %s failed", tool.name)
-        return FAILED, False
+        return FAILED, False, ""

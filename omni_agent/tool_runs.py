@@ -69,7 +69,8 @@ class ToolRuns:
         call_id, name, output, ok = outcome.call_id, outcome.name, outcome.output, outcome.ok
         self._call.conversation.add(ToolResult(call_id, output, ok))
         ms = round(outcome.ms, 1)
-        self._call.emit(events.ToolFinished(self._call.now(), call_id, name, output, ok, ms))
+        shown = outcome.shown or output
+        self._call.emit(events.ToolFinished(self._call.now(), call_id, name, shown, ok, ms))
 
     def _context(self, request: ToolCallRequest) -> LiveContext:
         call = self._call

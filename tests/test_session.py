@@ -25,9 +25,8 @@ from omni_agent.testing import (
     rehearse,
     virtual_time,
 )
-from omni_agent.testing.doubles import Loudness
-from omni_agent.thinker import MalformedCall
-from omni_agent.transport import ChoosePersona, Incoming, Interrupt, Truncate, VideoFrame
+from omni_agent.thinker import MalformedCall, ToolCallRequest
+from omni_agent.transport import ChoosePersona, Interrupt, Truncate, VideoFrame
 
 
 @virtual_time
@@ -290,6 +289,34 @@ async def test_a_thinker_that_only_calls_tools_is_made_to_speak_in_the_end() -> 
         await stage.user("Where is my order?")
         assert await stage.agent() == "Enough."
         assert thinker.requests[-1].tools == ()
+
+
+@pytest.mark.parametrize(
+    ("made", "detail"),
+    [
+        (call("order_status", number=3), "'number' was unexpected"),
+        (call("order_state"), "no tool 'order_state'"),
+    ],
+    ids=["arguments", "name"],
+)
+def test_of_a_call_that_does_not_fit_the_thinker_has_the_details_and_the_caller_has_none(
+    made: ToolCallRequest, detail: str
+) -> None:
+    @virtual_time
+    async def scenario() -> None:
+        script = [[made], [call("order_status", order_id="A-1")], ["On its way."]]
+        thinker = ScriptedThinker(*script)
+        async with rehearse(thinker, tools=[order_status]) as stage:
+            await stage.user("Where is order A-1?")
+            assert await stage.agent() == "On its way."
+            refused, right = stage.seen(events.ToolFinished)
+            assert (refused.ok, right.ok) == (False, True)
+            assert refused.output == "It could not be called like that."
+        results = [i for i in thinker.requests[1].items if isinstance(i, ToolResult)]
+        assert detail in results[0].output
+        assert "not for the user" in results[0].output
+
+    scenario()
 
 
 @virtual_time
