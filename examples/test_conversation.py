@@ -1,6 +1,7 @@
 """A conversation as a test: no models, no microphone, no waiting.
 
-Run it: pytest examples/test_conversation.py
+Run it: pip install pytest pytest-asyncio && pytest examples/test_conversation.py
+(this repository's pytest settings need the second; outside of it pytest alone is enough)
 """
 
 from hello import order_status
