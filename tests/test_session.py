@@ -25,8 +25,9 @@ from omni_agent.testing import (
     rehearse,
     virtual_time,
 )
+from omni_agent.testing.doubles import Loudness
 from omni_agent.thinker import MalformedCall, ToolCallRequest
-from omni_agent.transport import ChoosePersona, Interrupt, Truncate, VideoFrame
+from omni_agent.transport import ChoosePersona, Incoming, Interrupt, Truncate, VideoFrame
 
 
 @virtual_time
