@@ -262,6 +262,13 @@ class Agent:
         host = AgentHost(self, wait_for_engine=wait_for_engine)
         return create_agent_app(self, options, host=host)
 
+    def _show_in_terminal(self) -> None:
+        from omni_agent.cli.logs import log_to_stderr
+
+        if not logging.getLogger().handlers:  # an application that logs goes on as it does
+            log_to_stderr(0)
+        self.on_progress(lambda line: _print(line or ("ready: press Call" if self.ready else "")))
+
     def serve(
         self,
         host: str = "127.0.0.1",
@@ -270,11 +277,12 @@ class Agent:
         options: ServerOptions | None = None,
         tls: Tls | None = None,
         wait_for_engine: bool = False,
-        announce: Callable[[str], None] = print,
+        announce: Callable[[str], None] | None = None,
     ) -> None:
         """Serve the call page until Ctrl-C or SIGTERM; ``announce`` is told its URL.
 
-        tls: to serve HTTPS.
+        announce: None shows the URL, what is being started, warnings and the calls, as
+        ``omni-agent serve`` does. tls: to serve HTTPS.
         wait_for_engine: keep trying, and say so on the page, while a server that may come up
         is not there.
 
@@ -284,15 +292,21 @@ class Agent:
         from omni_agent.server.options import ServerOptions
         from omni_agent.serving import serve
 
+        if announce is None:
+            self._show_in_terminal()
         serve(
             self,
             host,
             port,
             options or ServerOptions(),
-            announce,
+            announce or _print,
             tls=tls,
             wait_for_engine=wait_for_engine,
         )
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
 
 
 async def _stop(stage: Any) -> None:

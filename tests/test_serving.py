@@ -159,7 +159,7 @@ stages = Stages(ScriptedThinker(), ScriptedTalker(), ScriptedEars())
 agent = Agent(Persona(name="Test"), stages=stages)
 {more}
 try:
-    agent.serve(port=0, tls={tls}, announce=lambda url: print(url, flush=True))
+    agent.serve(port=0, tls={tls})
 finally:
     print("closed", flush=True)
 """
@@ -186,12 +186,20 @@ def get(url: str, context: ssl.SSLContext | bool = True) -> httpx.Response:
         return client.get(f"{url}healthz", timeout=20)
 
 
+def test_a_program_of_a_developer_s_own_says_what_the_command_says() -> None:
+    with served() as (process, _):
+        assert process.stdout is not None
+        while (line := process.stdout.readline().strip()) and "ready" not in line:
+            pass
+        assert line == "ready: press Call"
+
+
 def test_sigterm_ends_a_server_as_gracefully_as_an_exit() -> None:
     with served() as (process, url):
         assert get(url).status_code in (200, 503)
         process.terminate()
         out, _ = process.communicate(timeout=20)
-        assert out.strip() == "closed"
+        assert out.splitlines()[-1] == "closed"
         assert process.returncode == 0
 
 
