@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from omni_agent.conversation import new_id, whole
 from omni_agent.errors import SignallingError
+from omni_agent.events import SessionEnded
 from omni_agent.server.call_log import CallLog
 from omni_agent.server.client_messages import SessionConfig
 from omni_agent.server.host import CallRequest, Host
@@ -70,7 +71,7 @@ class Calls:
             options.ice_servers, options.network.turn_secret, longest_s=options.limits.call_s
         )
         self._places: dict[str, Place] = {}
-        self._talking: dict[str, asyncio.Task[None]] = {}
+        self._talking: dict[asyncio.Task[None], RealtimeTransport] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._scope: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
@@ -92,12 +93,15 @@ class Calls:
                 await self._shut_down()
 
     async def _shut_down(self) -> None:
-        """End all calls at the same time; a session that is cancelled tells its client why."""
-        talking = list(self._talking.values())
+        """End all calls at the same time; a session that is cancelled tells its client why,
+        and one that takes too long to end has it told for it."""
+        talking = dict(self._talking)
         for one in talking:
             one.cancel()
         if talking:
-            await asyncio.wait(talking, timeout=self._limits.hang_up_s)
+            _, slow = await asyncio.wait(talking, timeout=self._limits.hang_up_s)
+            for one in slow:
+                talking[one].notify(SessionEnded(asyncio.get_running_loop().time(), "shutdown"))
         lines = [place.line for place in self._places.values() if place.line is not None]
         await asyncio.gather(*(line.aclose("shutdown") for line in lines))
 
@@ -298,12 +302,13 @@ class Calls:
             await line.aclose("the longest call is over")
 
     async def _talk(self, transport: RealtimeTransport, request: CallRequest) -> None:
-        if (session := asyncio.current_task()) is not None:
-            self._talking[request.id] = session
+        session = asyncio.current_task()
+        assert session is not None
+        self._talking[session] = transport
         try:
             await self._host.serve_call(transport, request)
         finally:
-            self._talking.pop(request.id, None)
+            self._talking.pop(session, None)
             await transport.aclose()
 
 

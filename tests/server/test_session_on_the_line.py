@@ -16,6 +16,8 @@ from omni_agent.call import Outfit, Stages
 from omni_agent.persona import Persona
 from omni_agent.records import Records
 from omni_agent.server.host import CallRequest
+from omni_agent.server.limits import Limits
+from omni_agent.server.options import ServerOptions
 from omni_agent.session import Observer, Session
 from omni_agent.store import TranscriptStore
 from omni_agent.testing import FixedWardrobe, ScriptedTalker, ScriptedThinker, call
@@ -144,6 +146,23 @@ async def test_a_server_that_stops_tells_every_caller_so_before_the_line_closes(
     for one in callers:
         assert (await one.until("omni.session.ended"))["reason"] == "shutdown"
         await one.peer.close()
+
+
+async def test_a_session_that_takes_too_long_to_end_has_its_caller_told_for_it(
+    caller: Caller,
+) -> None:
+    async def stubborn(transport: Transport, host: ScriptedHost) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            async for _ in transport.frames():  # until its line is closed
+                pass
+
+    options = ServerOptions(limits=Limits(hang_up_s=0.2))
+    async with Server(ScriptedHost(stubborn), options) as server:
+        await connect(server, caller)
+        await caller.until("session.created")
+    assert (await caller.until("omni.session.ended"))["reason"] == "shutdown"
 
 
 async def test_the_log_says_when_a_call_begins_and_how_it_ended(
