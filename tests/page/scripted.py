@@ -103,6 +103,7 @@ class ScriptedServer:
                 Route("/v1/realtime/client_secrets", self._secret, methods=["POST"]),
                 Route("/v1/realtime/calls", self._offer, methods=["POST"]),
                 Route("/v1/realtime/calls/{call}", self._hang_up, methods=["DELETE"]),
+                Route("/v1/realtime/calls/{call}", self._forgotten, methods=["POST"]),
                 Route("/v1/realtime/calls/{call}/hangup", self._hang_up, methods=["POST"]),
                 Mount("/", StaticFiles(directory=PAGE, html=True)),
             ],
@@ -221,6 +222,10 @@ class ScriptedServer:
                 }
             )
         )
+
+    async def _forgotten(self, request: Request) -> Response:
+        """A call that a page wants to go on over another link is over here."""
+        return Response(status_code=404)
 
     async def _hang_up(self, request: Request) -> Response:
         call = request.path_params["call"]

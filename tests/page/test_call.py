@@ -432,7 +432,7 @@ async def test_a_line_that_the_server_closes_ends_the_call_and_keeps_the_words(
 async def test_a_server_that_vanishes_is_a_lost_connection(
     open_page: Any, server: ScriptedServer
 ) -> None:
-    page = await open_page()
+    page = await open_page(may_complain=("404",))
     await dial(page, server)
     # What Chromium reports when checks go unanswered, without the seconds that takes.
     await page.evaluate(
