@@ -15,7 +15,6 @@ from omni_agent.conversation import Message
 from omni_agent.listening import UserTurn
 from omni_agent.preparation import Preparation
 from omni_agent.reply import APOLOGY, Reply
-from omni_agent.scope import heed_cancellation
 from omni_agent.tool_runs import ToolRuns
 from omni_agent.transport import PlayoutFinished, PlayoutStarted, Truncate
 from omni_agent.utterance import Kind, Moment, moment
@@ -178,7 +177,8 @@ class Replies:
             await work()
         except Exception as error:  # a filter, a model or a bug of ours: the call goes on
             log.exception("a reply failed")
-            heed_cancellation()
+            if not self._wanted(reply):
+                return
             await reply.confirmation()
             first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
             self._call.report("reply", first)
@@ -188,6 +188,12 @@ class Replies:
         if self.current is reply:
             self.current = self._task = None
             self.rest()
+
+    def _wanted(self, reply: Reply) -> bool:
+        """Whether it is still to be heard. ``Task.cancelling`` does not tell: a TaskGroup of
+        Python 3.11 whose task fails while it is being left keeps its parent counted as cancelled.
+        """
+        return reply is self.current or (self._draft is not None and self._draft.reply is reply)
 
     async def interrupt(self) -> None:
         """Stop speaking and thinking; the conversation keeps what was heard."""
