@@ -27,8 +27,10 @@ async def sayable(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
     """No special token, no thought, no tool call and no half character is voiced."""
     voice = _Sayable()
     async for piece in pieces:
-        yield voice.push(piece)
-    yield voice.finish()
+        if said := voice.push(piece):
+            yield said
+    if said := voice.finish():
+        yield said
 
 
 class _Sayable:

@@ -102,6 +102,13 @@ def test_what_is_no_speech_reaches_no_voice(written: str, spoken: str) -> None:
     assert run(sayable, written) == spoken
 
 
+def test_where_nothing_is_said_the_filters_behind_hear_of_nothing() -> None:
+    async def heard() -> list[str]:
+        return [piece async for piece in sayable(_pieces("<think>", "hm", "</think>", ""))]
+
+    assert asyncio.run(heard()) == []
+
+
 def test_an_emoji_that_comes_in_two_halves_is_whole_again() -> None:
     assert run(sayable, "Good \ud83d", "\ude00 day") == "Good 😀 day"
 
