@@ -191,11 +191,9 @@ async def a_spoken_turn(
         assert len(said) > len(INJECTED)
         heard = await patiently(caller, "conversation.item.input_audio_transcription.completed")
         assert heard["transcript"]
-    asked, answered = first.requests[0], first.requests[-1]
-    assert [type(item).__name__ for item in asked.items] == ["Message"]
-    kinds = [type(item).__name__ for item in answered.items]
-    assert kinds[:2] == ["Message", "ToolCall"]
-    assert kinds[-1] == "ToolResult"
+    read = [[type(item).__name__ for item in request.items] for request in first.requests]
+    assert read[0] == ["Message"]
+    assert any(kinds[-1] == "ToolResult" and "ToolCall" in kinds for kinds in read)
     return [item["type"] for item in done["output"]]
 
 
