@@ -193,7 +193,9 @@ async def a_spoken_turn(
         assert heard["transcript"]
     read = [[type(item).__name__ for item in request.items] for request in first.requests]
     assert read[0] == ["Message"]
-    assert any(kinds[-1] == "ToolResult" and "ToolCall" in kinds for kinds in read)
+    assert read[-1][0] == "Message"
+    assert "ToolCall" in read[-1]
+    assert read[-1][-1] == "ToolResult"
     return [item["type"] for item in done["output"]]
 
 
