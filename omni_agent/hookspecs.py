@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from omni_agent.errors import ConfigError
+
 if TYPE_CHECKING:
     import typer
 
@@ -43,6 +45,7 @@ class EngineOptions:
     base_url, api_key: an OpenAI-compatible server, or several separated by commas, for
     engines that are remote.
     report: shows progress to the user, one short line at a time.
+    Raises ConfigError for a base_url that is none.
     """
 
     model: str | None = None
@@ -50,6 +53,14 @@ class EngineOptions:
     base_url: str | None = None
     api_key: str | None = None
     report: Callable[[str], None] = lambda line: None
+
+    def __post_init__(self) -> None:
+        for address in filter(None, map(str.strip, (self.base_url or "").split(","))):
+            if "://" not in address:
+                raise ConfigError(
+                    f"{address!r} is not an address such as http://localhost:8000/v1 "
+                    "(--base-url, option base_url)"
+                )
 
 
 @dataclass(frozen=True, slots=True)

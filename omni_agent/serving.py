@@ -51,7 +51,7 @@ class AgentHost:
     """An agent as the server sees it (a ``Host``).
 
     wait_for_engine: try again, for ever, while what is missing may still come. on_failure:
-    told when the agent cannot start.
+    told when the agent cannot start, and then says why; None has it logged.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class AgentHost:
         agent: Agent,
         *,
         wait_for_engine: bool = False,
-        on_failure: Callable[[], None] = lambda: None,
+        on_failure: Callable[[], None] | None = None,
     ) -> None:
         self._agent, self._wait, self._on_failure = agent, wait_for_engine, on_failure
         self._begun = False
@@ -140,7 +140,8 @@ class AgentHost:
                     log.warning("not started yet, trying again: %s", error)
                 self._missing = error
                 return False
-            log.error("the agent could not start: %s", error)
+            if self._on_failure is None:
+                log.error("the agent could not start: %s", error)
             self._fail(error)
         except Exception as error:
             log.exception("the agent could not start")
@@ -150,7 +151,8 @@ class AgentHost:
 
     def _fail(self, error: Exception) -> None:
         self.failure = error
-        self._on_failure()
+        if self._on_failure is not None:
+            self._on_failure()
 
 
 class _LateStart:

@@ -33,94 +33,110 @@ Many = list[str] | None
 SERVER_KEY = "OMNI_AGENT_SERVER_KEY"
 
 
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port; 0 takes any free one.", min=0, max=65535)]
+ServerKey = Annotated[
+    str | None,
+    typer.Option(
+        envvar=SERVER_KEY,
+        help="What programs must bring to call, and the page asks for once.",
+    ),
+]
+Origin = Annotated[Many, typer.Option(help="Another site whose pages may call (repeatable).")]
+Name = Annotated[Many, typer.Option(help="A public name this server answers to (repeatable).")]
+TrustedProxy = Annotated[
+    Many,
+    typer.Option(
+        help="An address or network whose X-Forwarded-For and -Proto are believed (repeatable)."
+    ),
+]
+Metrics = Annotated[
+    Literal["private", "public", "off"],
+    typer.Option(help="Who reads /metrics; private: this machine, and who has the server key."),
+]
+MaxCalls = Annotated[
+    int | None, typer.Option(help="Calls at once; the default fits engine and cores.", min=1)
+]
+IceServer = Annotated[
+    Many,
+    typer.Option(help="stun:HOST, turn:HOST or turn:USER:SECRET@HOST (repeatable)."),
+]
+IceUsername = Annotated[str | None, typer.Option(help="For TURN servers.")]
+IceCredential = Annotated[
+    str | None, typer.Option(envvar="OMNI_AGENT_ICE_CREDENTIAL", help="For TURN servers.")
+]
+TurnSecret = Annotated[
+    str | None,
+    typer.Option(
+        envvar="OMNI_AGENT_TURN_SECRET",
+        help="coturn's static-auth-secret: each call gets credentials that outlast it.",
+    ),
+]
+UdpPorts = Annotated[
+    Any, typer.Option(parser=port_range, metavar="FIRST-LAST", help="Ports of media.")
+]
+ExternalIp = Annotated[
+    str | None, typer.Option(help="The address a one-to-one NAT shows to callers.")
+]
+AllowPrivate = Annotated[
+    bool | None,
+    typer.Option(
+        "--allow-private/--no-private",
+        help="Send to private addresses that callers name (default: only on loopback).",
+    ),
+]
+TlsCert = Annotated[Path | None, typer.Option(help="A certificate chain, PEM: serve HTTPS.")]
+TlsKey = Annotated[Path | None, typer.Option(help="Its private key, where the chain has none.")]
+KeepTranscripts = Annotated[
+    float | None,
+    typer.Option(parser=days, metavar="AGE", help="Delete calls that ended 30d, 12h ago."),
+]
+NoTranscripts = Annotated[
+    bool, typer.Option("--no-transcripts", help="Keep nothing of what is said.")
+]
+WaitForEngine = Annotated[
+    bool,
+    typer.Option("--wait-for-engine", help="Try again while a server is not up, not exit."),
+]
+Dev = Annotated[
+    bool, typer.Option("--dev", envvar="OMNI_AGENT_DEV", help="Show callers what failed.")
+]
+Verbose = Annotated[
+    int,
+    typer.Option("--verbose", "-v", count=True, help="-v: what happens; -vv: media, too."),
+]
+
+
 def serve(
     persona: PersonaName = "concierge",
     personas: Personas = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.", min=0, max=65535)] = 7860,
+    host: Host = "127.0.0.1",
+    port: Port = 7860,
     engine: EngineName = "local",
     model: Model = None,
     light: Light = False,
     base_url: BaseUrl = None,
     api_key: ApiKey = None,
-    server_key: Annotated[
-        str | None,
-        typer.Option(
-            envvar=SERVER_KEY,
-            help="What programs must bring to call, and the page asks for once.",
-        ),
-    ] = None,
-    origin: Annotated[
-        Many, typer.Option(help="Another site whose pages may call (repeatable).")
-    ] = None,
-    name: Annotated[
-        Many, typer.Option(help="A public name this server answers to (repeatable).")
-    ] = None,
-    trusted_proxy: Annotated[
-        Many,
-        typer.Option(
-            help="An address or network whose X-Forwarded-For and -Proto are believed (repeatable)."
-        ),
-    ] = None,
-    metrics: Annotated[
-        Literal["private", "public", "off"],
-        typer.Option(help="Who reads /metrics; private: this machine, and who has the server key."),
-    ] = "private",
-    max_calls: Annotated[
-        int | None, typer.Option(help="Calls at once; the default fits engine and cores.", min=1)
-    ] = None,
-    ice_server: Annotated[
-        Many,
-        typer.Option(help="stun:HOST, turn:HOST or turn:USER:SECRET@HOST (repeatable)."),
-    ] = None,
-    ice_username: Annotated[str | None, typer.Option(help="For TURN servers.")] = None,
-    ice_credential: Annotated[
-        str | None, typer.Option(envvar="OMNI_AGENT_ICE_CREDENTIAL", help="For TURN servers.")
-    ] = None,
-    turn_secret: Annotated[
-        str | None,
-        typer.Option(
-            envvar="OMNI_AGENT_TURN_SECRET",
-            help="coturn's static-auth-secret: each call gets credentials that outlast it.",
-        ),
-    ] = None,
-    udp_ports: Annotated[
-        Any, typer.Option(parser=port_range, metavar="FIRST-LAST", help="Ports of media.")
-    ] = None,
-    external_ip: Annotated[
-        str | None, typer.Option(help="The address a one-to-one NAT shows to callers.")
-    ] = None,
-    allow_private: Annotated[
-        bool | None,
-        typer.Option(
-            "--allow-private/--no-private",
-            help="Send to private addresses that callers name (default: only on loopback).",
-        ),
-    ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(help="A certificate chain, PEM: serve HTTPS.")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(help="Its private key, where the chain has none.")
-    ] = None,
-    keep_transcripts: Annotated[
-        float | None,
-        typer.Option(parser=days, metavar="AGE", help="Delete calls that ended 30d, 12h ago."),
-    ] = None,
-    no_transcripts: Annotated[
-        bool, typer.Option("--no-transcripts", help="Keep nothing of what is said.")
-    ] = False,
-    wait_for_engine: Annotated[
-        bool,
-        typer.Option("--wait-for-engine", help="Try again while a server is not up, not exit."),
-    ] = False,
-    dev: Annotated[
-        bool, typer.Option("--dev", envvar="OMNI_AGENT_DEV", help="Show callers what failed.")
-    ] = False,
-    verbose: Annotated[
-        int,
-        typer.Option("--verbose", "-v", count=True, help="-v: what happens; -vv: media, too."),
-    ] = 0,
+    server_key: ServerKey = None,
+    origin: Origin = None,
+    name: Name = None,
+    trusted_proxy: TrustedProxy = None,
+    metrics: Metrics = "private",
+    max_calls: MaxCalls = None,
+    ice_server: IceServer = None,
+    ice_username: IceUsername = None,
+    ice_credential: IceCredential = None,
+    turn_secret: TurnSecret = None,
+    udp_ports: UdpPorts = None,
+    external_ip: ExternalIp = None,
+    allow_private: AllowPrivate = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    keep_transcripts: KeepTranscripts = None,
+    no_transcripts: NoTranscripts = False,
+    wait_for_engine: WaitForEngine = False,
+    dev: Dev = False,
+    verbose: Verbose = 0,
 ) -> None:
     """Serve the call page: open the printed URL and press Call."""
     from omni_agent.server.ice import ice_server as parsed

@@ -52,7 +52,10 @@ def listed_by_default(context: typer.Context) -> None:
 def list_calls(limit: Annotated[int, typer.Option(help="How many.", min=1)] = 20) -> None:
     """The calls, newest first: id, begin, length, persona, caller, how it ended."""
     with _records() as records:
-        for call in records.calls(limit):
+        calls = records.calls(limit)
+        if not calls:
+            show(f"no calls are recorded in {records.path}")
+        for call in calls:
             show(
                 f"{call.id}  {_clock(call.started, day=True)}  {_length(call):>7}  {call.persona}",
                 f"  {call.caller}" if call.caller else "",

@@ -78,6 +78,17 @@ class ServerOptions:
 
     def __post_init__(self) -> None:
         _check_key(self.api_key)
+        for origin in self.origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ConfigError(
+                    f"origin {origin!r} is not a site such as https://example.com, without a path "
+                    "(--origin, option origins)"
+                )
+        for host in self.hosts:
+            if host != "*" and not _HOST.fullmatch(host):
+                raise ConfigError(
+                    f"name {host!r} is not a host such as agent.example.com (--name, option hosts)"
+                )
         IceServers(self.ice_servers, self.network.turn_secret)
         for proxy in self.trusted_proxies:
             try:
@@ -127,6 +138,8 @@ def _no_password() -> str:
     raise ValueError("the key has a password")
 
 
+_HOST = re.compile(r"(?:[\w-]+(?:\.[\w-]+)*\.?|\[?[0-9a-fA-F:.]+\]?)(?::\d+)?")
+_ORIGIN = re.compile(rf"https?://{_HOST.pattern}")
 _KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 

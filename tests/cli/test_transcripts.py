@@ -47,6 +47,13 @@ def test_the_list_says_when_how_long_who_and_how_it_ended(
     assert re.fullmatch(rf"rtc_1  {when}\s+63 s  concierge  ann  goodbye", oldest)
 
 
+def test_a_list_without_calls_says_that_there_are_none_and_where(command: Command) -> None:
+    command("transcripts", "delete", "--all")
+    status, out, _ = command("transcripts", "list")
+    assert status == 0
+    assert out.strip() == f"no calls are recorded in {default_path()}"
+
+
 def test_one_call_shows_times_tools_arguments_and_results_as_they_were(command: Command) -> None:
     _, out, _ = command("transcripts", "show", "rtc_1")
     assert "concierge, caller ann, 63 s, goodbye" in out

@@ -8,12 +8,16 @@ import logging
 import os
 import random
 import re
+import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from aiortc import RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from omni_agent_webrtc import answer
+from omni_agent_webrtc.ice import Connection
 
 from omni_agent.errors import SignallingError
 from tests.transports.calling import Camera, client, offer_of
@@ -150,4 +154,39 @@ async def test_the_answer_names_an_address_and_takes_opus_only() -> None:
     assert "opus/48000/2" in sdp
     assert "PCMU" not in sdp
     await line.aclose()
+    await peer.close()
+
+
+@contextmanager
+def deaf_server() -> Iterator[int]:
+    """The port of a STUN server that never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        yield deaf.getsockname()[1]
+
+
+@pytest.mark.parametrize("ports", [None, (40_000, 49_999)])
+async def test_a_stun_server_that_does_not_answer_is_left_out_and_named(
+    ports: tuple[int, int] | None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Connection.get_component_candidates, "__defaults__", (0.05,))
+    peer = client()
+    with deaf_server() as port:
+        servers = [{"urls": f"stun:127.0.0.1:{port}"}]
+        line, sdp = await answer(await offer_of(peer), ice_servers=servers, udp_ports=ports)
+    assert "typ host" in sdp
+    assert f"STUN server 127.0.0.1:{port} gave no address" in caplog.text
+    await line.aclose()
+    await peer.close()
+
+
+async def test_an_offer_is_answered_in_time_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omni_agent_webrtc.signalling.ANSWER_S", 0.05)
+    peer = client()
+    with deaf_server() as port, pytest.raises(SignallingError, match="no answer") as caught:
+        servers = [{"urls": f"stun:127.0.0.1:{port}"}]
+        await answer(await offer_of(peer), ice_servers=servers)
+    assert caught.value.status == 504
     await peer.close()

@@ -21,11 +21,11 @@ from aiortc.rtcsctptransport import SCTP_DATA_FIRST_FRAG, DataChunk, InitChunk
 from omni_agent_webrtc import WebRTCTransport, answer
 from omni_agent_webrtc.ice import Connection
 from omni_agent_webrtc.inbox import MAX_AUDIO, MAX_MESSAGES, Inbox
-from omni_agent_webrtc.peer import CHANNEL, close_peer
+from omni_agent_webrtc.peer import CHANNEL, MAX_MESSAGE, close_peer
 from omni_agent_webrtc.silence import Silence
 from omni_agent_webrtc.stack import MAX_CHUNKS, MAX_STREAMS, SctpTransport
 from omni_agent_webrtc.tracks import JITTER_BUFFER
-from omni_agent_webrtc.transport import MAX_WAITING, RENEWALS
+from omni_agent_webrtc.transport import MAX_BUFFERED, MAX_WAITING, RENEWALS
 
 from omni_agent.audio import AudioFrame
 from omni_agent.errors import SignallingError
@@ -291,6 +291,34 @@ async def test_a_burst_of_messages_costs_messages_and_not_the_call() -> None:
         await until(lambda: line._inbox.dropped_messages > 0)
         assert line.connected
         await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+
+
+async def test_a_message_too_large_to_be_one_is_dropped() -> None:
+    peer = client()
+    channel = peer.createDataChannel(CHANNEL)
+    opened = asyncio.Event()
+    channel.on("open", opened.set)
+    async with call(peer) as line, asyncio.timeout(20):
+        await opened.wait()
+        assert line._peer is not None
+        line._peer._on_message("x" * (MAX_MESSAGE + 1))
+        line._peer._on_message("y" * MAX_MESSAGE)
+        assert await first(line, lambda arrival: isinstance(arrival, str)) == "y" * MAX_MESSAGE
+
+
+async def test_what_a_client_does_not_take_is_bounded() -> None:
+    peer = client()
+    peer.createDataChannel(CHANNEL)
+    async with call(peer) as line, asyncio.timeout(20):
+        await until(lambda: line._peer is not None and line._peer.channel is not None)
+        assert line._peer is not None
+        channel = line._peer.channel
+        assert channel is not None
+        with silenced(peer):
+            for _ in range(100):
+                line.send("x" * 64_000)
+            assert MAX_BUFFERED <= channel.bufferedAmount < MAX_BUFFERED + 64_000
+        assert not line.ended
 
 
 async def test_an_init_that_comes_late_does_not_deafen_the_data_channel() -> None:

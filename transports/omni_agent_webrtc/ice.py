@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import aioice.ice
@@ -17,6 +19,10 @@ from aiortc.rtcconfiguration import RTCBundlePolicy
 
 from omni_agent.errors import SignallingError
 
+log = logging.getLogger(__name__)
+
+GATHER_S = 5
+"""STUN and TURN servers that have not answered by then are left out."""
 PROBE_S = 1.0
 """A line that was quiet for so long is asked whether it is there."""
 CONSENT_S = 5.0
@@ -105,25 +111,37 @@ class Connection(aioice.Connection):
                 await super().send(datagram)
 
     async def get_component_candidates(
-        self, component: int, addresses: list[str], timeout: int = 5
+        self, component: int, addresses: list[str], timeout: int = GATHER_S
     ) -> list[Candidate]:
+        """Says which server gave no address: a call without it may not connect."""
+        found = await self._gathered(component, addresses, timeout)
+        for kind, server in (("srflx", self.stun_server), ("relay", self.turn_server)):
+            if server is not None and all(one.type != kind for one in found):
+                name = "STUN" if kind == "srflx" else "TURN"
+                log.warning("the %s server %s:%d gave no address", name, *server)
+        return found
+
+    async def _gathered(self, component: int, addresses: list[str], wait_s: int) -> list[Candidate]:
         """aioice binds host candidates to port 0; with ``udp_ports`` they are bound here."""
         if self.udp_ports is None:
-            return await super().get_component_candidates(component, addresses, timeout)
+            return await super().get_component_candidates(component, addresses, wait_s)
         hosts = []
         for address in addresses:
             hosts.append(await self._bind(component, address))
             self._protocols.append(hosts[-1])  # what is bound is closed, whatever the next one does
-        found = [host.local_candidate for host in hosts]
-        if self.stun_server is not None:
-            asked = [
-                aioice.ice.server_reflexive_candidate(host, self.stun_server)
-                for host in hosts
-                if ":" not in host.local_candidate.host
-            ]
-            answers = await asyncio.gather(*asked, return_exceptions=True)
-            found += [one[0] for one in answers if not isinstance(one, BaseException)]
-        return found + await super().get_component_candidates(component, [], timeout)  # relayed
+        relayed = super().get_component_candidates(component, [], wait_s)
+        others = await asyncio.gather(relayed, *(self._reflexive(host, wait_s) for host in hosts))
+        return [host.local_candidate for host in hosts] + list(chain.from_iterable(others))
+
+    async def _reflexive(self, host: StunProtocol, wait_s: int) -> list[Candidate]:
+        """The address that the STUN server sees, when it says so in time."""
+        if self.stun_server is None or ":" in host.local_candidate.host:
+            return []
+        asking = aioice.ice.server_reflexive_candidate(host, self.stun_server)
+        try:
+            return [(await asyncio.wait_for(asking, wait_s))[0]]
+        except (OSError, TransactionError, TimeoutError):
+            return []
 
     async def _bind(self, component: int, address: str) -> StunProtocol:
         assert self.udp_ports is not None

@@ -28,7 +28,7 @@ from omni_agent_webrtc.transport import CONNECT_S, WebRTCTransport
 log = logging.getLogger(__name__)
 
 ANSWER_S = 8.0
-"""An answer takes no longer; a STUN server that does not reply costs 5 s of it."""
+"""An answer takes no longer; a STUN or TURN server that does not reply costs GATHER_S of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,9 @@ class Terms:
         except SignallingError:
             await close_peer(connection)
             raise
+        except TimeoutError as error:
+            await close_peer(connection)
+            raise SignallingError(504, f"no answer was found within {ANSWER_S:g} s") from error
         except Exception as error:  # aiortc raises six kinds of exception for damaged SDP
             log.debug("an offer could not be answered", exc_info=True)
             await close_peer(connection)
