@@ -79,8 +79,10 @@ class Attention:
                 self._resounding.discard(turn)
             case EndOfTurn(turn):
                 self._call.turn = None if self._call.turn is turn else self._call.turn
+                self._call.awaited.add(turn)
                 self._emit(events.SpeechStopped(self._call.now(), turn.item_id, turn.ended_ms))
             case TurnOver(turn, transcript):
+                self._call.awaited.discard(turn)
                 await self._turn_over(turn, transcript.text)
             case HearingFailed(_, error):
                 self._call.report("ears", error)
@@ -202,28 +204,28 @@ class Attention:
 
     async def _answer(self, turn: UserTurn, text: str) -> None:
         replies = self._replies
-        await replies.interrupt()  # a reply that began meanwhile, say to a tool's late result
-        heard = replies.check_draft(turn, text)
-        if heard is None or self._call.turn is not None or self._is_farewell(text):
-            await replies.discard()
-        message = self._heard(turn, text) if heard is None else _with_words(heard, text)
-        self._call.conversation.add(message)
-        if self._call.turn is not None:  # the user goes on already: answer it all then
-            replies.owe()
-        elif self._is_farewell(text):
-            self._goodbye()
-        else:
-            replies.answer_turn(turn, message)
+        async with replies.floor():  # from a reply that began meanwhile, say to a late result
+            heard = replies.check_draft(turn, text)
+            if heard is None or self._call.attending or self._is_farewell(text):
+                await replies.discard()
+            message = self._heard(turn, text) if heard is None else _with_words(heard, text)
+            self._call.conversation.add(message)
+            if self._call.attending:  # the user goes on already: answer it all then
+                replies.owe()
+            elif self._is_farewell(text):
+                self._goodbye()
+            else:
+                replies.answer_turn(turn, message)
 
     async def answer_typed(self) -> None:
         """The client wants an answer to what it added to the conversation."""
-        await self._replies.interrupt()
-        asked = self._call.conversation.asked
-        newest = self._call.conversation.items[-1:]
-        if asked is not None and newest == (asked,) and self._is_farewell(asked.text):
-            self._goodbye()
-        else:
-            self._replies.answer()
+        async with self._replies.floor():
+            asked = self._call.conversation.asked
+            newest = self._call.conversation.items[-1:]
+            if asked is not None and newest == (asked,) and self._is_farewell(asked.text):
+                self._goodbye()
+            else:
+                self._replies.answer()
 
     def _heard(self, turn: UserTurn, text: str | None = None) -> Message:
         """A turn as the Thinker takes it in. text: None while the words are not known."""

@@ -96,8 +96,8 @@ class Call:
     caller: whose call it is; empty when nobody knows. spawn: makes a task that ends with the
     call. scope: tasks of tools, which may refuse to end; stage_work: those of stages.
     retrieve: text that plugins want the Thinker to read beside a user's words. over: set when
-    the call is to end. turn: what the user is saying; None while they are silent. picture:
-    the latest camera frame.
+    the call is to end. turn: what the user is saying; None while they are silent. awaited: turns
+    that are over and whose words are not known yet. picture: the latest camera frame.
     """
 
     session_id: str
@@ -114,6 +114,7 @@ class Call:
     stage_work: Scope = field(default_factory=Scope)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     turn: UserTurn | None = None
+    awaited: set[UserTurn] = field(default_factory=set)
     picture: VideoFrame | None = None
     _fillers_said: dict[str, int] = field(default_factory=dict)
     _count: Iterator[int] = field(default_factory=count)
@@ -122,6 +123,11 @@ class Call:
     def now() -> float:
         """The loop's time, seconds."""
         return asyncio.get_running_loop().time()
+
+    @property
+    def attending(self) -> bool:
+        """True while the user speaks, or has just spoken: nobody else begins."""
+        return self.turn is not None or bool(self.awaited)
 
     def perform(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """A task of ``stage_work``; what it raises ends the call."""

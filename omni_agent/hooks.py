@@ -173,7 +173,7 @@ class Hooks:
         return lambda reason: self.report(plugin, f"{hook} part", f"{hook} {reason}")
 
     def _strike(self, plugin: str, hook: str) -> None:
-        if hook != "event_emitted":  # the others are asked once a turn or a call
+        if hook != "event_emitted":  # the others come rarely, and what they need may come back
             return
         self._strikes[plugin, hook] += 1
         if self._strikes[plugin, hook] == STRIKES:

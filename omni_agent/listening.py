@@ -50,6 +50,8 @@ HUNG_MS = 4000
 """… and so much later while the ears still have audio to judge."""
 WORDS_WITHIN_S = 15.0
 """Ears that need longer for a turn have failed: 28 s of speech take a laptop some 8 s."""
+JUDGED_WITHIN_S = 25.0
+"""… and for a piece of audio; a process of ours may be started again meanwhile."""
 EARSHOT_S = 10.0
 """Audio that waits for ears; of more, the oldest is lost."""
 OUTAGE_S = 5.0
@@ -233,7 +235,7 @@ class Listener:
         """The next piece of the caller's audio, of any sample rate."""
         voiced, self._judging = self._detector.endpointer.voiced, True
         try:
-            steps = await self._detector.push(self._at_ear_rate(frame))
+            steps = await self._judged(self._at_ear_rate(frame))
         except EngineError as error:
             self._deaf(error)
             return
@@ -245,6 +247,18 @@ class Listener:
             self._take(step)
         if self._turn is not None:
             self._check_length(self._turn)
+
+    async def _judged(self, frame: AudioFrame) -> list[Step]:
+        """The steps. Raises EngineError whatever goes wrong in the ears, which may be anybody's."""
+        try:
+            async with asyncio.timeout(JUDGED_WITHIN_S):
+                return await answer_of(self._detector.push(frame))
+        except TimeoutError:
+            raise EngineError(f"the ears did not hear within {JUDGED_WITHIN_S:g} s") from None
+        except EngineError:
+            raise
+        except Exception as error:
+            raise _failure(error) from error
 
     @staticmethod
     def _now() -> float:
@@ -366,8 +380,7 @@ class Listener:
         except EngineError:
             raise
         except Exception as error:
-            what = f"{type(error).__name__}: {words_of(error)}"
-            raise EngineError(f"the ears failed: {what}") from error
+            raise _failure(error) from error
         if not (isinstance(found, Transcript) and isinstance(found.text, str)):
             raise EngineError(
                 f"the ears returned a {type(found).__name__}, not a Transcript of text"
@@ -398,3 +411,7 @@ class Listener:
 
     async def aclose(self) -> None:
         await self._detector.aclose()
+
+
+def _failure(error: Exception) -> EngineError:
+    return EngineError(f"the ears failed: {type(error).__name__}: {words_of(error)}")

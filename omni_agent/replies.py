@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -54,7 +55,7 @@ class Replies:
         self._task: asyncio.Task[None] | None = None
         self._draft: _Draft | None = None
         self._recent: deque[Reply] = deque(maxlen=4)
-        self._interrupting = asyncio.Lock()
+        self._floor = asyncio.Lock()
         self._announcements: deque[tuple[str, Kind]] = deque()
         self._flooded = False
         self._owed = False
@@ -137,8 +138,8 @@ class Replies:
     def rest(self) -> None:
         """If nothing is going on, do what waited for that."""
         call = self._call
-        busy = self.current is not None or self._draft is not None or call.turn is not None
-        if not busy and not call.over.is_set():
+        speaking = self.current is not None or self._draft is not None or self._floor.locked()
+        if not speaking and not call.attending and not call.over.is_set():
             self._dress()
             if self._owed:
                 self.answer()
@@ -197,15 +198,27 @@ class Replies:
 
     async def interrupt(self) -> None:
         """Stop speaking and thinking; the conversation keeps what was heard."""
-        async with self._interrupting:
-            reply, task = self.current, self._task
-            if reply is None or task is None:
-                return
-            self.current = self._task = None
-            self._call.transport.hold()  # silent at once; what it says may take a while to end
-            await self._call.stage_work.end([task])
-            reply.cut(self._call.transport.flush(), by_user=True)
-            self._tools.interrupt()
+        async with self.floor():
+            pass
+
+    @asynccontextmanager
+    async def floor(self) -> AsyncIterator[None]:
+        """Interrupt, and let nothing that waited for a silence begin until this is left; it may
+        take a while to enter. Who says nothing inside calls ``rest`` afterwards.
+        """
+        async with self._floor:
+            await self._stop()
+            yield
+
+    async def _stop(self) -> None:
+        reply, task = self.current, self._task
+        if reply is None or task is None:
+            return
+        self.current = self._task = None
+        self._call.transport.hold()  # silent at once; what it says may take a while to end
+        await self._call.stage_work.end([task])
+        reply.cut(self._call.transport.flush(), by_user=True)
+        self._tools.interrupt()
 
     def _tool_ended(self, reply_id: str) -> None:
         if self.current is None or self.current.id != reply_id:

@@ -19,11 +19,11 @@ from omni_agent.call import Call
 from omni_agent.conversation import Message, TextPart, ToolCall, new_id
 from omni_agent.errors import EngineError
 from omni_agent.ledger import Outcome
-from omni_agent.markdown import sayable
+from omni_agent.markdown import no_markdown, sayable
 from omni_agent.scope import kin
 from omni_agent.streams import Channel, chain, first_words, heeding, one
 from omni_agent.talker import Voice
-from omni_agent.text import compose
+from omni_agent.text import TextFilter, compose
 from omni_agent.thinker import (
     Features,
     MalformedCall,
@@ -45,6 +45,7 @@ CALL_FAULT = (
     "Your last tool call could not be read: {reason}. Make it again, exactly as the tool's "
     "parameters say, or tell the user that you cannot do it."
 )
+UNTOLD = "You have said nothing since the tool's result: tell the user now what came of it."
 MAX_REASON = 300
 """Characters of it; some of them may be the model's own."""
 
@@ -77,8 +78,9 @@ class Reply:
         self._answering = False
         self._decided: asyncio.Future[None]
         self._filling: asyncio.Task[None] | None = None
-        self._written = self._fault = ""
-        self._retried = False
+        self._written = ""  # by the latest round
+        self._fault = ""
+        self._retried = self._untold = False
         self._features: Any = None  # of the latest round that gave any
 
     # -- what waits for the turn to be certain ---------------------------------
@@ -122,11 +124,13 @@ class Reply:
         async with asyncio.TaskGroup() as tasks:
             for turn in range(MAX_ROUNDS):
                 if not await self._round(tasks, with_tools=turn < MAX_ROUNDS - 1):
-                    break
+                    if self._answering or self._written.strip() or not self._untold:
+                        break
+                    self._untold, self._fault = False, UNTOLD
                 await self._confirmed.wait()
                 if self._tools:
                     await asyncio.wait(self._tools)
-                    self._tools = []
+                    self._tools, self._untold = [], True
                     self.mark("tool_done")
             if not self._answering and not await self._show():
                 await self._say(tasks, APOLOGY, "answer")
@@ -150,6 +154,7 @@ class Reply:
     async def _round(self, tasks: asyncio.TaskGroup, *, with_tools: bool) -> bool:
         """One Thinker run; True when there is to be another."""
         text = Channel()
+        self._answering, self._written = False, ""
         self._decided = decided = asyncio.get_running_loop().create_future()
         self._fill(tasks, lambda: [decided], 1000 * THINKING_S)
         try:
@@ -247,7 +252,7 @@ class Reply:
         """While it goes on in silence, say so: after a first pause, then at growing intervals."""
         await self._confirmed.wait()
         while await self._goes_on_in_silence(work, pause_ms / 1000):
-            if self._quiet and self._call.turn is None:
+            if self._quiet and not self._call.attending:
                 filler = Utterance(new_id("item"), "filler")
                 await self._speak(tasks, filler, one(self._call.next_filler()))
                 again_ms = self._call.outfit.persona.turn.filler_again_ms
@@ -289,17 +294,29 @@ class Reply:
             await self._speak(tasks, utterance, chain(first, stream))
 
     async def _show(self) -> bool:
-        """An answer with nothing in it that can be said, such as an emoji, is only shown."""
-        async with aclosing(compose(one(self._written), (sayable,))) as stream:
-            text = "".join([piece async for piece in stream]).strip()
+        """An answer with nothing in it that can be said, such as an emoji, is only shown.
+
+        False when there is none. One that a filter of the persona withholds is not shown either.
+        """
+        if not await self._filtered():
+            return False
+        filters = self._call.outfit.filters
+        text = await self._filtered(*(each for each in filters if each is not no_markdown))
+        await self._confirmed.wait()
         if text:
-            await self._confirmed.wait()
             shown = Utterance(new_id("item"), "answer", text)
             self._introduce(shown)
             self._emit(events.UtteranceStarted(self._call.now(), self.id, shown.id, shown.kind))
             self._emit(events.SpokenText(self._call.now(), shown.id, text))
             self._settle(shown, text, interrupted=False)
-        return bool(text)
+        else:
+            log.warning("call %s: the filters left nothing of an answer", self._call.session_id)
+        return True
+
+    async def _filtered(self, *filters: TextFilter) -> str:
+        """What was written, as far as these let it pass."""
+        async with aclosing(heeding(compose(one(self._written), (sayable, *filters)))) as stream:
+            return "".join([piece async for piece in stream]).strip()
 
     def _introduce(self, utterance: Utterance) -> None:
         self._call.conversation.add(Message("assistant", (), utterance.id))

@@ -317,8 +317,12 @@ class Session:
         self._replies.rest()
 
     def _dress(self) -> None:
-        """Take up the persona as its file is now, between turns."""
-        outfit = self._wardrobe.outfit(self._persona)
+        """Take up the persona as its file is now, between turns; one that is gone is worn on."""
+        try:
+            outfit = self._wardrobe.outfit(self._persona)
+        except OmniAgentError as error:
+            self._call.report("persona", error)
+            return
         for problem in self._wardrobe.problems():
             self._call.report("persona", problem)
         if outfit is self._call.outfit:

@@ -44,6 +44,8 @@ class PersonaWardrobe:
         self._registry, self._tools = registry, tuple(tools)
         self._made: dict[str, Outfit] = {}
         self._files: dict[str, personas.PersonaFile] = {}
+        self._former: dict[str, str] = {}
+        """Keys by the names that personas had before they were edited: calls go by them still."""
         self._problems: list[OmniAgentError] = []
         self._examine: Examine = lambda outfit: ()
         self._told: set[str] = set()
@@ -51,7 +53,7 @@ class PersonaWardrobe:
         if offered is None and isinstance(default, str) and _is_name(default):
             file = personas.find(default, paths=False)
             shipped = personas.is_shipped(file)
-            default, sources = default if shipped else file, None if shipped else [file.parent]
+            default, sources = file.stem if shipped else file, None if shipped else [file.parent]
         self._sources = sources
         self.default = self._take(default)
         self.outfit(None)
@@ -103,7 +105,9 @@ class PersonaWardrobe:
             return self._made[key]
         try:
             if file.reload_if_changed():
-                self._made[key] = self._fitting(self._registry.outfit(file.persona, self._tools))
+                outfit = self._fitting(self._registry.outfit(file.persona, self._tools))
+                self._former[self._made[key].persona.name] = key
+                self._made[key] = outfit
                 log.info("%s: the new version is in force", file.path)
         except OmniAgentError as error:
             self._problems.append(problem := _kept(file.path, error))
@@ -116,11 +120,15 @@ class PersonaWardrobe:
         self._files[key] = file
 
     def _key(self, name: str) -> str:
-        """The key of an outfit by its persona's name, if it is offered; else the name itself."""
+        """The key of an outfit by its persona's name, now or before, or by its file's."""
         for key, outfit in self._made.items():
             if outfit.persona.name == name:
                 return key
-        if self._sources is not None and name not in self._offered():
+        if name in self._former:
+            return self._former[name]
+        if self._sources is None:
+            return personas.find(name, paths=False).stem
+        if name not in self._offered():
             raise PersonaError(name, 0, "no such persona is offered here")
         return name
 

@@ -20,6 +20,7 @@ from omni_agent.testing import (
     rehearse,
     virtual_time,
 )
+from omni_agent.testing.doubles import Loudness
 from omni_agent.thinker import ThinkRequest, Thought
 from omni_agent.tools import tool
 
@@ -50,6 +51,20 @@ class ExitingTalker(ScriptedTalker):
             raise end
         async for piece in super().speak(text, voice):
             yield piece
+
+
+class BrokenActivity(Loudness):
+    def __init__(self, does: object) -> None:
+        super().__init__()
+        self.does = does
+        self.broken = False
+
+    async def push(self, frame: AudioFrame) -> list[float]:
+        if not self.broken:
+            return await super().push(frame)
+        if isinstance(self.does, BaseException):
+            raise self.does
+        return self.does  # type: ignore[return-value]  # what a plugin gets wrong
 
 
 class BrokenEars(ScriptedEars):
@@ -104,6 +119,23 @@ async def test_ears_that_do_what_they_like_have_failed_and_the_call_goes_on(does
         await stage.user("What time is it now, could you tell me that?")
         await stage.until(events.ErrorOccurred, lambda error: error.source == "ears")
         ears.broken = False
+        await stage.user("What time is it?")
+        assert await stage.agent() == "It is noon."
+
+
+@pytest.mark.parametrize("does", [*ENDS, ValueError("x"), None, ["x"]], ids=repr)
+@virtual_time
+async def test_voice_activity_that_does_what_it_likes_has_failed_and_the_call_goes_on(
+    does: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ears, activity = ScriptedEars(), BrokenActivity(does)
+    monkeypatch.setattr(ears, "voice_activity", lambda: activity)
+    async with rehearse(ScriptedThinker(["It is noon."]), ears=ears) as stage:
+        activity.broken = True
+        await stage.user("Can you hear me?")
+        failed = await stage.until(events.ErrorOccurred)
+        assert failed.source == "ears"
+        activity.broken = False
         await stage.user("What time is it?")
         assert await stage.agent() == "It is noon."
 

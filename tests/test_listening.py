@@ -231,6 +231,18 @@ async def test_a_turn_ends_when_its_words_never_come() -> None:
 
 
 @virtual_time
+async def test_ears_that_hang_while_nobody_speaks_have_failed() -> None:
+    async with room() as it:
+        it.ears.activity.wait_for = asyncio.Event()
+        await it.listener.push(AudioFrame.silence(0.1, EAR_RATE))
+        it.ears.activity.wait_for = None
+        await it.say("", then_silence_ms=600)
+        assert it.kinds[0] is HearingFailed
+        await it.say("What time is it?", then_silence_ms=600)
+        assert it.kinds[-1] is TurnOver
+
+
+@virtual_time
 async def test_ears_that_fail_on_every_frame_are_one_failure() -> None:
     async with room() as it:
         it.ears.activity.error = EngineError("the ears are gone")

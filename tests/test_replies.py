@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -12,7 +13,8 @@ from omni_agent.audio import AudioFrame
 from omni_agent.conversation import Message, ToolResult
 from omni_agent.ears import EAR_RATE
 from omni_agent.replies import MAX_ANNOUNCEMENTS
-from omni_agent.testing import ScriptedTalker, ScriptedThinker, call, rehearse, virtual_time
+from omni_agent.testing import Pause, ScriptedTalker, ScriptedThinker, call, rehearse, virtual_time
+from omni_agent.thinker import ThinkRequest, Thought
 from omni_agent.transport import Interrupt, UserText
 
 hearing = pytest.mark.parametrize("hears", [False, True], ids=["reads", "hears"])
@@ -73,32 +75,85 @@ def test_a_result_that_comes_between_pause_and_end_of_turn_is_told(hears: bool) 
     scenario()
 
 
+@hearing
+def test_an_announcement_does_not_slip_in_between_pause_and_answer(hears: bool) -> None:
+    @virtual_time
+    async def scenario() -> None:
+        @tool
+        async def set_alarm(call: CallContext) -> str:
+            """Ring in three seconds."""
+
+            async def ring() -> None:
+                await asyncio.sleep(3)
+                call.say("Ring ring.")
+
+            call.background(ring())
+            return "set"
+
+        thinker = ScriptedThinker([call("set_alarm")], ["Done."], ["It is noon."], hears=hears)
+        async with rehearse(thinker, tools=[set_alarm]) as stage:
+            await stage.user("Wake me in three seconds.")
+            assert await stage.agent() == "Done."
+            finished = stage.seen(events.ToolFinished)[0]
+            question, stage.ears.delay_s = (
+                "What time is it?",
+                2.0,
+            )  # words long after the end of turn
+            await stage.line.speak(
+                AudioFrame.silence(finished.at + 3 - 1 - 0.06 * len(question) - stage.now, EAR_RATE)
+            )
+            await stage.user(question, then_silence_ms=2500)
+            assert await stage.agent() == "It is noon."
+            assert await stage.agent() == "Ring ring."
+            assert not stage.seen(events.Interrupted)
+
+    scenario()
+
+
+class SlowToStop(ScriptedThinker):
+    """Takes a second to stop."""
+
+    async def think(self, request: ThinkRequest) -> AsyncGenerator[Thought, None]:
+        try:
+            async for thought in super().think(request):
+                yield thought
+        finally:
+            await asyncio.sleep(1)
+
+
+@tool
+async def rings(call: CallContext) -> str:
+    """Rings after seven seconds."""
+
+    async def ring() -> None:
+        await asyncio.sleep(7)
+        call.say("Ring ring.")
+
+    call.background(ring())
+    return "set"
+
+
+@pytest.mark.parametrize("typed", [True, False], ids=["typed over", "interrupted"])
 @virtual_time
-async def test_an_announcement_does_not_slip_in_between_pause_and_answer() -> None:
-    @tool
-    async def set_alarm(call: CallContext) -> str:
-        """Ring in three seconds."""
-
-        async def ring() -> None:
-            await asyncio.sleep(3)
-            call.say("Ring ring.")
-
-        call.background(ring())
-        return "set"
-
-    thinker = ScriptedThinker([call("set_alarm")], ["Done."], ["It is noon."], hears=True)
-    async with rehearse(thinker, tools=[set_alarm]) as stage:
-        await stage.user("Wake me in three seconds.")
+async def test_nothing_is_announced_while_an_interrupted_reply_is_still_ending(typed: bool) -> None:
+    story = ["Once upon a time " * 3, Pause(1000)]
+    thinker = SlowToStop([call("rings")], ["Done."], story, ["It is noon."])
+    async with rehearse(thinker, tools=[rings]) as stage:
+        stage.types("Ring in seven seconds.")
         assert await stage.agent() == "Done."
-        finished = stage.seen(events.ToolFinished)[0]
-        question, stage.ears.delay_s = "What time is it?", 2.0  # words long after the end of turn
-        await stage.line.speak(
-            AudioFrame.silence(finished.at + 3 - 1 - 0.06 * len(question) - stage.now, EAR_RATE)
-        )
-        await stage.user(question, then_silence_ms=2500)
-        assert await stage.agent() == "It is noon."
+        (rung,) = stage.seen(events.ToolStarted)
+        stage.types("Tell me a story.")
+        await asyncio.sleep(rung.at + 6.5 - stage.now)
+        if typed:
+            stage.types("What time is it?")
+        else:
+            stage.line.put(Interrupt())
+        assert "upon a time" in await stage.agent()
+        if typed:
+            assert await stage.agent() == "It is noon."
         assert await stage.agent() == "Ring ring."
-        assert not stage.seen(events.Interrupted)
+        await asyncio.sleep(5)
+        assert stage.seen(events.ActivityChanged)[-1].activity == "listening"
 
 
 @virtual_time

@@ -164,6 +164,38 @@ async def test_an_answer_that_no_voice_can_say_is_shown_and_not_apologised_for(
         assert stage.transcript[1] == ("assistant", written)
 
 
+async def no_codes(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    """A filter of a persona that withholds what has digits in it."""
+    async for piece in pieces:
+        if not any(character.isdigit() for character in piece):
+            yield piece
+
+
+@virtual_time
+async def test_an_answer_that_a_filter_withholds_is_neither_said_nor_shown_nor_kept() -> None:
+    thinker = ScriptedThinker(["4711"], ["Yes."])
+    async with rehearse(thinker, filters=[no_codes, no_markdown]) as stage:
+        await stage.user("What is the code, please?")
+        await stage.until(events.ReplyFinished)
+        await stage.user("Is that a secret, then?")
+        assert await stage.agent() == "Yes."
+        assert "4711" not in str(stage.line.events)
+        assert "4711" not in str(thinker.requests[-1].items)
+
+
+@pytest.mark.parametrize("second", [["In room twelve."], []], ids=["told", "still nothing"])
+@virtual_time
+async def test_a_result_that_is_not_told_is_asked_for_once_more(second: Sequence[Any]) -> None:
+    thinker = ScriptedThinker(["Let me look.", call("room_of", name="Ann")], [], second)
+    async with rehearse(thinker, tools=[room_of]) as stage:
+        await stage.user("Where is Ann, please?")
+        assert await stage.agent() == "Let me look."
+        assert await stage.agent() == ("In room twelve." if second else APOLOGY)
+        notes = ["tell the user now" in request.instructions for request in thinker.requests]
+        assert notes == [False, False, True]
+    thinker.assert_complete()
+
+
 @virtual_time
 async def test_a_thinker_that_dies_after_a_tool_call_is_apologised_for_once() -> None:
     thinker = ScriptedThinker([call("room_of", name="Ann")], [EngineError("the engine died")])

@@ -392,6 +392,17 @@ async def test_another_persona_takes_over_between_turns() -> None:
 
 
 @virtual_time
+async def test_a_persona_that_is_gone_is_worn_until_the_call_is_over() -> None:
+    outfit = Outfit(Persona(name="a", thinker="You are A.", fillers=()), {}, ())
+    wardrobe = FixedWardrobe(outfit)
+    async with rehearse(ScriptedThinker(["I am A."]), wardrobe=wardrobe) as stage:
+        del wardrobe.outfits["a"]
+        await stage.user("Who are you, actually?")
+        assert await stage.agent() == "I am A."
+        assert stage.seen(events.ErrorOccurred)
+
+
+@virtual_time
 async def test_hanging_up_in_the_middle_releases_everything_and_keeps_what_was_heard() -> None:
     talker, thinker = ScriptedTalker(), ScriptedThinker(["word " * 200])
     async with rehearse(thinker, talker=talker) as stage:

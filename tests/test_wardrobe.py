@@ -128,6 +128,23 @@ def test_a_good_edit_is_said_once(own: Path, caplog: pytest.LogCaptureFixture) -
     assert "desk.md" in record.message
 
 
+def test_who_chose_a_persona_by_its_name_keeps_it_when_it_is_renamed(own: Path) -> None:
+    wardrobe = PersonaWardrobe(Registry(), own)
+    wardrobe.known()
+    write(own / "night.md", "Late")
+    assert [wardrobe.outfit("Night").persona.name for _ in range(2)] == ["Late", "Late"]
+    write(own / "desk.md", "Night")
+    wardrobe.known()
+    assert wardrobe.outfit("Night").persona.name == "Night"  # somebody has that name now
+
+
+def test_a_persona_is_dressed_once_however_its_name_is_written() -> None:
+    wardrobe = PersonaWardrobe(Registry(), "concierge")
+    outfits = [wardrobe.outfit(name) for name in ("tutor", " Tutor ", "TUTOR")]
+    assert outfits == [outfits[0]] * 3
+    assert all(outfit is outfits[0] for outfit in outfits)
+
+
 @pytest.mark.parametrize("named", ["nobody", "personas/nobody.md", "empty/"])
 def test_what_an_operator_names_and_is_not_there_is_said_at_once(own: Path, named: str) -> None:
     (own.parent / "empty").mkdir()

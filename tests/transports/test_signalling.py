@@ -185,8 +185,8 @@ async def test_a_stun_server_that_does_not_answer_is_left_out_and_named(
 async def test_an_offer_is_answered_in_time_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("omni_agent_webrtc.signalling.ANSWER_S", 0.05)
     peer = client()
+    offer = await offer_of(peer)
     with deaf_server() as port, pytest.raises(SignallingError, match="no answer") as caught:
-        servers = [{"urls": f"stun:127.0.0.1:{port}"}]
-        await answer(await offer_of(peer), ice_servers=servers)
+        await answer(offer, ice_servers=[{"urls": f"stun:127.0.0.1:{port}"}])
     assert caught.value.status == 504
     await peer.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -14,6 +15,7 @@ from aioice import Candidate
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import CandidatePair, StunProtocol
 from aioice.stun import Message, TransactionError
+from aioice.turn import UDP_SOCKET_BUFFER_SIZE
 from aiortc import RTCConfiguration, RTCIceServer, RTCIceTransport
 from aiortc.rtcconfiguration import RTCBundlePolicy
 
@@ -150,11 +152,13 @@ class Connection(aioice.Connection):
         start = random.randrange(len(ports))
         for port in ports[start:] + ports[:start]:
             try:
-                _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+                transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
                     lambda: StunProtocol(self), local_addr=(address, port)
                 )
             except OSError:  # taken; the next may be free
                 continue
+            udp = transport.get_extra_info("socket")
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_SOCKET_BUFFER_SIZE)
             protocol.local_candidate = Candidate(
                 foundation=candidate_foundation("host", "udp", address),
                 component=component,
