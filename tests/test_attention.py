@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -224,8 +225,13 @@ async def test_a_reply_that_ends_by_itself_while_the_user_speaks_leaves_no_dead_
         await asyncio.sleep(8)
         return "not found"
 
-    thinker = ScriptedThinker(["Let me look.", call("look_up", name="Ann")], [], ["Not yet."])
-    async with rehearse(thinker, tools=[look_up]) as stage:
+    async def no_stars(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+        async for piece in pieces:
+            if "*" not in piece:
+                yield piece
+
+    thinker = ScriptedThinker(["Let me look.", call("look_up", name="Ann")], ["***"], ["Not yet."])
+    async with rehearse(thinker, tools=[look_up], filters=[no_stars]) as stage:
         await stage.user("Where is Ann, please?")
         started = await stage.until(events.ToolStarted)
         await silence(
