@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 STOP_S = 20.0
 """A server that was told to stop ends after this long, whatever holds it."""
+TELL_S = 1.0
+"""So much later where even saying so does not end: nobody reads what we say."""
 RETRY_S = 30.0
 """The longest pause between two attempts to start."""
 
@@ -114,6 +116,7 @@ class AgentHost:
     async def start(self) -> None:
         """Start the models; a failure is what callers are told, not the server's end."""
         self._begun = True
+        self.failure = self._missing = None  # of a start before this one
         pause = 1.0
         while not await self._started():
             await asyncio.sleep(pause)
@@ -220,25 +223,34 @@ def bind(host: str, port: int) -> socket.socket:
                 f"port {port} is in use already: stop what runs there, or choose another "
                 f"with --port (0 takes any free one)"
             ) from error
-        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        raise ConfigError(
+            f"cannot listen on {_authority(host, port)}: {error.strerror or error}"
+        ) from error
     return listening
+
+
+def _authority(host: str, port: int) -> str:
+    """As URLs write it (RFC 3986, 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class _Deadline:
     """Ends the process ``STOP_S`` after it was first told to stop, whatever holds it."""
 
     def __init__(self) -> None:
-        self._timer: threading.Timer | None = None
+        self._timers: list[threading.Timer] = []
 
     def start(self) -> None:
-        if self._timer is None:
-            self._timer = threading.Timer(STOP_S, _give_up)
-            self._timer.daemon = True
-            self._timer.start()
+        if not self._timers:
+            ends = threading.Timer(STOP_S + TELL_S, os._exit, (1,))
+            self._timers = [ends, threading.Timer(STOP_S, _give_up)]
+            for timer in self._timers:
+                timer.daemon = True
+                timer.start()
 
     def cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in self._timers:
+            timer.cancel()
 
 
 class _Server(uvicorn.Server):
@@ -288,7 +300,8 @@ def serve(
     load_transport()  # what is missing is said now, not to the first caller
     listening = bind(host, port)
     shown = "localhost" if host in {"127.0.0.1", "0.0.0.0", "::1", "::"} else host
-    announce(f"{'https' if tls else 'http'}://{shown}:{listening.getsockname()[1]}/")
+    address = _authority(shown, listening.getsockname()[1])
+    announce(f"{'https' if tls else 'http'}://{address}/")
 
     def stop() -> None:
         server.should_exit = True

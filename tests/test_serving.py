@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -84,6 +86,27 @@ async def test_what_waiting_cannot_help_ends_the_start(wait: bool, error: Except
     await host.start()
     assert host.failure is error
     assert (len(agent.attempts), told) == (1, [True])
+
+
+@virtual_time
+async def test_a_start_that_succeeds_makes_up_for_one_that_failed() -> None:
+    """The app's lifespan may be entered again."""
+    host = AgentHost(Late(EngineUnavailable("not up")))
+    await host.start()
+    assert host.readiness.failed
+    await host.start()
+    assert (host.readiness.ready, host.readiness.failed) == (True, False)
+    assert host.failure is None
+
+
+def test_an_ipv6_address_is_told_as_urls_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"cannot listen on \[2001:db8::1\]:80"):
+        serving.bind("2001:db8::1", 80)
+    monkeypatch.setattr(serving, "bind", lambda host, port: socket.create_server(("", 0)))
+    told: list[str] = []
+    with pytest.raises(EngineError):
+        Late(EngineUnavailable("x")).serve(host="2001:db8::1", port=0, announce=told.append)
+    assert re.fullmatch(r"http://\[2001:db8::1\]:\d+/", told[0])
 
 
 @pytest.mark.parametrize("error", [EngineUnavailable("no such model"), RuntimeError("a bug")])
@@ -215,6 +238,25 @@ def test_a_server_that_something_holds_ends_all_the_same() -> None:
         process.terminate()
         process.communicate(timeout=20)
         assert process.returncode == 1
+
+
+def test_a_server_ends_also_where_nobody_reads_what_it_says() -> None:
+    """Standard error is a full pipe, whoever writes to it waits, and whoever logs for that one."""
+    more = (
+        "serving.STOP_S, serving.TELL_S = 0.5, 0.1\n"
+        "import logging, threading, time\n"
+        "logging.basicConfig()\n"
+        "def chatter():\n"
+        "    while True: logging.error('x' * 4096)\n"
+        "async def hold():\n"
+        "    threading.Thread(target=chatter, daemon=True).start()\n"
+        "    time.sleep(60)\n"
+        "agent.aclose = hold\n"
+    )
+    with served(more=more) as (process, url):
+        get(url)
+        process.terminate()
+        assert process.wait(timeout=20) == 1
 
 
 LEAKS = {

@@ -27,8 +27,9 @@ class Access:
         self._options, self._key = options, options.api_key
         self.logins = Logins(options.api_key) if options.api_key else None
         self._rates = Rates(options.limits.requests.per_minute)
+        self._reads = Rates(options.limits.requests.reads_per_minute)
         self._guesses = Rates(options.limits.requests.guesses_per_minute)
-        self._told_of_proxy = bool(options.trusted_proxies)
+        self._told_of_proxy = False
 
     def admit(self, request: Request) -> None:
         """Anyone whose page may ask, not too often."""
@@ -41,9 +42,14 @@ class Access:
         elif origin is None and request.headers.get("sec-fetch-site", "none") not in _OWN_SITES:
             raise Refused(403, "a page of another site may not call here")
         self._tell_of_proxy(request)
-        if self.has_key(request):
-            return
-        wait_s = self._rates.wait_s(self.address(request))
+        self._count(request, self._rates)
+
+    def pace(self, request: Request) -> None:
+        """Anyone, for anything at all, not too often."""
+        self._count(request, self._reads)
+
+    def _count(self, request: Request, rates: Rates) -> None:
+        wait_s = 0.0 if self.has_key(request) else rates.wait_s(self.address(request))
         if wait_s:
             raise Refused(429, "too many requests from this address", wait_s)
 
@@ -90,7 +96,9 @@ class Access:
 
     def _tell_of_proxy(self, request: Request) -> None:
         """An operator whose proxy is not believed sees all callers share one address."""
-        if not self._told_of_proxy and "x-forwarded-for" in request.headers:
+        forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+        believed = request.client is not None and request.client.host in forwarded
+        if forwarded and not believed and not self._told_of_proxy:
             self._told_of_proxy = True
             log.warning(
                 "%s forwards requests, and all its callers share one address's limits: if it is "

@@ -10,12 +10,14 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from omni_agent.server.access import Access
 from omni_agent.server.calls import Calls
 from omni_agent.server.desk import Desk
 from omni_agent.server.host import Host
 from omni_agent.server.line import AnswerOffer
 from omni_agent.server.options import ServerOptions
 from omni_agent.server.pacing import Paced
+from omni_agent.server.rates import as_sockets_tell
 from omni_agent.server.shielding import Shielded
 
 
@@ -28,7 +30,8 @@ def create_app(
     """
     options = options or ServerOptions()
     calls = Calls(host, options, answer=answer)
-    desk = Desk(host, calls, options)
+    access = Access(options)
+    desk = Desk(host, calls, options, access)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -37,11 +40,11 @@ def create_app(
 
     middleware = [
         Middleware(Shielded, hosts=options.hosts, origins=options.origins),
-        Middleware(Paced, per_minute=options.limits.requests.reads_per_minute),
+        Middleware(Paced, access=access),
     ]
     if options.trusted_proxies:
-        proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=list(options.trusted_proxies))
-        middleware.insert(0, proxies)
+        trusted = as_sockets_tell(options.trusted_proxies)
+        middleware.insert(0, Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted))
     if options.origins:
         middleware.append(
             Middleware(

@@ -27,9 +27,8 @@ from omni_agent.server.wire import Facts, Json, SessionState
 
 log = logging.getLogger(__name__)
 
-
-LAST_WORDS_S = 15.0
-"""A session whose time is over may take so long for its goodbye."""
+OVERTIME_S = 15.0
+"""A session whose time is over may take so long for its goodbye; then it loses its line."""
 
 
 @dataclass(slots=True)
@@ -209,6 +208,10 @@ class Calls:
             persona = session.omni.persona
         offered = [card.name for card in self._host.personas]
         granted = grant.among(offered)
+        if grant.personas is not None and not granted:  # renamed or deleted since
+            raise SignallingError(
+                403, "no persona that this token is for is offered now: get another token"
+            )
         if persona is None:
             default = self._host.default_persona
             return None if default in granted else next(iter(granted), None)
@@ -230,10 +233,9 @@ class Calls:
         self._check_size(offer)
         return await line.renew(offer)
 
-    async def hang_up(
-        self, call_id: str, secret: str | None, reason: str = "closed by the page"
-    ) -> None:
+    async def hang_up(self, call_id: str, secret: str | None) -> None:
         """End a call. Raises as ``renew`` does."""
+        reason = "closed with the key" if secret is None else "closed by the page"
         await self._line(call_id, secret).aclose(reason)
 
     def _line(self, call_id: str, secret: str | None) -> MediaLine:
@@ -255,9 +257,9 @@ class Calls:
         )
 
     def session_json(self, session: SessionConfig | None, grant: Grant) -> Json:
-        """The session a call with this configuration would begin with."""
-        omni = session.omni if session is not None else None
-        facts = self._facts(omni.persona if omni else None, grant)
+        """The session a call with this configuration would begin with. Raises SignallingError
+        for a persona that it could not have."""
+        facts = self._facts(self._choose(None, session, grant), grant)
         state = SessionState(new_id("sess"), facts)
         if session is not None:
             state.merge(session)
@@ -277,9 +279,13 @@ class Calls:
             transport = RealtimeTransport(line, protocol, noted.see, dev=dev)
             async with asyncio.TaskGroup() as pair:
                 talking = pair.create_task(self._talk(transport, request))
-                await self._hold(line)
-                await asyncio.wait([talking], timeout=self._limits.hang_up_s)
+                held = pair.create_task(line.run())
+                await asyncio.wait([held], timeout=self._limits.call_s + OVERTIME_S)
+                if not held.done():
+                    await line.aclose("the longest call is over")
+                await asyncio.wait([talking, held], timeout=self._limits.hang_up_s)
                 talking.cancel()
+                held.cancel()
         except Exception:  # one call's failure is its own; the others go on
             failed = True
             self.metrics.failed += 1
@@ -292,14 +298,6 @@ class Calls:
             finally:
                 self._places.pop(request.id, None)
                 noted.end(line.reason, failed=failed)
-
-    async def _hold(self, line: MediaLine) -> None:
-        """Keep the line until it ends; a session that does not end in time loses it."""
-        try:
-            async with asyncio.timeout(self._limits.call_s + LAST_WORDS_S):
-                await line.run()
-        except TimeoutError:
-            await line.aclose("the longest call is over")
 
     async def _talk(self, transport: RealtimeTransport, request: CallRequest) -> None:
         session = asyncio.current_task()

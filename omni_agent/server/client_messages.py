@@ -15,7 +15,7 @@ MAX_ID, MAX_NAME = 64, 128
 """Characters in an item's id; in a model's, voice's, language's or persona's name."""
 MAX_METADATA = 16
 """Pairs of a response's metadata."""
-MAX_PARTS = 16
+MAX_CONTENT_PARTS = 16
 """Of one message's content."""
 MAX_MS = 24 * 3600 * 1000
 """A place in an utterance's audio."""
@@ -44,7 +44,7 @@ class NewItem(BaseModel):
     type: Name
     id: Id | None = None
     role: Name | None = None
-    content: list[Part] = Field([], max_length=MAX_PARTS)
+    content: list[Part] = Field([], max_length=MAX_CONTENT_PARTS)
 
 
 class ItemCreate(BaseModel):
@@ -54,7 +54,7 @@ class ItemCreate(BaseModel):
 class ItemTruncate(BaseModel):
     item_id: Id
     audio_end_ms: Milliseconds
-    content_index: Annotated[int, Field(ge=0, lt=MAX_PARTS)] = 0
+    content_index: Annotated[int, Field(ge=0, lt=MAX_CONTENT_PARTS)] = 0
 
 
 class ItemRetrieve(BaseModel):

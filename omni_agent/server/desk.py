@@ -55,9 +55,8 @@ class _Minting(BaseModel):
 class Desk:
     """Handles the requests of one app."""
 
-    def __init__(self, host: Host, calls: Calls, options: ServerOptions) -> None:
-        self._host, self._calls, self._options = host, calls, options
-        self._access = Access(options)
+    def __init__(self, host: Host, calls: Calls, options: ServerOptions, access: Access) -> None:
+        self._host, self._calls, self._options, self._access = host, calls, options, access
         self._tokens = Tokens(options.limits.requests)
         page = files("omni_agent.server") / "page"
         self._static = StaticFiles(directory=str(page), html=True, check_dir=False)
@@ -106,9 +105,31 @@ class Desk:
     # -- calls -----------------------------------------------------------------------
 
     async def _begin(self, request: Request) -> Response:
-        """``POST /v1/realtime/calls``: SDP in, 201 and SDP out."""
+        """``POST /v1/realtime/calls``: SDP in, 201 and SDP out.
+
+        A token is used by the call that it begins, not by one that is refused.
+        """
         given, access = bearer(request), self._access
-        token = self._tokens.spend(given) if given.startswith(PREFIX) else None
+        self._may_begin(request, self._tokens.look(given))
+        offer, session = await self._offer(request)
+        with self._tokens.spending(given) as token:
+            self._may_begin(request, token)  # another request may have used it meanwhile
+            call_id, answer = await self._calls.start(
+                offer,
+                Place(
+                    address="" if access.has_key(request) else access.address(request),
+                    secret=given,
+                ),
+                persona=request.query_params.get("persona"),
+                session=session or (token.session if token else None),
+                grant=token.grant if token else Grant(),
+            )
+        # Relative (RFC 9110, 10.2.2): what a proxy strips of our paths, we never see.
+        headers = {"Location": f"calls/{call_id}"}
+        return Response(answer, 201, headers, media_type="application/sdp")
+
+    def _may_begin(self, request: Request, token: Token | None) -> None:
+        access = self._access
         program = not access.is_page(request) and (
             self._options.api_key is None or access.has_key(request)
         )
@@ -118,19 +139,6 @@ class Desk:
                 "a call needs a session token, good for one call, from "
                 "POST /v1/realtime/client_secrets (or the server's API key)",
             )
-        offer, session = await self._offer(request)
-        call_id, answer = await self._calls.start(
-            offer,
-            Place(
-                address="" if access.has_key(request) else access.address(request),
-                secret=given,
-            ),
-            persona=request.query_params.get("persona"),
-            session=session or (token.session if token else None),
-            grant=token.grant if token else Grant(),
-        )
-        headers = {"Location": f"{request.url.path.rstrip('/')}/{call_id}"}
-        return Response(answer, 201, headers, media_type="application/sdp")
 
     async def _offer(self, request: Request) -> tuple[str, SessionConfig | None]:
         body = await read_body(request, self._options.limits)
@@ -198,7 +206,7 @@ class Desk:
             raise Refused(403, "only who brings the server's key may say who calls")
         own = own_id(request) if self._access.is_page(request) and not keyed else ""
         grant = Grant(
-            _granted(wanted),
+            self._granted(wanted),
             caller=caller_of(own) if own else wanted.caller or "",
             address="" if keyed else self._access.address(request),
         )
@@ -207,13 +215,30 @@ class Desk:
             set_cookie(response, request, CALLER, own, max_age=CALLER_S, strict=False)
         return response
 
+    def _granted(self, wanted: _Minting) -> tuple[str, ...] | None:
+        """A session that names a persona is for that one only, unless more are named.
+
+        Raises ProtocolError for a name that is not offered: its call could not begin.
+        """
+        omni = wanted.session.omni if wanted.session else None
+        one = (omni.persona,) if omni and omni.persona else ()
+        names = tuple(wanted.personas) if wanted.personas is not None else one
+        offered = [card.name for card in self._host.personas]
+        for name in (*names, *one):
+            if name not in offered:
+                known = ", ".join(offered) or "none"
+                raise ProtocolError(f"no persona is called {name[:80]!r}; there are {known}")
+            if name not in names:
+                raise ProtocolError(f"personas leaves out the session's own, {name[:80]!r}")
+        return names or None
+
     def _secret(self, token: Token) -> Response:
         return JSONResponse(
             {
                 "value": token.value,
                 "expires_at": int(token.expires),
                 "session": self._calls.session_json(token.session, token.grant),
-                "ice_servers": self._calls.ice_servers.minted("page"),
+                "ice_servers": self._calls.ice_servers.minted(token.name),
             },
             headers={"Cache-Control": "no-store"},
         )
@@ -291,10 +316,10 @@ class Desk:
             return Grant()
         raise Refused(401, "this server's API key is needed: as a bearer token, or log in")
 
-    def _offered(self, grant: Grant) -> tuple[str, Sequence[PersonaCard]]:
+    def _offered(self, grant: Grant) -> tuple[str | None, Sequence[PersonaCard]]:
         cards, default = self._host.personas, self._host.default_persona
         names = grant.among([card.name for card in cards])
-        first = default if default in names else next(iter(names), default)
+        first = default if default in names else next(iter(names), None)
         return first, [card for card in cards if card.name in names]
 
     async def _health(self, request: Request) -> Response:
@@ -319,11 +344,3 @@ class Desk:
         return PlainTextResponse(
             self._calls.metrics.text(self._calls.active), media_type="text/plain; version=0.0.4"
         )
-
-
-def _granted(wanted: _Minting) -> tuple[str, ...] | None:
-    """A session that names a persona is for that one only, unless more are named."""
-    if wanted.personas is not None:
-        return tuple(wanted.personas)
-    omni = wanted.session.omni if wanted.session else None
-    return (omni.persona,) if omni and omni.persona else None

@@ -16,6 +16,8 @@ from omni_agent.errors import ConfigError
 SPARE_S = 900.0
 """What goes before a call and after it, while credentials must be good: a token that waits, an
 offer that connects, a goodbye."""
+LONGEST_S = 24 * 3600.0
+"""What a call without a longest time gets; then its relay asks for others."""
 _URL = re.compile(
     r"(?P<scheme>stuns?|turns?):"
     r"(?:(?P<username>[^:@/]+):(?P<credential>[^@/]+)@)?"
@@ -54,8 +56,8 @@ class IceServers:
 
     The credentials are those of coturn's ``use-auth-secret`` (draft-uberti-behave-turn-rest-00,
     section 2.2), and a relay asks for them until the end: longest_s is how long a call may last,
-    seconds. now: wall clock, seconds since 1970. Raises ConfigError for a TURN server
-    that nobody could use.
+    seconds; they are good for ``LONGEST_S`` at the most. now: wall clock, seconds since 1970.
+    Raises ConfigError for a TURN server that nobody could use.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class IceServers:
         longest_s: float = 7200.0,
     ) -> None:
         self._servers, self._secret, self._now = tuple(servers), turn_secret, now
-        self._good_s = longest_s + SPARE_S
+        self._good_s = min(longest_s, LONGEST_S) + SPARE_S
         for server in servers:
             if _relays(server) and not (turn_secret or server.get("credential")):
                 raise ConfigError(

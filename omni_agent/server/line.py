@@ -23,7 +23,7 @@ class MediaLine(Protocol):
     @property
     def reason(self) -> str:
         """Why the line ended: ``line lost``, ``closed by the page``, ``never connected`` or what
-        ``aclose`` was given; empty while it lasts."""
+        ``aclose`` was given first; empty while it lasts."""
         ...
 
     def frames(

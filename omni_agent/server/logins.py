@@ -57,12 +57,13 @@ def caller_of(own: str) -> str:
 def set_cookie(
     response: Response, request: Request, name: str, value: str, *, max_age: int, strict: bool
 ) -> None:
-    """Out of reach of scripts, only for this app's paths, only over TLS where there is TLS."""
+    """Out of reach of scripts, only over TLS where there is TLS, and only for this app's paths:
+    the default, beside the request's own, since what a proxy strips only the browser knows."""
     response.set_cookie(
         name,
         value,
         max_age=max_age,
-        path=request.scope.get("root_path") or "/",
+        path=None,
         secure=request.url.scheme == "https",
         httponly=True,
         samesite="strict" if strict else "lax",

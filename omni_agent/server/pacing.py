@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from omni_agent.server.rates import Rates, address_of
+from omni_agent.server.access import Access
 from omni_agent.server.refusals import Refused
 
 
 class Paced:
     """Every request of the app, the page's files included."""
 
-    def __init__(self, app: ASGIApp, *, per_minute: int) -> None:
-        self._app, self._rates = app, Rates(per_minute)
+    def __init__(self, app: ASGIApp, *, access: Access) -> None:
+        self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
         if scope["type"] == "http":
-            client = scope.get("client")
-            wait_s = self._rates.wait_s(address_of(client[0] if client else None))
-            if wait_s:
-                refused = Refused(429, "too many requests from this address", wait_s)
+            try:
+                self._access.pace(Request(scope))
+            except Refused as refused:
                 app = refused.response()
         await app(scope, receive, send)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 MAX_ADDRESSES = 10_000
 
@@ -73,3 +73,14 @@ def address_of(host: str | None) -> str:
             return str(ip.ipv4_mapped)
         return str(ipaddress.ip_network((ip, 64), strict=False))
     return str(ip)
+
+
+def as_sockets_tell(networks: Sequence[str]) -> list[str]:
+    """These addresses and networks; those of IPv4 also as an IPv6 socket tells them
+    (RFC 4291, 2.5.5.2), which is what ``--host ::`` listens on."""
+    mapped = (
+        f"::ffff:{network.network_address}/{96 + network.prefixlen}"
+        for network in map(ipaddress.ip_network, networks)
+        if network.version == 4
+    )
+    return [*networks, *mapped]

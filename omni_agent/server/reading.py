@@ -18,7 +18,7 @@ from omni_agent.server.refusals import Refused
 
 M = TypeVar("M", bound=BaseModel)
 
-MAX_PARTS = 8
+MAX_FORM_PARTS = 8
 """Of a multipart form."""
 
 
@@ -81,7 +81,7 @@ async def read_form(request: Request, body: bytes, *names: str) -> dict[str, str
 
     try:
         parser = MultiPartParser(
-            request.headers, whole(), max_files=MAX_PARTS, max_fields=MAX_PARTS
+            request.headers, whole(), max_files=MAX_FORM_PARTS, max_fields=MAX_FORM_PARTS
         )
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:

@@ -45,6 +45,7 @@ class RealtimeTransport:
                 if received.over:
                     sender = self._protocol.session_id
                     log.warning("call %s: its client sent far too many messages; it ends", sender)
+                    await self._line.aclose("too many messages")
                     return
             else:
                 yield arrival

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from omni_agent.server.client_messages import SessionConfig
@@ -40,13 +42,19 @@ class Token:
     session: SessionConfig | None
     grant: Grant
 
+    @property
+    def name(self) -> str:
+        """What it is called where others read along: nobody begins a call with that."""
+        return "tok_" + hashlib.sha256(self.value.encode()).hexdigest()[:20]
+
 
 class Tokens:
-    """Mints tokens and takes each back once. ``now``: wall clock, seconds since 1970."""
+    """Mints tokens, each for one call. ``now``: wall clock, seconds since 1970."""
 
     def __init__(self, limits: RequestLimits, now: Callable[[], float] = time.time) -> None:
         self._limits, self._now = limits, now
         self._unused: OrderedDict[str, Token] = OrderedDict()
+        self._spending: set[str] = set()
 
     def mint(self, session: SessionConfig | None = None, grant: Grant | None = None) -> Token:
         grant = grant or Grant()
@@ -58,14 +66,23 @@ class Tokens:
         return token
 
     def look(self, value: str) -> Token | None:
-        """The token, still good; None when it is unknown, used or too old."""
+        """The token, still good; None when it is unknown, used, being used or too old."""
         self._forget_expired()
-        return self._unused.get(value)
+        return None if value in self._spending else self._unused.get(value)
 
-    def spend(self, value: str) -> Token | None:
-        """The token, once; None when it is unknown, used or too old."""
-        self._forget_expired()
-        return self._unused.pop(value, None)
+    @contextmanager
+    def spending(self, value: str) -> Iterator[Token | None]:
+        """As ``look``; used when this is left, unless by an exception: no call came of it."""
+        token = self.look(value)
+        if token is None:
+            yield None
+            return
+        self._spending.add(value)
+        try:
+            yield token
+            self._unused.pop(value, None)
+        finally:
+            self._spending.remove(value)
 
     def _make_room(self, address: str) -> None:
         """The oldest of this address give way; of all, the oldest that no key minted."""

@@ -125,6 +125,11 @@ def tone(seconds: float = 0.5, rate: int = 24_000) -> AudioFrame:
     return AudioFrame(wave.astype(np.int16), rate)
 
 
+def location(reply: httpx.Response) -> str:
+    """Where a call that has begun goes on and ends, as browsers resolve it."""
+    return reply.request.url.join(reply.headers["location"]).path
+
+
 class Server:
     """The app in this process, with an HTTP client that needs no socket."""
 
@@ -141,7 +146,7 @@ class Server:
     async def _remember(self, reply: httpx.Response) -> None:
         """What a call was begun with, it goes on and ends with."""
         if reply.status_code == 201 and "authorization" in reply.request.headers:
-            self._begun[reply.headers["location"]] = reply.request.headers["authorization"]
+            self._begun[location(reply)] = reply.request.headers["authorization"]
 
     async def token(self) -> str:
         reply = await self.http.post(
@@ -155,9 +160,9 @@ class Server:
         headers = {"authorization": bearer, "content-type": "application/sdp"}
         return await self.http.post(path, content=offer, headers=headers)
 
-    async def hang_up(self, location: str) -> httpx.Response:
-        headers = {"authorization": self._begun.get(location, "")}
-        return await self.http.delete(location, headers=headers)
+    async def hang_up(self, path: str) -> httpx.Response:
+        headers = {"authorization": self._begun.get(path, "")}
+        return await self.http.delete(path, headers=headers)
 
     async def __aenter__(self) -> Server:
         self._scope = self.app.state.calls.running()

@@ -9,11 +9,12 @@ import httpx
 import pytest
 
 from omni_agent.errors import ConfigError
+from omni_agent.server.host import PersonaCard
 from omni_agent.server.limits import Limits, RequestLimits
 from omni_agent.server.logins import LOGIN_S, Logins
-from omni_agent.server.options import ServerOptions
+from omni_agent.server.options import Network, ServerOptions
 from omni_agent.server.rates import address_of
-from tests.server.calling import Caller, ScriptedHost, Server
+from tests.server.calling import Caller, ScriptedHost, Server, location
 
 CALLS = "/v1/realtime/calls"
 SECRETS = "/v1/realtime/client_secrets"
@@ -190,13 +191,80 @@ async def test_nor_does_a_session_that_comes_with_the_offer(caller: Caller) -> N
 
 async def test_a_token_may_name_the_personas_it_is_for(caller: Caller) -> None:
     host = ScriptedHost()
+    host.personas = (*host.personas, PersonaCard("nobody"))
     async with Server(host, LOCKED) as server:
         token = await minted(server, personas=["tutor", "nobody"])
+        host.personas = host.personas[:-1]
         shown = await server.http.get("/v1/personas", headers={"authorization": f"Bearer {token}"})
         assert shown.json()["default"] == "tutor"
         assert [card["name"] for card in shown.json()["personas"]] == ["tutor"]
         assert (await begin(server, caller, token)).status_code == 201
     assert host.chosen == ["tutor"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"personas": ["Receptoin"]},
+        {"personas": ["tutor", "Receptoin"]},
+        {"session": {"omni": {"persona": "Receptoin"}}},
+        {"session": TUTOR, "personas": ["concierge"]},
+    ],
+)
+async def test_a_token_for_a_persona_that_its_call_could_not_have_is_not_minted(
+    body: dict[str, Any],
+) -> None:
+    async with Server(ScriptedHost(), LOCKED) as server:
+        reply = await server.http.post(SECRETS, json=body, headers=KEY)
+        assert reply.status_code == 400
+        said = reply.json()["error"]["message"]
+        assert "Receptoin" in said or "tutor" in said
+
+
+async def test_a_token_whose_personas_are_gone_is_not_for_the_default_instead(
+    caller: Caller,
+) -> None:
+    host = ScriptedHost()
+    async with Server(host, LOCKED) as server:
+        tokens = [await minted(server, personas=["tutor"]), await minted(server, session=TUTOR)]
+        host.personas = (PersonaCard("concierge"),)
+        for token in tokens:
+            mine = {"authorization": f"Bearer {token}"}
+            shown = (await server.http.get("/v1/personas", headers=mine)).json()
+            assert (shown["default"], shown["personas"]) == (None, [])
+            assert (await server.http.post(SECRETS, headers=mine)).status_code == 403
+            for query in ("", "?persona=concierge", "?persona=tutor"):
+                refused = await begin(server, caller, token, query)
+                assert refused.status_code == 403
+                assert "get another token" in refused.json()["error"]["message"]
+    assert host.chosen == []
+
+
+async def test_what_a_token_s_call_begins_with_is_shown_as_it_will_be() -> None:
+    async with Server(ScriptedHost(), LOCKED) as server:
+        reply = await server.http.post(SECRETS, json={"personas": ["tutor"]}, headers=KEY)
+        omni = reply.json()["session"]["omni"]
+        assert (omni["persona"], omni["personas"]) == ("tutor", ["tutor"])
+
+
+async def test_relays_are_used_in_each_token_s_own_name_which_begins_no_call() -> None:
+    """coturn's quotas and log tell callers apart by it."""
+    options = ServerOptions(
+        api_key="secret",
+        ice_servers=({"urls": "turn:turn.example"},),
+        network=Network(turn_secret="shared"),
+    )
+    async with Server(ScriptedHost(), options) as server:
+        names = []
+        for _ in range(2):
+            reply = (await server.http.post(SECRETS, headers=KEY)).json()
+            mine = {"authorization": f"Bearer {reply['value']}"}
+            again = (await server.http.post(SECRETS, headers=mine)).json()
+            shown = [one["ice_servers"][0]["username"].split(":")[1] for one in (reply, again)]
+            assert shown[0] == shown[1]
+            assert reply["value"] not in shown[0]
+            names.append(shown[0])
+    assert names[0] != names[1]
 
 
 async def test_a_page_brought_a_token_by_link_learns_what_it_needs_without_spending_it(
@@ -215,13 +283,13 @@ async def test_a_page_brought_a_token_by_link_learns_what_it_needs_without_spend
 async def test_a_call_is_ended_and_gone_on_with_by_who_began_it(caller: Caller) -> None:
     """Its id alone is no secret: it is in the log and in the records."""
     async with Server(ScriptedHost(), LOCKED) as server:
-        location = (await begin(server, caller, await minted(server))).headers["location"]
+        path = location(await begin(server, caller, await minted(server)))
         for headers in ({}, {"authorization": f"Bearer {await minted(server)}"}):
-            assert (await server.http.delete(location, headers=headers)).status_code == 403
+            assert (await server.http.delete(path, headers=headers)).status_code == 403
             offer = {**SDP, **headers}
-            reply = await server.http.post(location, content="v=0", headers=offer)
+            reply = await server.http.post(path, content="v=0", headers=offer)
             assert reply.status_code == 403
-        assert (await server.hang_up(location)).status_code == 200
+        assert (await server.hang_up(path)).status_code == 200
 
 
 async def test_a_page_that_is_closed_ends_its_call_by_the_token_in_the_body(
@@ -229,17 +297,17 @@ async def test_a_page_that_is_closed_ends_its_call_by_the_token_in_the_body(
 ) -> None:
     async with Server(ScriptedHost()) as server:
         token = await minted(server, PAGE)
-        location = (await begin(server, caller, token)).headers["location"]
+        path = location(await begin(server, caller, token))
         wrong = [("{}", 403), ('{"token": "ek_other"}', 403), (r'{"token": "\ud800"}', 403)]
         for body, status in (*wrong, (f'{{"token": "{token}"}}', 200)):
-            reply = await server.http.post(f"{location}/hangup", content=body, headers=PAGE)
+            reply = await server.http.post(f"{path}/hangup", content=body, headers=PAGE)
             assert reply.status_code == status
 
 
 async def test_the_key_ends_any_call(caller: Caller) -> None:
     async with Server(ScriptedHost(), LOCKED) as server:
-        location = (await begin(server, caller, await minted(server))).headers["location"]
-        assert (await server.http.delete(location, headers=KEY)).status_code == 200
+        path = location(await begin(server, caller, await minted(server)))
+        assert (await server.http.delete(path, headers=KEY)).status_code == 200
 
 
 # -- whose call it is -------------------------------------------------------------------
@@ -324,6 +392,22 @@ async def test_forwarded_addresses_are_believed_from_named_proxies_only() -> Non
             assert reply.status_code == status
 
 
+@pytest.mark.parametrize("proxy", ["127.0.0.1", "127.0.0.0/8"])
+@pytest.mark.parametrize("chain", ["", ", ::ffff:127.0.0.2", ", 127.0.0.2"])
+async def test_a_named_proxy_is_believed_on_an_ipv6_socket_too(proxy: str, chain: str) -> None:
+    """``--host ::`` has IPv4 peers as ``::ffff:127.0.0.1``, and so has a proxy's that is."""
+    options = ServerOptions(
+        limits=Limits(requests=RequestLimits(per_minute=1)), trusted_proxies=(proxy, "127.0.0.2")
+    )
+    async with (
+        Server(ScriptedHost(), options) as server,
+        client(server, "::ffff:127.0.0.1") as http,
+    ):
+        for one in ("198.51.100.1", "198.51.100.2"):
+            forwarded = {**PAGE, "x-forwarded-for": one + chain}
+            assert (await http.post(SECRETS, headers=forwarded)).status_code == 200
+
+
 async def test_what_a_caller_forges_before_the_proxy_adds_to_it_is_not_believed() -> None:
     options = ServerOptions(
         limits=Limits(requests=RequestLimits(per_minute=1)), trusted_proxies=("127.0.0.1",)
@@ -347,9 +431,13 @@ async def test_the_scheme_is_believed_from_named_proxies_only() -> None:
 async def test_an_operator_is_told_once_of_a_proxy_that_is_not_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with Server(ScriptedHost()) as server:
+    options = ServerOptions(trusted_proxies=("192.0.2.1",))  # another one is
+    async with Server(ScriptedHost(), options) as server, client(server, "192.0.2.1") as named:
+        forwarded = {**PAGE, "x-forwarded-for": "198.51.100.1"}
+        await named.post(SECRETS, headers=forwarded)
+        assert not caplog.records
         for _ in range(3):
-            await server.http.post(SECRETS, headers={**PAGE, "x-forwarded-for": "198.51.100.1"})
+            await server.http.post(SECRETS, headers=forwarded)
     told = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert ["--trusted-proxy" in record.getMessage() for record in told] == [True]
 

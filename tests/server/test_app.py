@@ -23,7 +23,7 @@ from omni_agent.transport import (
     Transport,
     UserText,
 )
-from tests.server.calling import Caller, ScriptedHost, Server, tone
+from tests.server.calling import Caller, ScriptedHost, Server, location, tone
 
 
 async def greet(transport: Transport, host: ScriptedHost) -> None:
@@ -37,7 +37,7 @@ async def test_a_caller_hears_the_agent_and_is_heard(caller: Caller) -> None:
         reply = await server.post(await caller.offer())
         assert reply.status_code == 201, reply.text
         assert reply.headers["content-type"].startswith("application/sdp")
-        assert reply.headers["location"].startswith("/v1/realtime/calls/rtc_")
+        assert location(reply).startswith("/v1/realtime/calls/rtc_")
         await caller.accept(reply.text)
         await caller.hear()
         await host.until(lambda arrival: isinstance(arrival, PlayoutFinished))
@@ -128,7 +128,7 @@ async def test_delete_hangs_up(caller: Caller) -> None:
     async with Server(host) as server:
         reply = await server.post(await caller.offer())
         await caller.accept(reply.text)
-        assert (await server.hang_up(reply.headers["location"])).status_code == 200
+        assert (await server.hang_up(location(reply))).status_code == 200
         async with asyncio.timeout(5):
             await host.ended.wait()
         assert (await server.hang_up("/v1/realtime/calls/rtc_nobody")).status_code == 404
@@ -248,7 +248,7 @@ async def test_a_call_goes_on_over_another_connection_that_its_client_offers(
         await caller.accept(reply.text)
         await caller.until("session.created")
         caller.vanish()
-        renewed = await server.post(await again.offer(), path=reply.headers["location"])
+        renewed = await server.post(await again.offer(), path=location(reply))
         assert renewed.status_code == 200, renewed.text
         await again.accept(renewed.text)
         await again.say(type="response.create")

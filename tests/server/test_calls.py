@@ -3,52 +3,76 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import logging
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
 import pytest
 
+from omni_agent.call import Outfit, Stages
+from omni_agent.persona import Persona
 from omni_agent.server.calls import Calls, Place
+from omni_agent.server.host import CallRequest, Host
+from omni_agent.server.limits import Limits, MessageLimits
 from omni_agent.server.line import AnswerOffer
 from omni_agent.server.options import ServerOptions
+from omni_agent.session import Session
+from omni_agent.testing import FixedWardrobe, ScriptedTalker, ScriptedThinker, virtual_time
+from omni_agent.transport import Transport
 from tests.server.calling import ScriptedHost
 
 
 class Line:
-    """Lasts until it is closed, which raises ``error``."""
+    """Lasts until it is closed, which raises ``error``, or breaks."""
 
-    connected, reason = True, ""
+    connected = True
 
     def __init__(self, error: BaseException | None = None) -> None:
         self._error, self._over = error, asyncio.Event()
+        self._said: asyncio.Queue[str | None] = asyncio.Queue()
+        self.reason, self.broken = "", False
 
     async def run(self) -> None:
         await self._over.wait()
+        if self.broken:
+            raise RuntimeError("a broken line")
 
     async def frames(self) -> AsyncIterator[str]:
-        await self._over.wait()
-        return
-        yield ""
+        while (message := await self._said.get()) is not None:
+            yield message
+
+    def say(self, message: str) -> None:
+        self._said.put_nowait(message)
 
     def send(self, text: str) -> None:
         pass
 
-    def hang_up(self) -> None:
-        self._over.set()
+    def flush(self) -> float:
+        return 0.0
 
-    async def aclose(self, reason: str = "") -> None:
+    def hang_up(self, reason: str = "closed by the page") -> None:
+        self.reason = self.reason or reason
         self._over.set()
+        self._said.put_nowait(None)
+
+    async def aclose(self, reason: str = "hung up") -> None:
+        self.hang_up(reason)
         if self._error is not None:
             raise self._error
 
 
-def calls_over(*lines: Line) -> Calls:
+def calls_over(
+    *lines: Line, host: Host | None = None, options: ServerOptions | None = None
+) -> Calls:
     there = iter(lines)
 
     async def answer(offer: str, **terms: Any) -> tuple[Line, str]:
         return next(there), "v=0"
 
-    return Calls(ScriptedHost(), ServerOptions(), answer=cast(AnswerOffer, answer))
+    host, options = host or ScriptedHost(), options or ServerOptions()
+    return Calls(host, options, answer=cast(AnswerOffer, answer))
 
 
 async def test_two_first_calls_at_once_share_a_scope_that_ends_with_the_app() -> None:
@@ -74,3 +98,103 @@ async def test_a_line_that_does_not_close_gives_its_place_back_and_ends_no_other
             while calls.active == 2:  # noqa: ASYNC110  # nobody is told
                 await asyncio.sleep(0)
         assert calls.active == 1
+
+
+# -- why a call ended ------------------------------------------------------------------------
+
+
+class Conversing(ScriptedHost):
+    """Holds real conversations, which nobody says anything in."""
+
+    async def serve_call(self, transport: Transport, request: CallRequest) -> None:
+        stages = Stages(ScriptedThinker(), ScriptedTalker(), None)
+        wardrobe = FixedWardrobe(Outfit(Persona(name="Test", goodbye=None), {}, ()))
+        await Session(stages, transport, wardrobe, max_call_s=request.longest_s, idle_s=600.0).run()
+
+
+async def heedless(transport: Transport, host: ScriptedHost) -> None:
+    """A session that goes on whatever happens."""
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(50)
+            return
+
+
+async def broken(transport: Transport, host: ScriptedHost) -> None:
+    raise RuntimeError("a broken session")
+
+
+async def patience(calls: Calls, line: Line, call_id: str) -> None:
+    """Nobody does anything."""
+
+
+async def page_ends(calls: Calls, line: Line, call_id: str) -> None:
+    await calls.hang_up(call_id, "")
+
+
+async def operator_ends(calls: Calls, line: Line, call_id: str) -> None:
+    await calls.hang_up(call_id, None)
+
+
+async def tab_closes(calls: Calls, line: Line, call_id: str) -> None:
+    line.hang_up("closed by the page")
+
+
+async def line_is_lost(calls: Calls, line: Line, call_id: str) -> None:
+    line.hang_up("line lost")
+
+
+async def line_breaks(calls: Calls, line: Line, call_id: str) -> None:
+    line.broken = True
+    line.hang_up("")
+
+
+async def client_floods(calls: Calls, line: Line, call_id: str) -> None:
+    for _ in range(50):
+        line.say('{"type": "input_audio_buffer.commit"}')
+
+
+async def server_stops(calls: Calls, line: Line, call_id: str) -> None:
+    await calls.aclose()
+
+
+Way = Callable[[Calls, Line, str], Awaitable[None]]
+WAYS: list[tuple[Way, Callable[[], ScriptedHost], float, str]] = [
+    (page_ends, Conversing, 7200, "hangup (closed by the page)"),
+    (operator_ends, Conversing, 7200, "hangup (closed with the key)"),
+    (tab_closes, Conversing, 7200, "hangup (closed by the page)"),
+    (line_is_lost, Conversing, 7200, "hangup (line lost)"),
+    (client_floods, Conversing, 7200, "hangup (too many messages)"),
+    (patience, Conversing, 7200, "idle"),
+    (patience, Conversing, 60, "time"),
+    (patience, Conversing, math.inf, "idle"),
+    (patience, ScriptedHost, 60, "hangup (the longest call is over)"),
+    (server_stops, Conversing, 7200, "shutdown"),
+    (server_stops, lambda: ScriptedHost(heedless), 7200, "shutdown"),
+    (patience, lambda: ScriptedHost(broken), 7200, "failed"),
+    (line_breaks, Conversing, 7200, "failed"),
+]
+
+
+@pytest.mark.parametrize(("way", "host", "call_s", "reason"), WAYS)
+@virtual_time
+async def test_the_log_says_of_every_call_why_it_ended(
+    way: Way,
+    host: Callable[[], ScriptedHost],
+    call_s: float,
+    reason: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "omni_agent.server.call_log")
+    messages = MessageLimits(per_minute=2, overrun=10)
+    options = ServerOptions(limits=Limits(call_s=call_s, messages=messages))
+    line = Line()
+    calls = calls_over(line, host=host(), options=options)
+    call_id, _ = await calls.start("v=0", Place())
+    await asyncio.sleep(1)
+    await way(calls, line, call_id)
+    while calls.active:  # noqa: ASYNC110  # nobody is told
+        await asyncio.sleep(1)
+    await calls.aclose()
+    (said,) = [one for one in caplog.messages if one.startswith(f"call {call_id} ended")]
+    assert said.partition(": ")[2] == f"{reason}, 0 turns"

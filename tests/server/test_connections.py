@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -48,6 +49,7 @@ class Serving:
         )
         self.state = ServerState()
         self.dialled: list[Dialled] = []
+        self.connections: list[Any] = []
         self.port = 0
 
     async def answer(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]  # ASGI
@@ -59,7 +61,9 @@ class Serving:
         await response(scope, receive, send)
 
     def connection(self) -> asyncio.Protocol:
-        return self.door(config=self.config, server_state=self.state, app_state={})
+        one: Any = self.door(config=self.config, server_state=self.state, app_state={})
+        self.connections.append(one)
+        return one  # type: ignore[no-any-return]  # a Connection
 
     async def dial(self, *, address: str = "127.0.0.1") -> Dialled:
         here = (address, 0)
@@ -136,15 +140,23 @@ async def test_drop_by_drop_is_not_in_time() -> None:
         assert b"200" not in await ended((reader, writer))
 
 
-async def test_an_idle_connection_ends_and_one_in_use_does_not() -> None:
-    async with serving(request_s=20, idle_s=0.5) as server:
-        dialled = await server.dial()
+async def test_a_connection_in_use_is_not_idle() -> None:
+    async with serving(request_s=20, idle_s=20) as server:
+        reader, writer = await server.dial()
+        clocks = []
         for _ in range(3):
-            dialled[1].write(GET)
-            head = await dialled[0].readuntil(b"\r\n\r\n")
-            assert b"200 OK" in head
-            assert await dialled[0].readexactly(1) == b"0"
-        assert await ended(dialled) == b""
+            writer.write(GET)
+            assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(1) == b"0"
+            clocks.append(server.connections[0].timeout_keep_alive_task)
+        assert [clock.cancelled() for clock in clocks] == [True, True, False]
+
+
+async def test_an_idle_connection_ends() -> None:
+    async with serving(request_s=20, idle_s=0.05) as server:
+        reader, writer = await server.dial()
+        writer.write(GET)
+        assert (await ended((reader, writer))).endswith(b"\r\n\r\n0")
 
 
 @pytest.mark.parametrize("header", ["", "Connection: close\r\n"])

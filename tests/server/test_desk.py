@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.resources import files
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from omni_agent.server.host import Readiness
 from omni_agent.server.limits import Limits, RequestLimits
 from omni_agent.server.options import ServerOptions
 from omni_agent.server.rates import MAX_ADDRESSES, Rates
 from omni_agent.server.tokens import Grant, Tokens
-from tests.server.calling import Caller, ScriptedHost, Server
+from tests.server.calling import Caller, ScriptedHost, Server, location
 
 CALLS = "/v1/realtime/calls"
 SECRETS = "/v1/realtime/client_secrets"
@@ -32,15 +35,66 @@ async def test_a_token_is_good_for_one_call(caller: Caller) -> None:
         assert again.headers["www-authenticate"] == "Bearer"
 
 
+async def test_a_call_that_is_refused_leaves_its_caller_the_token(caller: Caller) -> None:
+    host = ScriptedHost()
+    limits = Limits(connecting_per_address=1)
+    async with Server(host, ServerOptions(limits=limits)) as server:
+        headers = {**SDP, **PAGE, "authorization": f"Bearer {await server.token()}"}
+
+        async def begin(offer: str, query: str = "") -> int:
+            reply = await server.http.post(CALLS + query, content=offer, headers=headers)
+            return reply.status_code
+
+        offer = await caller.offer()
+        host.readiness = Readiness(False, "loading the Talker")
+        assert await begin(offer) == 503
+        host.readiness = Readiness(True)
+        other = Caller()
+        path = location(await server.post(await other.offer()))
+        assert await begin(offer) == 429
+        await server.hang_up(path)
+        await other.peer.close()
+        while server.app.state.calls.active:  # noqa: ASYNC110  # nobody is told
+            await asyncio.sleep(0)
+        assert await begin("v=0") == 400
+        assert await begin("v=0" + "x" * 70_000) == 413
+        assert await begin(offer, "?persona=nobody") == 400
+        assert await begin(offer) == 201
+        assert await begin(offer) == 401
+
+
+async def test_of_two_calls_at_once_with_one_token_one_begins(caller: Caller) -> None:
+    async with Server(ScriptedHost()) as server:
+        headers = {**SDP, **PAGE, "authorization": f"Bearer {await server.token()}"}
+        offer = await caller.offer()
+        both = (server.http.post(CALLS, content=offer, headers=headers) for _ in range(2))
+        statuses = [reply.status_code for reply in await asyncio.gather(*both)]
+        assert sorted(statuses) == [201, 401]
+
+
+def test_a_token_that_is_being_used_is_nobody_else_s_until_that_fails() -> None:
+    tokens = Tokens(RequestLimits())
+    value = tokens.mint().value
+    with pytest.raises(OSError), tokens.spending(value) as token:  # noqa: PT012  # meanwhile
+        assert token is not None
+        assert tokens.look(value) is None
+        with tokens.spending(value) as other:
+            assert other is None
+        raise OSError
+    assert tokens.look(value) is token
+
+
 def test_a_token_expires() -> None:
     now = 0.0
     tokens = Tokens(RequestLimits(token_s=10.0), now=lambda: now)
     first, second = tokens.mint().value, tokens.mint().value
     now = 9.9
-    assert tokens.spend(first) is not None
+    with tokens.spending(first) as spent:
+        assert spent is not None
     now = 10.0
     assert tokens.look(second) is None
-    assert tokens.spend(second) is None
+    with tokens.spending(second) as spent:
+        assert spent is None
 
 
 def test_one_address_has_its_share_of_the_unused_tokens_and_never_costs_another_its_own() -> None:
@@ -251,12 +305,52 @@ async def test_mounted_in_another_app_it_needs_no_lifespan(caller: Caller) -> No
         offer = await caller.offer()
         reply = await http.post(f"/agent{CALLS}", content=offer, headers=headers)
         assert reply.status_code == 201
-        assert reply.headers["location"].startswith("/agent/v1/realtime/calls/rtc_")
+        assert location(reply).startswith("/agent/v1/realtime/calls/rtc_")
         assert server.app.state.calls.active == 1
-        assert (await http.delete(reply.headers["location"], headers=headers)).status_code == 200
+        assert (await http.delete(location(reply), headers=headers)).status_code == 200
     await server.http.aclose()
     await server.app.state.calls.aclose()
     assert server.app.state.calls.active == 0
+
+
+class Stripping:
+    """A proxy that serves an app below ``/agent`` and tells it nothing of that, as nginx does
+    with ``location /agent/ { proxy_pass http://app/; }``."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app({**scope, "path": scope["path"].removeprefix("/agent")}, receive, send)
+
+
+async def test_behind_a_proxy_that_strips_a_path_calls_go_on_and_end(caller: Caller) -> None:
+    async with Server(ScriptedHost()) as server:
+        transport = httpx.ASGITransport(Stripping(server.app))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            token = (await http.post(f"/agent{SECRETS}", headers=PAGE)).json()["value"]
+            headers = {**SDP, "authorization": f"Bearer {token}"}
+            offer = await caller.offer()
+            begun = await http.post(f"/agent{CALLS}?persona=tutor", content=offer, headers=headers)
+            assert location(begun).startswith("/agent/v1/realtime/calls/rtc_")
+            again = Caller()
+            renewed = await http.post(location(begun), content=await again.offer(), headers=headers)
+            assert renewed.status_code == 200
+            await again.peer.close()
+            assert (await http.delete(location(begun), headers=headers)).status_code == 200
+
+
+async def test_cookies_are_for_the_path_that_the_browser_knows_the_app_by() -> None:
+    """Two agents of one host are logged in to apart, and neither sees the other's callers."""
+    async with Server(ScriptedHost(), ServerOptions(api_key="secret")) as server:
+        transport = httpx.ASGITransport(Stripping(server.app))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            await http.post("/agent/login", data={"key": "secret"}, headers=PAGE)
+            assert (await http.post(f"/agent{SECRETS}", headers=PAGE)).status_code == 200
+            assert (await http.post(SECRETS, headers=PAGE)).status_code == 401
+            assert {cookie.path for cookie in http.cookies.jar} == {"/agent", "/agent/v1/realtime"}
+            await http.post("/agent/logout", headers=PAGE)
+            assert (await http.post(f"/agent{SECRETS}", headers=PAGE)).status_code == 401
 
 
 async def test_the_page_is_served_from_the_package() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import math
 
 import pytest
 
@@ -86,6 +87,14 @@ def test_with_a_shared_secret_each_call_has_credentials_of_its_own_that_outlast_
     digest = hmac.new(b"s3cret", b"9100:rtc_1", hashlib.sha1).digest()
     assert turn["credential"] == base64.b64encode(digest).decode()
     assert servers.minted("rtc_2")[1]["credential"] != turn["credential"]
+
+
+def test_where_calls_have_no_longest_time_credentials_are_good_for_a_day() -> None:
+    servers = IceServers(
+        [ice_server("turn:turn.example")], "s3cret", lambda: 1000.0, longest_s=math.inf
+    )
+    (turn,) = servers.minted("rtc_1")
+    assert turn["username"] == f"{1000 + 24 * 3600 + 900}:rtc_1"
 
 
 @pytest.mark.parametrize("ports", [(80, 90), (40100, 40000), (40000, 70000)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import functools
 import importlib
@@ -20,8 +21,8 @@ from omni_agent.server import reading
 from omni_agent.server.client_commands import MAX_EVENT_ID
 from omni_agent.server.client_messages import (
     MAX_CALLER,
+    MAX_CONTENT_PARTS,
     MAX_MS,
-    MAX_PARTS,
     MAX_PERSONAS,
     MAX_SPEED,
     MAX_TEXT,
@@ -42,7 +43,7 @@ from omni_agent.server.realtime_transport import RealtimeTransport
 from omni_agent.server.view import MAX_ITEMS, ClientView
 from omni_agent.server.wire import MAX_IGNORED, Facts, SessionState
 from omni_agent.transport import ChoosePersona, Incoming, ReplyRequest, UserText
-from tests.server.calling import Caller, ScriptedHost, Server
+from tests.server.calling import Caller, ScriptedHost, Server, location
 
 ROOT = Path(__file__).parent.parent.parent
 CALLS = "/v1/realtime/calls"
@@ -71,6 +72,36 @@ TABLE = {name: rest for name, *rest in ROW.findall((ROOT / "docs" / "operating.m
 
 def test_every_limit_is_in_the_table() -> None:
     assert set(limits()) - {"calls"} <= set(TABLE)  # None, which is at most MOST_CALLS
+
+
+BOUND = re.compile(r"(MAX|MOST)_\w+|\w+_PER_MINUTE")
+NO_ROWS = {
+    "omni_agent_webrtc.sdp.MAX_MEDIA",  # where nobody says: the rows are offers.media,
+    "omni_agent_webrtc.sdp.MAX_CANDIDATES",  # and offers.candidates
+    "omni_agent_webrtc.clock.MAX_LATE_S",  # of our own lateness, which nobody sends,
+    "omni_agent_webrtc.silence.MAX_STEP_S",  # and here, too
+}
+
+
+def constants(source: str) -> list[str]:
+    """The names that a module assigns to."""
+    body = ast.parse(source).body
+    assigned = [one for one in body if isinstance(one, ast.Assign | ast.AnnAssign)]
+    names = (name for one in assigned for name in ast.walk(one) if isinstance(name, ast.Name))
+    return [name.id for name in names if isinstance(name.ctx, ast.Store)]
+
+
+@pytest.mark.parametrize("package", ["omni_agent.server", "omni_agent_webrtc"])
+def test_every_constant_that_is_named_as_a_bound_is_in_the_table(package: str) -> None:
+    (folder,) = importlib.import_module(package).__path__
+    named = {
+        f"{package}.{file.stem}.{name}"
+        for file in Path(folder).glob("*.py")
+        for name in constants(file.read_text())
+        if BOUND.fullmatch(name)
+    }
+    assert named
+    assert named - NO_ROWS <= set(TABLE)
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -185,19 +216,19 @@ def test_a_typed_message_has_a_size_in_one_part_or_many() -> None:
     halves = [{"type": "input_text", "text": "x" * (MAX_TEXT // 2)}] * 3
     assert client.type("", content=halves)[1] == "invalid_message"
     part = {"type": "input_text", "text": "x"}
-    assert client.type("", content=[part] * MAX_PARTS)[1] is None
-    assert client.type("", content=[part] * (MAX_PARTS + 1))[1] == "invalid_message"
+    assert client.type("", content=[part] * MAX_CONTENT_PARTS)[1] is None
+    assert client.type("", content=[part] * (MAX_CONTENT_PARTS + 1))[1] == "invalid_message"
 
 
 @pytest.mark.parametrize(
     "place",
-    [{"audio_end_ms": -1}, {"audio_end_ms": MAX_MS + 1}, {"content_index": MAX_PARTS}],
+    [{"audio_end_ms": -1}, {"audio_end_ms": MAX_MS + 1}, {"content_index": MAX_CONTENT_PARTS}],
 )
 def test_where_a_message_is_cut_is_a_place_in_it(place: dict[str, int]) -> None:
     fits: dict[str, Any] = {
         "item_id": "item_1",
         "audio_end_ms": MAX_MS,
-        "content_index": MAX_PARTS - 1,
+        "content_index": MAX_CONTENT_PARTS - 1,
     }
     client = Client()
     client.realtime.on_event(
@@ -323,6 +354,9 @@ class Flooded:
     def send(self, text: str) -> None:
         self.sent.append(json.loads(text))
 
+    async def aclose(self, reason: str) -> None:
+        self.reason = reason
+
 
 async def test_the_transport_of_a_client_that_goes_on_hangs_up(
     caplog: pytest.LogCaptureFixture,
@@ -332,6 +366,7 @@ async def test_the_transport_of_a_client_that_goes_on_hangs_up(
     protocol = Realtime(Facts("concierge"), session_id="rtc_1", limits=messages)
     commands = [one async for one in RealtimeTransport(line, protocol).frames()]
     assert line.sent[-1]["error"]["code"] == "too_many_messages"
+    assert line.reason == "too many messages"
     assert len(commands) < 20
     assert line.read < 200
     assert [record.getMessage() for record in caplog.records] == [
@@ -404,7 +439,7 @@ async def test_an_offer_that_is_refused_takes_no_line() -> None:
 
 async def test_a_call_has_a_longest_time(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where its session pays no heed: this one waits for its line to end."""
-    monkeypatch.setattr("omni_agent.server.calls.LAST_WORDS_S", 0.0)
+    monkeypatch.setattr("omni_agent.server.calls.OVERTIME_S", 0.0)
     host = ScriptedHost()
     async with Server(host, ServerOptions(limits=Limits(call_s=0.3))) as server:
         await caller.accept((await server.post(await caller.offer())).text)
@@ -423,7 +458,7 @@ async def test_a_session_that_does_not_end_with_its_line_is_ended(caller: Caller
 
     async with Server(ScriptedHost(linger), ServerOptions(limits=Limits(hang_up_s=0.05))) as server:
         reply = await server.post(await caller.offer())
-        await server.hang_up(reply.headers["location"])
+        await server.hang_up(location(reply))
         async with asyncio.timeout(20):
             await cancelled.wait()
 
@@ -431,9 +466,8 @@ async def test_a_session_that_does_not_end_with_its_line_is_ended(caller: Caller
 async def test_an_offer_has_a_number_of_lines(caller: Caller) -> None:
     async with Server(ScriptedHost()) as server:
         reply = await server.post(await caller.offer())
-        location = reply.headers["location"]
         offer = await caller.offer() + "a=ssrc:1 cname:x\r\n" * 600
-        for path in (CALLS, location):
+        for path in (CALLS, location(reply)):
             refused = await server.post(offer, path=path)
             assert refused.status_code == 400
             assert "600 lines" in refused.json()["error"]["message"]
@@ -457,11 +491,26 @@ async def test_every_request_has_a_rate_the_pages_files_too() -> None:
 
 
 async def test_who_has_the_key_is_not_counted() -> None:
-    bound = Limits(requests=RequestLimits(per_minute=1))
+    bound = Limits(requests=RequestLimits(per_minute=1, reads_per_minute=1))
     async with Server(ScriptedHost(), ServerOptions(api_key="secret", limits=bound)) as server:
         key = {"authorization": "Bearer secret"}
         for _ in range(30):
             assert (await server.http.post(SECRETS, headers=key)).status_code == 200
+            assert (await server.http.get("/metrics", headers=key)).status_code == 200
+        assert (await server.http.get("/")).status_code == 200
+
+
+async def test_a_rate_that_is_used_up_tells_nobody_whether_a_key_is_right() -> None:
+    """Wrong keys are counted as such there, too: who guesses is not let through any more."""
+    bound = Limits(requests=RequestLimits(reads_per_minute=1, guesses_per_minute=3))
+    async with Server(ScriptedHost(), ServerOptions(api_key="secret", limits=bound)) as server:
+        keys = ["a", "b", "c", "secret"]
+        said = [
+            await server.http.get("/healthz", headers={"authorization": f"Bearer {key}"})
+            for key in keys
+        ]
+        assert [reply.status_code for reply in said] == [200, 429, 429, 429]
+        assert "wrong keys" in said[-1].json()["error"]["message"]
 
 
 async def test_a_body_that_does_not_come_in_time_is_given_up() -> None:
@@ -478,7 +527,9 @@ async def test_a_body_that_does_not_come_in_time_is_given_up() -> None:
 
 async def test_a_form_has_a_number_of_parts(caller: Caller) -> None:
     async with Server(ScriptedHost()) as server:
-        form = {str(one): (None, "x") for one in range(reading.MAX_PARTS)} | {"sdp": (None, "v=0")}
+        form = {str(one): (None, "x") for one in range(reading.MAX_FORM_PARTS)} | {
+            "sdp": (None, "v=0")
+        }
         headers = {"authorization": f"Bearer {await server.token()}"}
         reply = await server.http.post(CALLS, files=form, headers=headers)
         assert reply.status_code == 400

@@ -268,6 +268,18 @@ async def test_a_second_connection_that_never_comes_up_costs_nothing() -> None:
     await later.close()
 
 
+async def test_a_line_that_is_cancelled_blames_nobody() -> None:
+    peer = client()
+    line, sdp = await answer(await offer_of(peer))
+    await peer.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+    running = asyncio.create_task(line.run())
+    await until(lambda: line.connected)
+    running.cancel()
+    await asyncio.wait([running], timeout=20)
+    assert line.reason == "hung up"
+    await peer.close()
+
+
 async def test_a_line_that_never_connects_says_so() -> None:
     peer = client()
     line, _ = await answer(await offer_of(peer), connect_s=0.05)

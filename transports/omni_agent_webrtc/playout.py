@@ -287,11 +287,6 @@ class Playout:
 
     # -- the ledger ----------------------------------------------------------------
 
-    def sent_ms(self, utterance: str) -> float:
-        """How much of an utterance has left."""
-        page = self._ledger.get(utterance)
-        return 0.0 if page is None else 1000 * page.sent / LINE_RATE
-
     def heard(self, utterance: str, now: float, round_trip_s: float = 0.0) -> Heard:
         """How much of it is in the user's ear at loop time ``now``, from the ledger alone."""
         page = self._ledger.get(utterance)

@@ -196,8 +196,8 @@ class WebRTCTransport:
         finally:
             self._peers.remove(peer)
             await peer.close()
-            if not self._peers:
-                self._hang_up("closed by the page" if self._peer else "never connected")
+        if not self._peers:  # of their own accord, that is: nobody cancelled this
+            self._hang_up("closed by the page" if self._peer else "never connected")
 
     def _switch_to(self, peer: Peer) -> None:
         before, self._peer = self._peer, peer
