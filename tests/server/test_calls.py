@@ -35,9 +35,12 @@ class Line:
         self.reason, self.broken = "", False
 
     async def run(self) -> None:
-        await self._over.wait()
-        if self.broken:
-            raise RuntimeError("a broken line")
+        try:
+            await self._over.wait()
+            if self.broken:
+                raise RuntimeError("a broken line")
+        finally:
+            self.hang_up("hung up")
 
     async def frames(self) -> AsyncIterator[str]:
         while (message := await self._said.get()) is not None:
