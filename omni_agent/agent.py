@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +17,7 @@ from omni_agent.errors import ConfigError, EngineError
 from omni_agent.hookspecs import EngineOptions
 from omni_agent.persona import Persona
 from omni_agent.registry import Registry
+from omni_agent.scope import answer_of
 from omni_agent.session import Observer, Session
 from omni_agent.store import TranscriptStore
 from omni_agent.talker import MuteTalker, PickyTalker
@@ -140,7 +141,10 @@ class Agent:
             listener(line)
 
     async def start(self) -> None:
-        """Start the engines, all at once. Raises what an engine raises; then nothing runs."""
+        """Start the engines, all at once but for a server that thinks, which is asked first.
+
+        Raises what an engine raises, as soon as it does; then nothing runs.
+        """
         try:
             if self._stages is None:
                 self._tell("starting the models")
@@ -169,35 +173,33 @@ class Agent:
             raise ConfigError(f"persona {persona.name!r}: {why}")
         return talker.objections(outfit.voice) if isinstance(talker, PickyTalker) else ()
 
-    def _factories(self) -> list[Callable[[], Awaitable[Any]]]:
+    def _factories(self) -> dict[str, Callable[[], Awaitable[Any]]]:
         """How the Thinker, the Talker and the ears (where wanted) are started."""
         engines, options = self.engines, self.options
-        factories: list[Callable[[], Awaitable[Any]]] = [
-            partial(self.registry.thinker(engines.thinker), self._thinker_options)
-        ]
+        factories: dict[str, Callable[[], Awaitable[Any]]] = {
+            "thinker": partial(self.registry.thinker(engines.thinker), self._thinker_options)
+        }
         if engines.talker is not None:
-            factories.append(partial(self.registry.talker(engines.talker), options))
+            factories["talker"] = partial(self.registry.talker(engines.talker), options)
         if engines.ears is not None:
-            factories.append(partial(self.registry.ears(engines.ears), options))
+            factories["ears"] = partial(self.registry.ears(engines.ears), options)
         return factories
 
     async def _start_stages(self) -> Stages:
+        factories, started = self._factories(), dict[str, Any]()
         async with AsyncExitStack() as running:  # stopped when another fails, or we are cancelled
 
-            async def start(factory: Callable[[], Awaitable[Any]]) -> Any:
-                stage = await factory()
+            async def start(name: str) -> None:
+                stage = await answer_of(factories[name]())
                 running.push_async_callback(_stop, stage)
-                return stage
+                started[name] = stage
 
-            starting = (start(factory) for factory in self._factories())
-            started: list[Any] = await asyncio.gather(*starting, return_exceptions=True)
-            for stage in started:
-                if isinstance(stage, BaseException):
-                    raise stage
+            if self.engines.thinker in _SERVED:  # while it is not there, nothing else is worth it
+                await start("thinker")
+            await _together([start(name) for name in factories if name not in started])
             running.pop_all()
-        thinker = started.pop(0)
-        talker = started.pop(0) if self.engines.talker is not None else MuteTalker()
-        return Stages(thinker, talker, started.pop(0) if started else None)
+        talker = started.get("talker", MuteTalker())
+        return Stages(started["thinker"], talker, started.get("ears"))
 
     def _opening(self) -> ThinkRequest:
         outfit = self.wardrobe.outfit(None)
@@ -307,6 +309,19 @@ class Agent:
 
 def _print(line: str) -> None:
     print(line, flush=True)
+
+
+async def _together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run them all; the first that fails has the others cancelled, and raises its error."""
+    failed: BaseExceptionGroup[BaseException] | None = None
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for work in works:
+                tasks.create_task(work)
+    except BaseExceptionGroup as group:
+        failed = group
+    if failed is not None:  # out there, where the error has no context but its own
+        raise failed.exceptions[0]
 
 
 async def _stop(stage: Any) -> None:

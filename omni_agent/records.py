@@ -123,7 +123,7 @@ class Records:
         except BaseException:
             self._database.close()
             raise
-        self._made = path.stat().st_ino
+        self._seen = _marks(path)
 
     @classmethod
     def opened(cls, path: Path, *, timeout_s: float = 5.0) -> Records:
@@ -177,11 +177,19 @@ class Records:
 
     @property
     def intact(self) -> bool:
-        """Whether the file is still the one that was opened, and a database."""
+        """Whether the file is still the one that was opened, and a database.
+
+        What is in it is looked at where somebody wrote it since: SQLite does now and then
+        only, when it moves its log there.
+        """
         try:
-            return self.path.stat().st_ino == self._made and is_database(self.path)
+            marks = _marks(self.path)
         except OSError:
             return False
+        if marks != self._seen and (marks[0] != self._seen[0] or not is_database(self.path)):
+            return False
+        self._seen = marks
+        return True
 
     def begin(self, call: StoredCall) -> None:
         self._database.execute(
@@ -253,6 +261,12 @@ class Records:
                     self.path.name,
                 )
         return gone
+
+
+def _marks(path: Path) -> tuple[int, int, int]:
+    """Which file it is, first, and what changes when somebody writes it."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def make_private(path: Path) -> None:

@@ -133,12 +133,15 @@ class TranscriptStore:
 
     def _run(self) -> None:
         while not (self._closing.is_set() and self._waiting.empty()):
-            with suppress(queue.Empty):
+            try:
                 write = self._waiting.get(timeout=LOOK_S)
-                if write is not None:
-                    self._write(write)
+            except queue.Empty:
                 self._sweep_daily()
-                self._waiting.task_done()
+                continue
+            if write is not None:
+                self._write(write)
+            self._sweep_daily()
+            self._waiting.task_done()
         if self._records is not None:
             self._records.close()
 

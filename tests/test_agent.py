@@ -443,3 +443,84 @@ def test_beside_a_server_the_model_is_the_servers_unless_the_talker_has_one(
     assert agent.engines.thinker == "remote"
     assert agent._thinker_options.model == model
     assert agent.options.model == "llama"
+
+
+class SlowEars(Studio):
+    """Its ears are fetched for five minutes, and stop when that is given up."""
+
+    def __init__(self, failing: str = "") -> None:
+        super().__init__(failing)
+        self.fetching = 0
+
+    @hookimpl
+    def register_ears(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
+        async def start(options: EngineOptions) -> Any:
+            self.fetching += 1
+            try:
+                await asyncio.sleep(300)
+            finally:
+                self.fetching -= 1
+            return ScriptedEars()
+
+        return {"studio": start}
+
+
+@pytest.mark.parametrize("stage", ["thinker", "talker"])
+def test_an_engine_that_cannot_start_is_told_at_once_whatever_the_others_do(stage: str) -> None:
+    @virtual_time
+    async def run() -> None:
+        studio = SlowEars(failing=stage)
+        loop = asyncio.get_running_loop()
+        with pytest.raises(EngineUnavailable, match=f"no {stage} on this machine"):
+            await Agent(PERSONA, plugins=[studio], engine="studio").start()
+        assert loop.time() < 1
+        assert (studio.running, studio.fetching) == (0, 0)
+
+    run()
+
+
+class Cancelled(Studio):
+    @hookimpl
+    def register_talkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
+        async def start(options: EngineOptions) -> Any:
+            raise asyncio.CancelledError
+
+        return {"studio": start}
+
+
+@virtual_time
+async def test_an_engine_that_cancels_its_own_start_has_failed() -> None:
+    studio = Cancelled()
+    with pytest.raises(EngineError, match="cancelled, by nobody"):
+        await Agent(PERSONA, plugins=[studio], engine="studio").start()
+    assert studio.running == 0
+
+
+class Served(Studio):
+    """A Thinker on a server that comes up with the third attempt."""
+
+    attempts = 0
+
+    @hookimpl
+    def register_thinkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
+        async def start(options: EngineOptions) -> Any:
+            self.attempts += 1
+            if self.attempts < 3:
+                raise EngineUnavailable("nobody answers", may_recover=True)
+            return ScriptedThinker()
+
+        return {"remote": start}
+
+
+@virtual_time
+async def test_while_a_server_is_waited_for_nothing_else_is_started() -> None:
+    studio, lines = Served(), []
+    agent = Agent(PERSONA, plugins=[studio], engine="studio", base_url="http://localhost:1/v1")
+    agent.on_progress(lines.append)
+    host = AgentHost(agent, wait_for_engine=True)
+    await host.start()
+    assert studio.attempts == 3
+    assert [lines.count(f"starting the {stage}") for stage in ("talker", "ears")] == [1, 1]
+    assert host.readiness == Readiness(True)
+    await agent.aclose()
+    assert studio.running == 0

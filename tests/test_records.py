@@ -53,6 +53,12 @@ def fill(
         records.end(call, ended, "hangup")
 
 
+def touch(path: Path) -> None:
+    """As whoever writes it a moment later does."""
+    found = path.stat()
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1_000_000))
+
+
 def words(records: Records, call: str) -> list[str]:
     return [item.body["text"] for item in records.items(call)]
 
@@ -185,7 +191,7 @@ def in_another_process(path: Path, query: str) -> str:
 @pytest.mark.parametrize(
     "look",
     [
-        lambda records: records.intact,
+        lambda records: (touch(records.path), records.intact),
         lambda records: is_database(records.path),
         lambda records: Records(records.path).close(),
     ],
@@ -203,8 +209,34 @@ def test_whoever_looks_at_the_file_keeps_the_locks_that_others_heed(
 
 
 def test_looking_at_the_file_often_keeps_no_more_of_it_open(records: Records) -> None:
-    assert records.intact
+    assert is_database(records.path)
     few = len(os.listdir("/dev/fd"))
     for _ in range(50):
-        assert records.intact
+        assert is_database(records.path)
     assert len(os.listdir("/dev/fd")) == few
+
+
+def test_the_file_is_looked_into_only_where_somebody_wrote_it(
+    path: Path, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+    monkeypatch.setattr(
+        "omni_agent.records.is_database", lambda path: looked.append(path) or is_database(path)
+    )
+    for number in range(10):
+        fill(records, f"call {number}", "hello")
+        assert records.intact
+    assert looked == []
+    for _ in range(2):
+        touch(path)
+        assert records.intact
+    assert looked == [path, path]
+
+
+def test_a_file_that_is_overwritten_byte_for_byte_is_not_intact(
+    path: Path, records: Records
+) -> None:
+    size = path.stat().st_size
+    path.write_bytes(b"x" * size)
+    touch(path)
+    assert not records.intact

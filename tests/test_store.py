@@ -426,6 +426,29 @@ def test_old_calls_are_deleted_at_the_start_and_daily(path: Path) -> None:
     assert words(path, "new") == []
 
 
+def test_old_calls_are_deleted_where_nobody_calls(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "LOOK_S", 0.01)
+    now = [1000.0 * 86_400]
+    kept = TranscriptStore(path, keep_days=1, now=lambda: now[0])
+    kept.record("s1", said("hello"))
+    kept.record("s1", events.SessionEnded(0.0, "hangup"))
+    kept.settle()
+    deleted, delete_before = threading.Event(), Records.delete_before
+
+    def told(records: Records, at: float) -> int:
+        gone = delete_before(records, at)
+        deleted.set()
+        return gone
+
+    monkeypatch.setattr(Records, "delete_before", told)
+    now[0] += 3 * 86_400
+    assert deleted.wait(WAIT_S)
+    assert words(path) == []
+    kept.close()
+
+
 def test_closing_does_not_wait_for_a_file_that_cannot_be_written(path: Path, told: Told) -> None:
     kept = TranscriptStore(path, retry_s=0.01)
     other = sqlite3.connect(path, isolation_level=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -33,7 +34,19 @@ def main() -> None:
         Registry().extend_cli(app)
         app()
     except OmniAgentError as error:
-        show(("error: ", "red"), str(error), to=err)
-        sys.exit(2)
+        _refuse(error)
+    except BaseExceptionGroup as group:  # of a task group that something failed in
+        if group.split(OmniAgentError)[1] is not None:
+            raise
+        _refuse(_first(group))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _refuse(error: BaseException) -> NoReturn:
+    show(("error: ", "red"), str(error), to=err)
+    sys.exit(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from importlib.resources import files
 from pathlib import Path
@@ -24,13 +25,14 @@ from omni_agent.cli.options import (
 )
 from omni_agent.cli.printing import err, progress, show
 from omni_agent.ears import EAR_RATE, PickyEars
-from omni_agent.errors import ConfigError
+from omni_agent.errors import ConfigError, EngineError
 from omni_agent.hookspecs import EngineOptions
 from omni_agent.in_process import InProcessTransport
 from omni_agent.registry import Registry
 from omni_agent.session import Session
 from omni_agent.streams import closing, one
 from omni_agent.talker import PickyTalker, Voice
+from omni_agent.threads import DaemonThreads
 from omni_agent.transport import ReplyRequest, UserText
 
 calls = typer.Typer()
@@ -57,11 +59,16 @@ def _check_output(path: Path) -> None:
         raise ConfigError(f"{path}: there is no folder {path.parent} (--output)")
 
 
-def _write(path: Path, sound: AudioFrame) -> None:
+def _write(path: Path, frames: list[AudioFrame]) -> AudioFrame:
+    """Raises EngineError where there is nothing to write, ConfigError where it cannot be."""
+    if not any(frame.samples for frame in frames):
+        raise EngineError(f"nothing was voiced: there is no {path}")
+    sound = concatenate(frames, frames[0].sample_rate)
     try:
         write_wav(path, sound)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror} (--output)") from error
+    return sound
 
 
 # -- demo --------------------------------------------------------------------------
@@ -101,8 +108,7 @@ async def _demo(agent: Agent, questions: list[AudioFrame], output: Path) -> None
             tasks.create_task(session.run())
             await _ask(line, session, questions)
             line.hang_up()
-    answer = concatenate(line.recording(), line.recording()[0].sample_rate)
-    _write(output, answer)
+    answer = _write(output, line.recording())
     show((f"\nthe agent's side of the call, {answer.seconds:.1f} s: {output}", "dim"))
 
 
@@ -111,15 +117,27 @@ async def _ask(line: InProcessTransport, session: Session, questions: list[Audio
     if session.greets:
         done = await _reply_after(line, done)
     for audio in questions:
+        if _is_over(line):
+            break
         await line.speak(resample(audio, EAR_RATE), then_silence_ms=1200)
         done = await _reply_after(line, done)
 
 
 async def _reply_after(line: InProcessTransport, done: int) -> int:
-    """Wait until one more reply is finished; silence goes on meanwhile."""
-    while (finished := line.count(events.ReplyFinished)) <= done:
+    """Wait until one more reply is finished, or the call; silence goes on meanwhile."""
+    while (finished := line.count(events.ReplyFinished)) <= done and not _is_over(line):
         await line.happened()
     return finished
+
+
+def _is_over(line: InProcessTransport) -> bool:
+    return line.count(events.SessionEnded) > 0
+
+
+def _show_end(ended: events.SessionEnded) -> None:
+    """Why the call is over, where it was not the command that hung up."""
+    if ended.reason != "hangup":
+        show((f"\nthe call is over ({ended.reason})", "dim"), to=err)
 
 
 class _Narrator:
@@ -148,6 +166,8 @@ class _Narrator:
                 _draw(event)
             case events.ErrorOccurred():
                 show((f"{event.source}: ", "red"), event.detail or event.message, to=err)
+            case events.SessionEnded():
+                _show_end(event)
             case _:
                 pass
 
@@ -191,6 +211,8 @@ class _Typist:
                 show((f"{event.name} ", "yellow"), (event.output, "dim"))
             case events.ErrorOccurred():
                 show((f"{event.source}: ", "red"), event.detail or event.message, to=err)
+            case events.SessionEnded():
+                _show_end(event)
             case _:
                 pass
 
@@ -200,20 +222,28 @@ async def _chat(agent: Agent) -> None:
         line = InProcessTransport()
         session = agent.session(line, observers=[_Typist()])
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(session.run())
+            call = tasks.create_task(session.run())
             done = await _reply_after(line, 0) if session.greets else 0
-            while text := await asyncio.to_thread(_prompt):
+            while text := await _typed(call):
                 line.put(UserText(text))
                 line.put(ReplyRequest())
                 done = await _reply_after(line, done)
             line.hang_up()
 
 
-def _prompt() -> str:
-    try:
-        return input("> ").strip()
-    except EOFError:
+async def _typed(call: asyncio.Task[None]) -> str:
+    """The next line; empty at the end of the input, and when the call ends first."""
+    if call.done():
         return ""
+    typing = asyncio.get_running_loop().run_in_executor(DaemonThreads(lambda: None), _prompt)
+    await asyncio.wait((typing, call), return_when=asyncio.FIRST_COMPLETED)
+    return "" if call.done() else await typing
+
+
+def _prompt() -> str:
+    """Not ``input``: a process that ends while it waits for a pipe is aborted."""
+    show("> ", end="")
+    return sys.stdin.readline().strip()
 
 
 # -- say and listen ------------------------------------------------------------------
@@ -232,21 +262,20 @@ def say(
 ) -> None:
     """Speak a text into a WAV file."""
     _check_output(output)
-    spoken = asyncio.run(_say(text, Voice(prompt=prompt, speaker=voice, speed=speed), engine))
-    _write(output, spoken)
+    frames = asyncio.run(_say(text, Voice(prompt=prompt, speaker=voice, speed=speed), engine))
+    spoken = _write(output, frames)
     show(f"{output}: {spoken.seconds:.1f} s")
 
 
-async def _say(text: str, voice: Voice, engine: str) -> AudioFrame:
+async def _say(text: str, voice: Voice, engine: str) -> list[AudioFrame]:
     talker = await Registry().talker(engine)(EngineOptions(report=progress))
     try:
         if isinstance(talker, PickyTalker):
             _check_voice(talker, voice)
         async with closing(talker.speak(one(text), voice)) as speech:
-            frames = [piece.audio async for piece in speech]
+            return [piece.audio async for piece in speech]
     finally:
         await talker.aclose()
-    return concatenate(frames, talker.sample_rate)
 
 
 def _check_voice(talker: PickyTalker, voice: Voice) -> None:

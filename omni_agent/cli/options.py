@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -37,22 +38,26 @@ ApiKey = Annotated[
 ]
 
 _AGES = {"h": 1 / 24, "d": 1.0, "w": 7.0}
+_AGE = re.compile(r"0*([1-9]\d{0,4})([hdw])", re.ASCII)
+_PORTS = re.compile(r"(\d{1,5})-(\d{1,5})", re.ASCII)
 
 
 def days(age: str) -> float:
-    """How many days ``30d``, ``12h`` or ``8w`` are."""
-    number, unit = age[:-1], age[-1:]
-    if unit not in _AGES or not number.isdecimal() or int(number) == 0:
-        raise typer.BadParameter(f"{age!r} is not a length of time such as 30d, 12h or 8w")
-    return int(number) * _AGES[unit]
+    """How many days ``30d``, ``12h`` or ``8w`` are; five digits at most."""
+    if (found := _AGE.fullmatch(age)) is None:
+        raise typer.BadParameter(f"{_short(age)} is not a length of time such as 30d, 12h or 8w")
+    return int(found[1]) * _AGES[found[2]]
 
 
 def port_range(ports: str) -> tuple[int, int]:
     """``40000-40100``."""
-    first, dash, last = ports.partition("-")
-    if not (dash and first.isdecimal() and last.isdecimal()):
-        raise typer.BadParameter(f"{ports!r} is not a range of ports such as 40000-40100")
-    return int(first), int(last)
+    if (found := _PORTS.fullmatch(ports)) is None:
+        raise typer.BadParameter(f"{_short(ports)} is not a range of ports such as 40000-40100")
+    return int(found[1]), int(found[2])
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")
 
 
 def make_agent(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sqlite3
 import stat
 import sys
 import time
@@ -24,6 +25,8 @@ from omni_agent.records import Records, StoredCall, StoredItem, default_path
 
 transcripts = typer.Typer(help="What was kept of the calls: list, show, export, delete.")
 DAY_S = 86_400
+MOST = 1_000_000
+"""Calls in a list."""
 
 
 class Form(StrEnum):
@@ -38,6 +41,11 @@ def _records() -> Iterator[Records]:
     records = Records.opened(default_path())
     try:
         yield records
+    except sqlite3.Error as error:
+        raise ConfigError(
+            f"{records.path}: {error}: if another program uses the file, try again when it is "
+            "done; if it is damaged, move it away"
+        ) from error
     finally:
         records.close()
 
@@ -49,7 +57,7 @@ def listed_by_default(context: typer.Context) -> None:
 
 
 @transcripts.command("list")
-def list_calls(limit: Annotated[int, typer.Option(help="How many.", min=1)] = 20) -> None:
+def list_calls(limit: Annotated[int, typer.Option(help="How many.", min=1, max=MOST)] = 20) -> None:
     """The calls, newest first: id, begin, length, persona, caller, how it ended."""
     with _records() as records:
         calls = records.calls(limit)
@@ -210,7 +218,7 @@ def _sink(output: Path | None) -> Iterator[TextIO]:
         handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         if stat.S_ISREG(os.fstat(handle).st_mode):  # one that was there had a mode of its own
             output.chmod(0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            yield file
     except OSError as error:
         raise ConfigError(f"{output}: cannot be written: {error.strerror}") from error
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        yield file

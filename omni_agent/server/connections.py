@@ -134,7 +134,7 @@ class _Listening(socket.socket):
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection, which now always has a deadline."""
+    """uvicorn's connection, which always has a deadline."""
 
     def __init__(self, door: Door, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)

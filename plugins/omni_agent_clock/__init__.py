@@ -52,8 +52,9 @@ async def set_timer(
     timers = Timers.of(call)
     if timers.is_full:
         raise ToolError("There are too many timers already. Cancel one first.")
-    timer = timers.start(seconds, label)
+    timer = Timer.begun(seconds, label)
     timer.task = call.background(_ring(timer, timers, call))
+    timers.add(timer)
     timers.show(call)
     named = f" for {timer.label}" if timer.label else ""
     return f"Timer set for {duration_words(seconds)}{named}."
@@ -103,8 +104,8 @@ async def _ring(timer: Timer, timers: Timers, call: CallContext) -> None:
     """Wait for a timer and announce it. Cancelled with its timer, or when the call ends."""
     await asyncio.sleep(timer.seconds)
     timers.forget(timer)
-    timers.show(call)
     call.say(f"Your {timer.name} timer is done.")
+    timers.show(call)
 
 
 def _clock_face(now: datetime) -> str:

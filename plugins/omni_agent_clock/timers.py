@@ -24,6 +24,13 @@ class Timer:
     rings_at: datetime
     task: asyncio.Task[None] | None = None
 
+    @classmethod
+    def begun(cls, seconds: float, label: str) -> Timer:
+        """One that runs from now."""
+        ends = asyncio.get_running_loop().time() + seconds
+        rings_at = datetime.now().astimezone() + timedelta(seconds=seconds)
+        return cls(seconds, _label(label), ends, rings_at)
+
     @property
     def name(self) -> str:
         """What to call it: "pasta", or "10 minute"."""
@@ -49,15 +56,8 @@ class Timers:
     def is_full(self) -> bool:
         return len(self._timers) >= MOST
 
-    def start(self, seconds: float, label: str) -> Timer:
-        timer = Timer(
-            seconds,
-            _label(label),
-            asyncio.get_running_loop().time() + seconds,
-            datetime.now().astimezone() + timedelta(seconds=seconds),
-        )
+    def add(self, timer: Timer) -> None:
         self._timers.append(timer)
-        return timer
 
     def left(self, timer: Timer) -> float:
         """Seconds until it rings."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from omni_agent import CallContext, Panel, PanelRow, Tool, ToolError, hookimpl, tool
 from omni_agent_notes.notebook import Note, Notebook, NotesProblem
+
+log = logging.getLogger(__name__)
 
 _SPOKEN = 5
 _SHOWN = 30
@@ -100,8 +103,13 @@ def _sentence(text: str) -> str:
 
 
 def _show(notebook: Notebook, call: CallContext) -> None:
+    """What was done is done, whether or not it can be shown."""
+    try:
+        notes = notebook.find("")
+    except NotesProblem as problem:
+        log.warning("the notes cannot be shown: %s", problem)
+        return
     rows = [
-        PanelRow(label=f"{note.written:%d %b, %H:%M}", value=note.text)
-        for note in notebook.find("")[:_SHOWN]
+        PanelRow(label=f"{note.written:%d %b, %H:%M}", value=note.text) for note in notes[:_SHOWN]
     ]
     call.show("notes", Panel(title="Notes", rows=rows, empty="No notes yet."))

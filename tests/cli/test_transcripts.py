@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -134,3 +137,37 @@ def test_nothing_is_deleted_by_a_command_that_does_not_say_what(
 def test_an_id_that_is_not_there_deletes_nothing(command: Command) -> None:
     assert command("transcripts", "delete", "rtc_1", "rtc_9")[0] == 2
     assert "rtc_1" in command("transcripts")[1]
+
+
+@pytest.mark.parametrize("arguments", [["delete", "--all"], ["delete", "rtc_1"]])
+def test_a_file_that_others_hold_is_named_with_a_way_out(
+    arguments: list[str], command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = partial(Records, timeout_s=0.01)
+    monkeypatch.setattr(Records, "opened", lambda path: opened(path))
+    with closing(sqlite3.connect(default_path(), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        status, _, err = command("transcripts", *arguments)
+    assert status == 2
+    assert err.startswith(f"error: {default_path()}: database is locked: ")
+    assert "try again" in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["show", "rtc_1"], ["export"], ["delete", "--all"]])
+def test_a_file_that_is_damaged_inside_is_named_with_a_way_out(
+    arguments: list[str], command: Command
+) -> None:
+    content = default_path().read_bytes()
+    default_path().write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    status, _, err = command("transcripts", *arguments)
+    assert status == 2
+    assert str(default_path()) in err
+    assert "move it away" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
+@pytest.mark.parametrize("form", ["jsonl", "md"])
+def test_an_export_to_a_full_disk_is_told(form: str, command: Command) -> None:
+    status, _, err = command("transcripts", "export", "-f", form, "-o", "/dev/full")
+    assert status == 2
+    assert err == "error: /dev/full: cannot be written: No space left on device\n"

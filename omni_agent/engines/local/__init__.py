@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omni_agent.distribution import install
-from omni_agent.errors import EngineUnavailable
+from omni_agent.errors import EngineUnavailable, ModelStoreError
 from omni_agent.hookspecs import EngineOptions, Finding, hookimpl
 
 if TYPE_CHECKING:
@@ -99,9 +99,19 @@ async def _model(name: str, options: EngineOptions) -> Path:
         if not await asyncio.to_thread(path.is_file):
             raise EngineUnavailable(f"there is no model file {path}")
         return path
-    from omni_agent.models import ModelStore, as_lines
+    from omni_agent.models import ModelStore, Progress, as_lines
 
-    return await asyncio.to_thread(ModelStore().fetch, name, as_lines(options.report))
+    wanted, tell = True, as_lines(options.report)
+
+    def report(progress: Progress) -> None:
+        if not wanted:  # a process that ends waits for this thread
+            raise ModelStoreError(name, "nobody waits for it any more")
+        tell(progress)
+
+    try:
+        return await asyncio.to_thread(ModelStore().fetch, name, report)
+    finally:
+        wanted = False
 
 
 def named_file(model: str) -> Path | None:

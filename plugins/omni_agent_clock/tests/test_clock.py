@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Coroutine
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import omni_agent_clock as clock
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from omni_agent_clock.timers import Timers, duration_words
 from omni_agent_clock.zones import UnknownPlace, zone_of
 
-from omni_agent import ToolError
+from omni_agent import Panel, ToolError
 from omni_agent.errors import ToolArgumentsError
 from omni_agent.testing import FakeCall, virtual_time
 
@@ -290,3 +292,36 @@ def test_any_place_has_a_zone_or_is_unknown(place: str) -> None:
 def test_the_plugin_brings_four_tools() -> None:
     names = [tool.name for tool in clock.register_tools()]
     assert names == ["get_time", "set_timer", "list_timers", "cancel_timer"]
+
+
+class Unlucky(FakeCall):
+    """Takes no more background work."""
+
+    def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        work.close()
+        raise ToolError("Too much is going on in the background already.")
+
+
+@virtual_time
+async def test_a_timer_that_cannot_ring_is_not_there() -> None:
+    call = Unlucky()
+    with pytest.raises(ToolError, match="Too much is going on"):
+        await clock.set_timer.call({"amount": 5, "unit": "minutes"}, call)
+    assert await clock.list_timers.call({}, call) == "There is no timer running."
+
+
+class Pageless(FakeCall):
+    """Its page shows the first panel only."""
+
+    def show(self, name: str, panel: Panel) -> None:
+        if self.panels:
+            raise RuntimeError("no page")
+        super().show(name, panel)
+
+
+@virtual_time
+async def test_a_timer_rings_although_the_page_cannot_show_it() -> None:
+    call = Pageless()
+    await clock.set_timer.call({"amount": 5, "unit": "minutes"}, call)
+    await asyncio.gather(*call.tasks, return_exceptions=True)
+    assert call.said == ["Your 5 minute timer is done."]

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omni_agent_notes import notebook
-from omni_agent_notes.notebook import MAX_CHARS, Notebook, NotesProblem, default_path
+from omni_agent_notes.notebook import MAX_CHARS, Note, Notebook, NotesProblem, default_path
 
 from omni_agent import Tool, ToolError
 from omni_agent.testing import FakeCall
@@ -306,3 +306,26 @@ def test_any_text_is_kept_as_it_is_or_refused(tmp_path: Path, text: str) -> None
     assert book.find()[0] == written
     assert written in book.find(text)
     assert written.text.split() == text.split()
+
+
+async def test_a_panel_that_cannot_be_read_costs_nothing(
+    call: FakeCall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user who is told that it went wrong says it again."""
+    find = Notebook.find
+
+    def once(notebook: Notebook, about: str = "") -> list[Note]:
+        monkeypatch.setattr(Notebook, "find", busy)
+        return find(notebook, about)
+
+    def busy(notebook: Notebook, about: str = "") -> list[Note]:
+        raise NotesProblem("The notebook is in use elsewhere just now.")
+
+    monkeypatch.setattr(Notebook, "find", busy)
+    assert await do(notes.add_note, call, text="Buy milk") == "I wrote that down."
+    monkeypatch.setattr(Notebook, "find", once)
+    assert await do(notes.read_notes, call) == "There is one note: Buy milk."
+    monkeypatch.setattr(Notebook, "find", once)
+    assert await do(notes.delete_note, call, about="milk") == "Deleted: Buy milk."
+    assert call.panels == {}
+    assert find(Notebook()) == []

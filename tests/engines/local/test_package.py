@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
 from omni_agent.engines import local, remote
 from omni_agent.errors import EngineUnavailable, ModelStoreError
 from omni_agent.hookspecs import EngineOptions
+from omni_agent.models import ModelStore, Progress, Report
 from omni_agent.registry import Registry
 
 
@@ -55,3 +59,30 @@ async def test_a_model_file_that_is_not_there_is_named() -> None:
 async def test_a_model_nobody_knows_is_named() -> None:
     with pytest.raises(ModelStoreError, match="gpt-9000"):
         await local.start_thinker(EngineOptions(model="gpt-9000"))
+
+
+async def test_a_start_that_is_cancelled_stops_the_fetching(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process that ends waits for the thread, and so would Ctrl-C."""
+    begun, stopped, over = threading.Event(), threading.Event(), threading.Event()
+
+    def fetch(store: ModelStore, name: str, report: Report) -> Path:
+        try:
+            while not over.wait(0.001):
+                report(Progress(name, 0, 1, "from the hub"))
+                begun.set()
+        except ModelStoreError:
+            stopped.set()
+        return Path()
+
+    monkeypatch.setattr(ModelStore, "fetch", fetch)
+    starting = asyncio.ensure_future(local.start_ears(EngineOptions()))
+    assert await asyncio.to_thread(begun.wait, 20)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    try:
+        assert await asyncio.to_thread(stopped.wait, 5)
+    finally:
+        over.set()

@@ -1,0 +1,185 @@
+"""Calls in a terminal: how they end, and what is said where a model fails."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omni_agent import Agent, EngineOptions, Persona, hookimpl
+from omni_agent.audio import AudioFrame, read_wav, write_wav
+from omni_agent.call import Stages
+from omni_agent.errors import EngineError
+from omni_agent.registry import Registry
+from omni_agent.talker import MuteTalker, Talker
+from omni_agent.testing import ScriptedEars, ScriptedTalker, ScriptedThinker, virtual_time
+from tests.cli.conftest import Ran
+
+Command = Callable[..., Ran]
+calls = importlib.import_module("omni_agent.cli.calls")
+
+PERSONA = Persona(name="Test", greeting="Hello.", goodbye="Goodbye.", fillers=())
+FAILURE = EngineError("the model is gone")
+
+
+def agent(talker: Talker, *answers: str) -> Agent:
+    thinker = ScriptedThinker(*([answer] for answer in answers))
+    return Agent(PERSONA, stages=Stages(thinker, talker, ScriptedEars()))
+
+
+@pytest.fixture
+def never() -> Iterator[threading.Event]:
+    """What is not typed in this test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, never: threading.Event) -> list[str]:
+    """Lines to be typed; behind the last one nobody types for long."""
+    lines: list[str] = []
+
+    def prompt() -> str:
+        if not lines:
+            never.wait(5)
+        return lines.pop(0) if lines else ""
+
+    monkeypatch.setattr(calls, "_prompt", prompt)
+    return lines
+
+
+async def held(call: Any) -> None:
+    async with asyncio.timeout(3600):
+        await call
+
+
+@virtual_time
+async def _chat(chatting: Agent) -> None:
+    await held(calls._chat(chatting))
+
+
+def test_a_chat_goes_on_until_nothing_is_typed(
+    typed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed += ["Hi.", "Hi again.", ""]
+    _chat(agent(MuteTalker(), "One.", "Two."))
+    out, err = capsys.readouterr()
+    assert out.split() == ["Hello.", "One.", "Two."]
+    assert err == ""
+
+
+def test_a_chat_ends_with_the_goodbye_and_says_so(
+    typed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed += ["Hi.", "bye"]
+    _chat(agent(MuteTalker(), "One."))
+    out, err = capsys.readouterr()
+    assert out.split() == ["Hello.", "One.", "Goodbye."]
+    assert err == "\nthe call is over (goodbye)\n"
+
+
+@pytest.fixture
+def question(tmp_path: Path) -> Path:
+    write_wav(tmp_path / "question.wav", AudioFrame.silence(0.2, 16_000))
+    return tmp_path / "question.wav"
+
+
+def _demo(demonstrated: Agent, *said: str, output: Path) -> None:
+    ears = demonstrated.stages.ears
+    assert isinstance(ears, ScriptedEars)
+
+    @virtual_time
+    async def run() -> None:
+        await held(calls._demo(demonstrated, [ears.say(text) for text in said], output))
+
+    run()
+
+
+def test_a_demonstration_that_is_told_goodbye_ends_with_what_was_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    thrice = ("Goodbye.", "Are you still there?", "Hello?")
+    _demo(agent(ScriptedTalker()), *thrice, output=tmp_path / "reply.wav")
+    out, err = capsys.readouterr()
+    assert "the call is over (goodbye)" in err
+    assert "still there" not in out
+    assert read_wav(tmp_path / "reply.wav").seconds == pytest.approx(0.7, abs=0.1)
+
+
+@pytest.mark.parametrize("talker", [MuteTalker(), ScriptedTalker(error=FAILURE)])
+def test_a_demonstration_without_a_voice_says_that_nothing_was_voiced(
+    talker: Talker, tmp_path: Path
+) -> None:
+    with pytest.raises(EngineError, match=r"nothing was voiced: there is no .*reply\.wav"):
+        _demo(agent(talker, "One."), "Hello there.", output=tmp_path / "reply.wav")
+    assert not (tmp_path / "reply.wav").exists()
+
+
+class Broken:
+    """An engine whose models start, and fail."""
+
+    def __init__(self, error: Exception) -> None:
+        self.ears = ScriptedEars()
+        self.audio = self.ears.say("hello there")
+        self.ears.error = self.error = error
+
+    @hookimpl
+    def register_ears(self) -> dict[str, Any]:
+        async def start(options: EngineOptions) -> ScriptedEars:
+            return self.ears
+
+        return {"broken": start}
+
+    @hookimpl
+    def register_talkers(self) -> dict[str, Any]:
+        async def start(options: EngineOptions) -> ScriptedTalker:
+            return ScriptedTalker(error=self.error)
+
+        return {"broken": start}
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> Broken:
+    engine = Broken(FAILURE)
+    monkeypatch.setattr(calls, "Registry", lambda: Registry([engine], discover=False))
+    return engine
+
+
+def test_what_the_models_fail_with_is_one_line(
+    broken: Broken, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_wav(tmp_path / "hello.wav", broken.audio)
+    for arguments in (["listen", "hello.wav"], ["say", "hello"]):
+        status, _, err = command(*arguments, "--engine", "broken")
+        assert (status, err) == (2, "error: the model is gone\n")
+    assert not (tmp_path / "said.wav").exists()
+
+
+def test_a_bug_beside_them_keeps_its_traceback(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends_with_a_bug() -> None:
+        raise ExceptionGroup("in a call", [FAILURE, ZeroDivisionError("a bug")])
+
+    monkeypatch.setattr("omni_agent.cli.app", ends_with_a_bug)
+    monkeypatch.setattr(Registry, "extend_cli", lambda registry, app: None)
+    with pytest.raises(ExceptionGroup) as failed:
+        command("chat")
+    assert failed.group_contains(ZeroDivisionError, match="a bug")
+
+
+def test_a_text_without_a_sound_is_no_file(
+    broken: Broken, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    broken.error = None  # type: ignore[assignment]  # it works
+    monkeypatch.chdir(tmp_path)
+    status, _, err = command("say", "", "--engine", "broken")
+    assert (status, err) == (2, "error: nothing was voiced: there is no said.wav\n")
+    assert not (tmp_path / "said.wav").exists()
