@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from omni_agent.audio import AudioFrame, concatenate, resample
+from omni_agent.text import words
 
 Samples = npt.NDArray[np.float32]
 
@@ -20,6 +21,8 @@ _HEARD, _SAID = 240, 500
 is done on the event loop, while somebody speaks."""
 _AT_ONCE = 12
 """Words that are compared at once: the work grows with the square of their letters."""
+_PHRASES = 8
+"""Different ones, the latest, that are compared: more than anybody says in 15 s."""
 _RATE = 8000
 _PIECE = _RATE * 6 // 10
 """Samples that are compared at once: enough to tell a voice from another's."""
@@ -36,24 +39,20 @@ def is_echo(text: str, spoken: str) -> bool:
 
     spoken: only what can be heard back now; a user may well repeat older words.
     """
-    own = _words(spoken[-_SAID:])
-    phrases = map(_words, re.split(r"[.!?]+", text[-_HEARD:]))
-    pieces = [piece for words in phrases if words for piece in _ends(words)]
-    return bool(pieces) and all(_is_in(piece, own) for piece in pieces)
+    own = words(spoken[-_SAID:])
+    phrases = dict.fromkeys(tuple(words(phrase)) for phrase in re.split(r"[.!?]+", text[-_HEARD:]))
+    latest = [phrase for phrase in phrases if phrase][-_PHRASES:]
+    return bool(latest) and all(_is_in(piece, own) for said in latest for piece in _ends(said))
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
-
-
-def _ends(words: list[str]) -> Iterator[list[str]]:
+def _ends(said: Sequence[str]) -> Iterator[Sequence[str]]:
     """How it begins and how it ends: a user may speak before an echo, or after it."""
-    yield words[:_AT_ONCE]
-    if len(words) > _AT_ONCE:
-        yield words[-_AT_ONCE:]
+    yield said[:_AT_ONCE]
+    if len(said) > _AT_ONCE:
+        yield said[-_AT_ONCE:]
 
 
-def _is_in(heard: list[str], own: list[str]) -> bool:
+def _is_in(heard: Sequence[str], own: list[str]) -> bool:
     matcher = SequenceMatcher(None, autojunk=False)
     matcher.set_seq2("".join(heard))  # what is known of the second is kept
     return any(_alike(matcher, stretch) for stretch in _stretches(own, len(heard)))
@@ -65,28 +64,32 @@ def _alike(matcher: SequenceMatcher[str], stretch: list[str]) -> bool:
     return all(ratio() >= _ALIKE for ratio in ratios)
 
 
-def _stretches(words: list[str], length: int) -> Iterator[list[str]]:
+def _stretches(own: list[str], length: int) -> Iterator[list[str]]:
     """Every run of about so many words: ears join and part some."""
     for size in {max(1, length - 1), length, length + 1}:
-        for at in range(max(1, len(words) - size + 1)):
-            if stretch := words[at : at + size]:
+        for at in range(max(1, len(own) - size + 1)):
+            if stretch := own[at : at + size]:
                 yield stretch
 
 
 def resounds(heard: AudioFrame, played: Sequence[AudioFrame]) -> bool:
     """True when all that is loud in ``heard`` is in what was played, whatever its words.
 
-    A few ms of work. A user who speaks while an echo comes back makes it False.
+    The work grows with what was played (4 s are 20 ms), not with what was heard: what is longer
+    is no echo. A user who speaks while an echo comes back makes it False.
     """
     if not played or not heard.samples:
         return False
     mine = _flattened(concatenate(list(played), played[0].sample_rate))
     whole = _flattened(heard)
-    count = max(1, len(whole) // _PIECE)
-    pieces = np.array_split(whole, count)
-    loudest = max(float(np.sum(piece**2)) for piece in pieces)
-    loud = [piece for piece in pieces if float(np.sum(piece**2)) > _QUIET * loudest]
-    return bool(loud) and all(_correlation(piece, mine) >= _RESOUNDS for piece in loud)
+    pieces = np.array_split(whole, max(1, len(whole) // _PIECE))
+    energies = [float(np.sum(piece**2)) for piece in pieces]
+    quiet = _QUIET * max(energies)
+    loud = [piece for piece, energy in zip(pieces, energies, strict=True) if energy > quiet]
+    if not loud or sum(map(len, loud[2:])) > len(mine):  # a piece at either end may be part silence
+        return False
+    sound = _Played(mine, len(pieces[0]))
+    return all(sound.correlation(piece) >= _RESOUNDS for piece in loud)
 
 
 def _flattened(audio: AudioFrame) -> Samples:
@@ -95,15 +98,24 @@ def _flattened(audio: AudioFrame) -> Samples:
     return (pcm - 0.95 * np.concatenate([pcm[:1], pcm[:-1]])).astype(np.float32)
 
 
-def _correlation(piece: Samples, mine: Samples) -> float:
-    """The highest normalised cross-correlation of a piece with any place in ``mine``, 0 to 1."""
-    length = len(piece)
-    padded = np.concatenate([np.zeros(length, np.float32), mine, np.zeros(length, np.float32)])
-    size = 1 << (len(padded) + length).bit_length()
-    spectrum = np.fft.rfft(padded, size) * np.conj(np.fft.rfft(piece, size))
-    products = np.abs(np.fft.irfft(spectrum, size)[: len(padded) - length + 1])
-    sums = np.concatenate([[0.0], np.cumsum(padded.astype(np.float64) ** 2)])
-    energy = sums[length:] - sums[:-length]
-    energy = np.maximum(energy, 0.25 * energy.max())  # a sliver of overlap proves nothing
-    norm = np.sqrt(energy * np.sum(piece.astype(np.float64) ** 2)) + 1e-9
-    return float(np.max(products / norm))
+class _Played:
+    """Where pieces are looked for: its spectrum serves them all."""
+
+    def __init__(self, samples: Samples, longest: int) -> None:
+        """longest: samples of the longest piece."""
+        edge = np.zeros(longest, np.float32)
+        padded = np.concatenate([edge, samples, edge])
+        self._length = len(padded)
+        self._size = 1 << self._length.bit_length()
+        self._spectrum = np.fft.rfft(padded, self._size)
+        self._sums = np.concatenate([[0.0], np.cumsum(padded.astype(np.float64) ** 2)])
+
+    def correlation(self, piece: Samples) -> float:
+        """The highest normalised cross-correlation of the piece with any place, 0 to 1."""
+        length = len(piece)
+        spectrum = self._spectrum * np.conj(np.fft.rfft(piece, self._size))
+        products = np.abs(np.fft.irfft(spectrum, self._size)[: self._length - length + 1])
+        energy = self._sums[length:] - self._sums[:-length]
+        energy = np.maximum(energy, 0.25 * energy.max())  # a sliver of overlap proves nothing
+        norm = np.sqrt(energy * np.sum(piece.astype(np.float64) ** 2)) + 1e-9
+        return float(np.max(products / norm))

@@ -49,24 +49,25 @@ class _Sayable:
         return self._read(final=True)
 
     def _read(self, *, final: bool) -> str:
-        said = ""
-        while self._held and not self._over:
+        text, at, said = self._held, 0, ""
+        while at < len(text) and not self._over:
             if self._end:
-                inside, closed, after = self._held.partition(self._end)
-                self._held = after if closed else inside[len(inside) - overlap(inside, self._end) :]
-                if not closed:
+                closed = text.find(self._end, at)
+                if closed < 0:
+                    at = max(at, len(text) - overlap(text, self._end))
                     break
-                self._end = ""
+                at, self._end = closed + len(self._end), ""
                 continue
-            mark = _MARKS.first(self._held, final=final)
+            mark = _MARKS.first(text, at, final=final)
             until = mark.start if isinstance(mark, Mark) else mark
-            said += self._held[:until]
-            self._said = self._said or bool(said.strip())
-            self._held = self._held[until:]
+            said += text[at:until]
+            self._said = self._said or bool(text[at:until].strip())
+            at = until
             if not isinstance(mark, Mark):
                 break
-            self._held = self._held[len(mark.text) :]
+            at = mark.end
             self._passed(mark.text)
+        self._held = "" if self._over else text[at:]
         return _UNSAID.sub("", said).translate(_BREAKS)
 
     def _passed(self, mark: str) -> None:
@@ -93,7 +94,7 @@ _URL = re.compile(r"https?://(?:www\.)?([^\s/?#]+)([/?#]\S*)?")
 _AFTER_URL = ".,;:!?)]}'\"”’*_>"
 _TAG = re.compile(
     r"</?(?:(br|p|div|pre|ul|ol|li|tr|td|th|h[1-6])|b|i|u|s|em|strong|sub|sup|span|code|kbd|mark|a)"
-    r"(?:\s+[a-zA-Z-]+=[^<>]*)?\s*/?>",
+    r"(?:\s+[a-zA-Z-]+=[^<>]*|\s*/?)>",
     re.IGNORECASE,
 )
 _OPEN_TAG = re.compile(r"<(?:/?[a-zA-Z][^<>\n]*)?\Z|</\Z|&#?\w{0,10}\Z|\\\Z")

@@ -67,6 +67,7 @@ DROPPED = (
 )
 _TOKEN = r"<\|[A-Za-z0-9_/.-]{1,40}\|>|<｜[^<>｜\s]{1,40}｜>"
 """Any other special token; ASCII bars in most vocabularies, fullwidth ones in DeepSeek's."""
+_LONGEST_TOKEN = 44
 _BEGINS = re.compile(r"[<\[`◁]")
 """One of these is the first character of every mark: most pieces have none."""
 _TOKEN_BEGUN = re.compile(r"<(?:\|[A-Za-z0-9_/.-]{0,40}\|?|｜[^<>｜\s]{0,40}｜?)?\Z")
@@ -77,43 +78,46 @@ class Mark:
     start: int
     text: str
 
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
 
 class Marks:
-    """Finds marks in a text that is still growing."""
+    """Finds marks in a text that is still growing. Read-only: one for all who use it."""
 
     def __init__(self, marks: Iterable[str]) -> None:
-        self._marks = sorted(marks, key=len, reverse=True)
-        self._any = re.compile("|".join([*map(re.escape, self._marks), _TOKEN]))
+        ordered = sorted(marks, key=len, reverse=True)
+        self._any = re.compile("|".join([*map(re.escape, ordered), _TOKEN]))
+        self._begun = frozenset(mark[:end] for mark in ordered for end in range(1, len(mark)))
+        self._reach = max(_LONGEST_TOKEN, *map(len, ordered)) - 1
+        """Where a mark may have begun that is not complete: so far from the end, no further."""
 
-    def first(self, text: str, *, final: bool = False) -> Mark | int:
-        """The first mark; or, without one, how much of the text is certain to hold none.
+    def first(self, text: str, at: int = 0, *, final: bool = False) -> Mark | int:
+        """The first mark from ``at`` on; or, without one, up to where there is certainly none.
 
         final: nothing will follow.
         """
-        if not _BEGINS.search(text):
+        begin = _BEGINS.search(text, at)
+        if begin is None:
             return len(text)
-        found = self._any.search(text)
+        found = self._any.search(text, begin.start())
         until = found.start() if found else len(text)
-        if not final:
-            until = min(until, self._open(text))
-        if found and found.start() == until and (final or not self._longer(text[until:])):
-            return Mark(until, found[0])
-        return until
+        if not final and (begun := self._open(text, begin.start(), until)) is not None:
+            return begun
+        return Mark(until, found[0]) if found else until
 
     def without(self, text: str) -> str:
         """The text without its marks; fences, which may be part of an answer, stay."""
         return self._any.sub(lambda found: found[0] if found[0] in FENCES else "", text)
 
-    def _open(self, text: str) -> int:
-        """Where the end of the text may be the beginning of a mark."""
-        begun = _TOKEN_BEGUN.search(text)
-        at = begun.start() if begun else len(text)
-        for mark in self._marks:
-            at = min(at, len(text) - overlap(text, mark))
-        return at
-
-    def _longer(self, text: str) -> bool:
-        return any(mark.startswith(text) and mark != text for mark in self._marks)
+    def _open(self, text: str, at: int, until: int) -> int | None:
+        """Where the end of the text may be the beginning of a mark, if not after ``until``."""
+        for begin in _BEGINS.finditer(text, max(at, len(text) - self._reach), until + 1):
+            start = begin.start()
+            if text[start:] in self._begun or _TOKEN_BEGUN.match(text, start):
+                return start
+        return None
 
 
 def overlap(text: str, mark: str) -> int:

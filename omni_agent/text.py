@@ -24,6 +24,7 @@ MAX_HELD = 2000
 """What is longer, and still may not be released, is no language."""
 MAX_WORD = 12
 """Longest word of a script without spaces that a one-word pattern may match, characters."""
+_WORD = re.compile(r"[^\W\d_]+|\d+")
 _MAX_CLUSTER = 64
 """Where words have no spaces between them, one character is not more code points."""
 _SPACELESS = re.compile(
@@ -80,6 +81,11 @@ def after_last_word(text: str) -> int:
         if _parted(text[at - 1], text[at]):
             return at
     return after_last_space(text)
+
+
+def words(text: str) -> list[str]:
+    """Its words and its numbers, in lower case: "24th" is two."""
+    return _WORD.findall(text.lower())
 
 
 def is_spaceless(character: str) -> bool:

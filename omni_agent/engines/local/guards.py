@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from omni_agent.conversation import Item, Message, ToolCall, ToolResult
+from omni_agent.text import words
 from omni_agent.thinker import ToolCallRequest, ToolSchema
 
-_WORD = re.compile(r"[^\W\d_]+|\d+")
 _NUMERIC = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
 fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety
 hundred thousand million billion half quarter third first second fourth fifth dozen twice double
@@ -63,9 +63,9 @@ def invented(call: ToolCallRequest, tool: ToolSchema, items: Sequence[Item]) -> 
         if not isinstance(schema, Mapping) or value == schema.get("default"):
             continue
         if isinstance(value, str) and _is_free_text(schema):
-            words = [word for word in _words(value) if word not in _SMALL]
+            content = [word for word in words(value) if word not in _SMALL]
             heard = set(_conversation_words(items))
-            if words and not any(_occurs(word, heard) for word in words):
+            if content and not any(_occurs(word, heard) for word in content):
                 return name
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
@@ -118,16 +118,16 @@ def untold(reply: str, items: Sequence[Item]) -> Sequence[str]:
         if not isinstance(item, ToolResult):
             break
         results.insert(0, item)
-    heard = set(_words(reply))
+    heard = set(words(reply))
     spelled = bool(heard & _NUMBERS)
     forgotten = []
     for result in results if len(results) > 1 else ():
         if not result.ok:
             continue
         text = " ".join(result.output.split())
-        words = set(_words(text))
-        content = {word for word in words if len(word) > 3 and not word.isdigit()} - _NUMBERS
-        told = content & heard if content else spelled or words & heard
+        every = set(words(text))
+        content = {word for word in every if len(word) > 3 and not word.isdigit()} - _NUMBERS
+        told = content & heard if content else spelled or every & heard
         if not told and text and len(text) <= _TELLABLE and not set(text) & set("{}[]<>|"):
             forgotten.append(text if text[-1] in ".!?" else f"{text}.")
     return forgotten
@@ -151,20 +151,16 @@ def _is_free_text(schema: Mapping[str, Any]) -> bool:
     return all(isinstance(option, Mapping) and _is_free_text(option) for option in options)
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
-
-
 def _conversation_words(items: Iterable[Item]) -> Iterable[str]:
     for item in items:
         match item:
             case Message():
-                yield from _words(item.text)
+                yield from words(item.text)
             case ToolResult():
-                yield from _words(item.output)
+                yield from words(item.output)
             case ToolCall():
                 for value in item.arguments.values():
-                    yield from _words(str(value))
+                    yield from words(str(value))
 
 
 def _occurs(word: str, heard: set[str]) -> bool:

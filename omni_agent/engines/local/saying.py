@@ -29,6 +29,8 @@ _MONTH = rf"(?:{'|'.join(_MONTHS)}|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec
 _SCALES = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion"}
 _SCALE = r"(?:\s?(hundred|thousand|million|billion|trillion)\b|(k|K|m|M|mn|bn|b|B)\b)?"
 _SIGNS = {"-": "minus ", "−": "minus ", "+": "plus ", "±": "plus or minus ", "~": "about "}
+_LONGEST = 18
+"""Digits of the largest number that is said as one."""
 _PARTS = {2: "half", 4: "quarter"}
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 32, 100})
 """Of fractions that people write; other pairs with a slash are more likely dates or names."""
@@ -70,6 +72,7 @@ def _spelled(character: str) -> str:
 
 
 def _whole(number: int, to: str = "cardinal") -> str:
+    """number: one that is known to be small (see ``_number``)."""
     return str(num2words(number, to=to)).replace(",", "")
 
 
@@ -81,12 +84,11 @@ def _value(text: str) -> str:
 
 
 def _number(text: str) -> str:
+    """However long it is: one that nobody has a word for is read digit by digit."""
     whole, _, fraction = _value(text).partition(".")
     if len(whole) > 1 and whole.startswith("0") and not fraction:
         return _digits(whole)
-    if len(whole) > 18:
-        return _digits(whole)
-    words = _whole(int(whole))
+    words = _digits(whole) if len(whole) > _LONGEST else _whole(int(whole))
     return f"{words} point {_digits(fraction)}" if fraction else words
 
 
@@ -175,11 +177,11 @@ def _money(sign: str | None, number: str, scale: str | None, unit: str) -> str:
     whole, _, fraction = _value(number).partition(".")
     if not cent or (fraction and len(fraction) != 2):
         return f"{minus}{_number(number)} {one if _is_one(number) else many}"
-    major = f"{_whole(int(whole))} {one if whole == '1' else many}"
+    major = f"{_number(whole)} {one if whole == '1' else many}"
     if not int(fraction or 0):
         return minus + major
     minor = f"{_whole(int(fraction))} {cent if int(fraction) == 1 else cents}"
-    return minus + (f"{major} and {minor}" if int(whole) else minor)
+    return minus + (f"{major} and {minor}" if whole.strip("0") else minor)
 
 
 def _money_before(match: re.Match[str]) -> str:
@@ -211,10 +213,12 @@ def _hyphened(match: re.Match[str]) -> str:
 
 
 def _slashed(match: re.Match[str]) -> str:
-    over, under = int(match[1]), int(match[2])
-    if 0 < over < under and under in _DENOMINATORS:
-        return _fraction(over, under)
-    return f"{_whole(over)} {'out of' if over == under else 'slash'} {_whole(under)}"
+    if len(match[0]) <= _LONGEST:
+        over, under = int(match[1]), int(match[2])
+        if 0 < over < under and under in _DENOMINATORS:
+            return _fraction(over, under)
+    joined = "out of" if match[1] == match[2] else "slash"
+    return f"{_number(match[1])} {joined} {_number(match[2])}"
 
 
 def _mixed(match: re.Match[str]) -> str:

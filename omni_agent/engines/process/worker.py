@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _STDERR_TAIL = 1500
 _STOP_S = 3.0
+_LOOK_S = 0.01
 _QUIET_S = 3 * BEAT_S
 """Silent for longer, a process is in trouble; not yet hung: a busy machine delays a thread by
 a second or two."""
@@ -107,9 +108,12 @@ class _Life:
             self.stderr.close()
 
     async def _ended(self) -> bool:
-        with suppress(subprocess.TimeoutExpired):
-            await asyncio.to_thread(self.process.wait, _STOP_S)
-            return True
+        """Looked at again and again: to wait for it takes a thread, of which there may be none."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_S):
+                while self.process.poll() is None:  # noqa: ASYNC110  # as above
+                    await asyncio.sleep(_LOOK_S)
+                return True
         return False
 
 
@@ -325,13 +329,44 @@ class Worker:
             return self._life
 
     async def _spawn(self) -> _Life:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
+        try:
+            life = await self._forked()
+        except OSError as error:  # no more files, processes or memory: there may be some again
+            why = f"{self.job.name}: no process can be started ({error})"
+            raise EngineUnavailable(why, may_recover=True) from error
+        try:
+            if self.job.niceness:
+                with suppress(OSError):
+                    os.setpriority(os.PRIO_PROCESS, life.process.pid, self.job.niceness)
+            life.line.send(Packet(0, "call", self.job.options))
+            async with asyncio.timeout(self.job.start_timeout_s):
+                packet = await life.line.ready
+            if packet.kind != "ready":
+                life.process.poll()
+                raise EngineUnavailable(self._why(str(packet.body.get("message")), life))
+            life.info = packet.body
+        except TimeoutError:
+            why = self._why(f"not ready after {self.job.start_timeout_s:.0f} s", life)
+            life.kill(why)
+            await life.end()
+            raise EngineUnavailable(why) from None
+        except BaseException:
+            life.process.kill()
+            await life.end()
+            raise
+        return life
+
+    async def _forked(self) -> _Life:
+        """A process and the line to it; nothing of it is left open when one cannot be had."""
         loop = asyncio.get_running_loop()
-        with theirs:
+        ours, theirs = socket.socketpair()
+        with theirs, ExitStack() as opened:
+            opened.callback(ours.close)
+            ours.setblocking(False)
             # Before there is a process, which nobody would end if this were cancelled.
             _, line = await loop.create_unix_connection(lambda: Line(self._report), sock=ours)
-            stderr = tempfile.TemporaryFile()  # noqa: SIM115  # closed by _Life.end
+            opened.callback(line.close)
+            stderr = opened.enter_context(tempfile.TemporaryFile())
             # On the loop's own thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
             arguments = [_ROOT, str(theirs.fileno()), self.job.service]
             process = subprocess.Popen(  # noqa: ASYNC220  # as above; it takes a millisecond or two
@@ -342,28 +377,8 @@ class Worker:
                 stderr=stderr,
                 env={**os.environ, **self.job.environment},
             )
-        life = _Life(process, stderr, line)
-        try:
-            if self.job.niceness:
-                with suppress(OSError):
-                    os.setpriority(os.PRIO_PROCESS, process.pid, self.job.niceness)
-            line.send(Packet(0, "call", self.job.options))
-            async with asyncio.timeout(self.job.start_timeout_s):
-                packet = await line.ready
-            if packet.kind != "ready":
-                process.poll()
-                raise EngineUnavailable(self._why(str(packet.body.get("message")), life))
-            life.info = packet.body
-        except TimeoutError:
-            why = self._why(f"not ready after {self.job.start_timeout_s:.0f} s", life)
-            life.kill(why)
-            await life.end()
-            raise EngineUnavailable(why) from None
-        except BaseException:
-            process.kill()
-            await life.end()
-            raise
-        return life
+            opened.pop_all()  # they are the life's now, whose end closes them
+        return _Life(process, stderr, line)
 
     def _why(self, reason: str, life: _Life) -> str:
         words = life.last_words()

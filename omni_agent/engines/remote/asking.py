@@ -104,13 +104,13 @@ async def ask(
 
 async def failure(servers: Servers, server: Server, response: httpx.Response) -> Exception:
     """What an answer that is not HTTP 200 means: Lost, or Refusal."""
-    said, status = await _said(response), response.status_code
+    said, status = await words(response), response.status_code
     quoted = f" ({said})" if said else ""
     reason = f"{server.url} answered HTTP {status}{quoted}"
     # llama.cpp says "… is not supported" as a 500: waiting would not help.
     if status in TRANSIENT and "not supported" not in said:
         wait = response.headers.get("retry-after", "")
-        return Lost(reason, float(wait) if wait.isdigit() else None)
+        return Lost(reason, float(wait) if wait.isdecimal() else None)
     match status:
         case 401 | 403:
             advice = "check the API key"
@@ -123,10 +123,10 @@ async def failure(servers: Servers, server: Server, response: httpx.Response) ->
     return Refusal(status, said, f"{reason}: {advice}")
 
 
-async def _said(response: httpx.Response) -> str:
-    """A refusal's own words. In one that is compressed the status says enough."""
+async def words(response: httpx.Response) -> str:
+    """A refusal's own words, in short. In one that is compressed the status says enough."""
     try:
-        return words(await read(response, _LONGEST_REFUSAL))
+        return _in_short(await read(response, _LONGEST_REFUSAL))
     except EngineError:
         return ""
 
@@ -139,12 +139,9 @@ def broken(server: Server, error: httpx.HTTPError) -> Lost:
     return Lost(server.unreachable(error))
 
 
-def words(body: bytes) -> str:
-    """A refusal's own words, in short.
-
-    OpenAI says ``error.message``, FastAPI ``detail``; Gemini has a list with one error, and
-    Mistral a list of fields as its message.
-    """
+def _in_short(body: bytes) -> str:
+    """OpenAI says ``error.message``, FastAPI ``detail``; Gemini has a list with one error, and
+    Mistral a list of fields as its message."""
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):

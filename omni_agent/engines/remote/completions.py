@@ -26,6 +26,11 @@ class Reader(Protocol[T_co]):
     """Reads the chunks of one completion, in order; what it makes of them are thoughts, say."""
 
     @property
+    def begun(self) -> bool:
+        """True once the reply has begun, though all of it may still be held back."""
+        ...
+
+    @property
     def stopped(self) -> bool:
         """True once the server has said that the completion is over."""
         ...
@@ -96,7 +101,7 @@ class Completions:
 
     async def attempt(self, server: Server, question: Question[T]) -> AsyncGenerator[T, None]:
         """One server's answer, for :func:`ask`."""
-        body, reader, begun = question.body(server), question.reader(server), False
+        body, reader, told = question.body(server), question.reader(server), False
         patience = self._servers.patience(server)
         over, ended = _now() + patience.whole_s, False
         limit = _now() + patience.first_s
@@ -108,21 +113,21 @@ class Completions:
                         break
                     ended = chunk is DONE
                     for part in () if ended else reader.read(chunk):
-                        begun = True
+                        told = True
                         yield part
-                    limit = min(_now() + patience.next_s, over) if begun else limit
+                    limit = min(_now() + patience.next_s, over) if reader.begun else limit
             ended = ended or reader.stopped or reader.done
             for part in reader.finish(ended=ended):
-                begun = True
+                told = True
                 yield part
-            if not begun and not reader.stopped:
+            if not told and not reader.stopped:
                 raise EngineError(f"{server.url} sent an empty reply")
         except TimeoutError as error:
-            silent_s = patience.next_s if begun else patience.first_s
+            silent_s = patience.next_s if reader.begun else patience.first_s
             why = f"said nothing for {silent_s:g} s" if _now() < over else "came to no end"
             raise Lost(f"{server.url} {why}", passing=False) from error
         except EngineError as error:
-            if begun:
+            if told:
                 raise
             raise Lost(str(error), passing=False) from error
         except Refusal as refusal:

@@ -6,6 +6,7 @@ it is. None of its marks is ever voiced.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ write the ``<think>`` themselves (DeepSeek R1, QwQ) make servers do so."""
 _LONGEST_CALL = 20_000
 """Characters, which are searched for several ways of writing a call when it is complete."""
 _CLOSERS = frozenset(REASONING.values())
+_ALWAYS = [*REASONING, *_CLOSERS, *CALLS, *filter(None, CALLS.values()), *ENDS, *DROPPED]
+_MARKS, _MARKS_AND_FENCES = Marks(set(_ALWAYS)), Marks({*_ALWAYS, *FENCES})
+_UNOPENED_END = "</think>"
+_SPACE = re.compile(r"\s*")
 
 Said = TextDelta | ReasoningDelta | Written | MalformedCall
 
@@ -41,15 +46,16 @@ class Content:
     def __init__(self, tools: Mapping[str, ToolSchema], habits: set[str]) -> None:
         """tools: on offer. habits: the server's, as far as they are known; kept up to date."""
         self._tools, self._habits = tools, habits
-        self._halves, self._held = Halves(), ""
+        self._halves = Halves()
+        self._held, self._at = "", 0
+        """What is not understood yet, and how far it has been read."""
         self._block: _Block | None = None
         self._unsure = UNOPENED in habits  # whether this is an answer, or reasoning, so far
         self._unopened = self._saying = self._over = False
         self._bare = ("{", *(f"[{name}(" for name in tools)) if tools else ()
         """How a reply that is nothing but calls may begin: Llama's JSON, and its Python."""
-        fences = FENCES if tools else {}
-        marks = [REASONING, _CLOSERS, CALLS, CALLS.values(), fences, ENDS, DROPPED]
-        self._marks = Marks({mark for some in marks for mark in some if mark})
+        self._longest_bare = max(map(len, self._bare), default=0)
+        self._marks = _MARKS_AND_FENCES if tools else _MARKS
 
     def push(self, text: str) -> Iterator[Said]:
         text = self._halves.push(text)
@@ -69,19 +75,20 @@ class Content:
     def _read(self, *, final: bool) -> Iterator[Said]:
         if self._unsure and not self._settled(final=final):
             return
-        while self._held and not self._over:
+        while self._at < len(self._held) and not self._over:
             if self._block:
                 gone_on = yield from self._inside(self._block, final=final)
             else:
                 gone_on = yield from self._outside(final=final)
             if not gone_on:
-                return
+                break
+        self._held, self._at = self._held[self._at :], 0
 
     def _settled(self, *, final: bool) -> bool:
         """Whether it is known now if the reply begins with reasoning that nothing opened."""
-        opened = self._held.lstrip().startswith(tuple(REASONING))
-        if not opened and "</think>" in self._held:
-            self._block = _Block("", "</think>", reasoning=True)
+        opened = self._held.startswith(tuple(REASONING), _past_space(self._held, 0))
+        if not opened and _UNOPENED_END in self._held:
+            self._block = _Block("", _UNOPENED_END, reasoning=True)
             self._unopened = True
         elif not opened and not final:
             return False
@@ -92,19 +99,20 @@ class Content:
 
     def _outside(self, *, final: bool) -> Generator[Said, None, bool]:
         if not self._saying:
-            self._held = self._held.lstrip()
-            if self._held.startswith(self._bare):
+            self._at = _past_space(self._held, self._at)
+            if self._held.startswith(self._bare, self._at):
                 self._block = _Block("", None, sure=False)
                 return True
-            if not final and any(bare.startswith(self._held) for bare in self._bare):
+            begun = self._held[self._at : self._at + self._longest_bare]
+            if not final and any(bare.startswith(begun) for bare in self._bare):
                 return False
-        mark = self._marks.first(self._held, final=final)
+        mark = self._marks.first(self._held, self._at, final=final)
         until = mark.start if isinstance(mark, Mark) else mark
-        yield from self._say(self._held[:until])
-        self._held = self._held[until:]
+        yield from self._say(self._held[self._at : until])
+        self._at = until
         if not isinstance(mark, Mark):
             return False
-        self._held = self._held[len(mark.text) :]
+        self._at = mark.end
         self._marked(mark.text)
         return True
 
@@ -122,25 +130,24 @@ class Content:
             self._block = _Block(mark, FENCES[mark], sure=False)
         elif mark in ENDS:
             self._over = self._saying
-        elif mark == "</think>":
+        elif mark == _UNOPENED_END:
             self._unopened = True
 
     # -- what is not -------------------------------------------------------------------
 
     def _inside(self, block: _Block, *, final: bool) -> Generator[Said, None, bool]:
-        inside, closed, after = (
-            self._held.partition(block.end) if block.end else (self._held, "", "")
-        )
-        if closed or final:
-            self._held, self._block = after, None
-            yield from self._closed(block, inside, closed)
+        begin, whole = self._at, len(self._held)
+        end = self._held.find(block.end, begin) if block.end else -1
+        if end >= 0 or final:
+            end, closer = (end, block.end or "") if end >= 0 else (whole, "")
+            self._at, self._block = end + len(closer), None
+            yield from self._closed(block, self._held[begin:end], closer)
             return True
         if block.reasoning:
-            sure = len(inside) - overlap(inside, block.end or "")
-            if sure:
-                yield ReasoningDelta(inside[:sure])
-            self._held = inside[sure:]
-        elif len(inside) > _LONGEST_CALL:
+            self._at = max(begin, whole - overlap(self._held, block.end or ""))
+            if begin < self._at:
+                yield ReasoningDelta(self._held[begin : self._at])
+        elif whole - begin > _LONGEST_CALL:
             raise EngineError("the server sent a call without end")
         return False
 
@@ -158,3 +165,8 @@ class Content:
         else:
             why = "it cannot be read" if self._tools else "no tool was offered"
             yield MalformedCall(whole_block, why)
+
+
+def _past_space(text: str, at: int) -> int:
+    space = _SPACE.match(text, at)
+    return space.end() if space else at

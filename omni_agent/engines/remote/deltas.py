@@ -62,6 +62,11 @@ class ChunkReader:
         self._said = False
 
     @property
+    def begun(self) -> bool:
+        """True once something was said, thought or called, though it may be held back."""
+        return self._size > 0 or self.calling
+
+    @property
     def stopped(self) -> bool:
         """True once the server has said that the completion is over."""
         return bool(self._reason)

@@ -16,15 +16,15 @@ from omni_agent.thinker import ToolSchema
 _NAMES = ("name", "tool_name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "input")
 _NAMED = re.compile(
-    r"(?<![<\w/-])(?:functions\.)?(?P<name>[\w-]+)(?::\d+)?"
+    r"(?<![<\w/`-])(?<!\[CALL_ID\])(?:functions\.)?(?P<name>[\w-]+)(?::\d+)?"
     r"(?:[>\s]|<[|｜][^<>]*[|｜]>|\[CALL_ID\]\w*|\[ARGS\]|```json)*(?=\{)"
 )
 """``name{…}`` (Mistral), ``<function=name>{…}`` (Llama), ``functions.name:0<|…|>{…}`` (Kimi),
 a name, and a fence with JSON (DeepSeek)."""
 _XML = re.compile(r"<function=([\w.-]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
-_XML_PARAMETER = re.compile(r"<parameter=([^>]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
-_GLM = re.compile(r"\A\s*(?:<tool_call>)?\s*([\w.-]+)\s*(?=<arg_key>|\Z)")
-_GLM_ARGUMENT = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
+_XML_PARAMETER = re.compile(r"<parameter=([^<>]+)>")
+_GLM = re.compile(r"([\w.-]+)\s*(?=<arg_key>|\Z)")
+_GLM_ARGUMENT = re.compile(r"<arg_key>([^<>]*)</arg_key>\s*<arg_value>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,10 @@ def _named(text: str, tools: Mapping[str, ToolSchema]) -> Iterator[Written]:
 
 def _xml(text: str, tools: Mapping[str, ToolSchema]) -> Iterator[Written]:
     for name, inside in _XML.findall(text):
-        raws: list[tuple[str, str]] = _XML_PARAMETER.findall(inside)
-        given = {key: _typed(tools, name, key, raw) for key, raw in raws}
+        given = {
+            key: _typed(tools, name, key, raw.removeprefix("\n").removesuffix("\n"))
+            for key, raw in _tagged(inside, _XML_PARAMETER, "</parameter>")
+        }
         yield Written(name, json.dumps(given))
 
 
@@ -88,9 +90,17 @@ def _glm(text: str, tools: Mapping[str, ToolSchema]) -> Iterator[Written]:
     if found := _GLM.match(text):
         given = {
             key.strip(): _typed(tools, found[1], key.strip(), raw)
-            for key, raw in _GLM_ARGUMENT.findall(text)
+            for key, raw in _tagged(text, _GLM_ARGUMENT, "</arg_value>")
         }
         yield Written(found[1], json.dumps(given))
+
+
+def _tagged(text: str, opener: re.Pattern[str], closer: str) -> Iterator[tuple[str, str]]:
+    """Names and what stands behind them, up to the first that nothing closes."""
+    at = 0
+    while (opened := opener.search(text, at)) and (end := text.find(closer, opened.end())) >= 0:
+        yield opened[1], text[opened.end() : end]
+        at = end + len(closer)
 
 
 def _python(text: str, tools: Mapping[str, ToolSchema]) -> Iterator[Written]:

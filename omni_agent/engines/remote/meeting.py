@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import httpx
 
 from omni_agent.engines.remote.asking import words
-from omni_agent.engines.remote.server import Model, Server, models, read, right_address
+from omni_agent.engines.remote.server import Model, Server, models, right_address
 from omni_agent.engines.remote.servers import Servers
 from omni_agent.errors import EngineUnavailable
 
@@ -108,7 +108,7 @@ async def _insist(servers: Servers, server: Server, model: Model, offered: Seque
             servers.http.stream("POST", url, json=body) as answer,
         ):
             status = answer.status_code
-            said = words(await read(answer, 1 << 16)) if status != 200 else ""
+            said = await words(answer) if status != 200 else ""
     except (httpx.HTTPError, TimeoutError):
         return
     if status in (401, 403):

@@ -38,16 +38,19 @@ def messages(
     request: ThinkRequest,
     recordings: Recordings | None = None,
     keepsakes: Keepsakes | None = None,
+    *,
+    older: bool = True,
 ) -> list[Json]:
     """System prompt and items; calls of one round become one message, and every call is
     followed by its result, as servers insist, whatever was said in between.
 
     recordings: for a server that hears, which gets the users' recent utterances as
-    audio; without them it gets their words. keepsakes: what a server wants back with
-    its calls. Raises EngineError when the last utterance has no words.
+    audio; without them it gets their words. older: False for one that takes the latest only.
+    keepsakes: what a server wants back with its calls. Raises EngineError when the last
+    utterance has no words.
     """
     results = {item.call_id: item for item in request.items if isinstance(item, ToolResult)}
-    heard = _heard(request.items) if recordings is not None else frozenset()
+    heard = _heard(request.items, older=older) if recordings is not None else frozenset()
     if recordings is None:
         _insist_on_words(request.items)
     rows: list[Json] = []
@@ -82,9 +85,9 @@ def tools(schemas: Sequence[ToolSchema]) -> list[Json]:
     ]
 
 
-def has_audio(items: Sequence[Item]) -> bool:
-    """Whether a user's message has audio in it."""
-    return bool(_utterances(items))
+def recorded(items: Sequence[Item]) -> int:
+    """How many of the users' messages have audio in them."""
+    return len(_utterances(items))
 
 
 def _utterances(items: Sequence[Item]) -> list[Message]:
@@ -100,12 +103,14 @@ def _said(items: Sequence[Item]) -> list[Message]:
     return [item for item in items if isinstance(item, Message) and item.role == "user"]
 
 
-def _heard(items: Sequence[Item]) -> Collection[str]:
+def _heard(items: Sequence[Item], *, older: bool) -> Collection[str]:
     """Ids of the messages to send as audio: the recent ones, and those without words."""
     utterances = _utterances(items)
-    older = max(0, len(utterances) - _HEARD + _BLOCK) // _BLOCK * _BLOCK
+    if not older:
+        return {message.id for message in utterances[-1:]}
+    first = max(0, len(utterances) - _HEARD + _BLOCK) // _BLOCK * _BLOCK
     return {
-        message.id for place, message in enumerate(utterances) if place >= older or not message.text
+        message.id for place, message in enumerate(utterances) if place >= first or not message.text
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Collection
 from typing import Any
@@ -17,12 +18,30 @@ from omni_agent.thinker import ThinkRequest
 
 log = logging.getLogger(__name__)
 
+_RENAMED = "max_completion_tokens"
+"""What OpenAI calls ``max_tokens`` now."""
 AUDIO = "audio"
-"""In ``Server.lacks``: the server has refused audio, which goes to it as words since then."""
-_OPTIONAL = ("stream_options", "seed", "top_p", "temperature", "max_tokens")
+"""In ``Server.lacks``: the server refuses audio, and gets words instead."""
+OLDER = "older audio"
+"""In ``Server.lacks``: it takes few recordings, and gets the latest only."""
+_DEAF_S = 3600.0
+"""Then audio is tried again: a server may be another by then. Where it is not, a caller hears an
+apology."""
+_OPTIONAL = ("stream_options", "seed", "top_p", "temperature", "max_tokens", _RENAMED)
 """What a request has, and what servers refuse: some the field (Mistral), some any value but
 one (OpenAI's reasoning models)."""
 _NAMES_AUDIO = re.compile(r"audio|multi-?modal", re.IGNORECASE)
+_UNSUPPORTED = re.compile(
+    r"unsupported|(?:not|n't|only) support|unknown|unrecogni[sz]ed|unexpected|not permitted|"
+    r"not allowed|forbidden|extra (?:inputs?|fields?|parameters?)",
+    re.IGNORECASE,
+)
+"""The server takes no such thing, from nobody."""
+_TOO_MUCH = re.compile(
+    r"too (?:large|long|many|much|big|high|low|small)|exceed|maximum|at most [1-9]|between|"
+    r"(?:greater|less|more|longer) than|decod|corrupt",
+    re.IGNORECASE,
+)
 
 
 class ChatQuestion:
@@ -37,7 +56,12 @@ class ChatQuestion:
     ) -> None:
         """recordings: where the model hears; None sends words only."""
         self._model, self._request, self._keepsakes = model, request, keepsakes
-        self._recordings = recordings if messages.has_audio(request.items) else None
+        self._recorded = messages.recorded(request.items)
+        self._recordings = recordings if self._recorded else None
+        self._spared: set[str] = set()
+        """What this question does without, whoever is asked."""
+        self._without: frozenset[str] = frozenset()
+        """What it did without when it was asked last."""
 
     @property
     def key(self) -> str:
@@ -50,38 +74,58 @@ class ChatQuestion:
 
     def body(self, server: Server) -> dict[str, Any]:
         request, sampling = self._request, self._request.sampling
-        recordings = None if AUDIO in server.lacks else self._recordings
+        without = self._without = server.lacks | self._spared
+        recordings = None if AUDIO in without else self._recordings
+        rows = messages.messages(request, recordings, self._keepsakes, older=OLDER not in without)
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": messages.messages(request, recordings, self._keepsakes),
+            "messages": rows,
             "stream": True,
             "stream_options": {"include_usage": True},
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
         }
-        if "max_tokens" in server.lacks:  # as OpenAI calls it now
-            body["max_completion_tokens"] = sampling.max_tokens
+        if "max_tokens" in server.lacks:
+            body[_RENAMED] = sampling.max_tokens
         if sampling.seed is not None:
             body["seed"] = sampling.seed
         if request.tools:
             body["tools"] = messages.tools(request.tools)
             if request.tool_choice != "auto":  # which is what every server takes it for
                 body["tool_choice"] = request.tool_choice
-        return {field: value for field, value in body.items() if field not in server.lacks}
+        return {field: value for field, value in body.items() if field not in without}
 
     def reader(self, server: Server) -> ChunkReader:
         return ChunkReader(self._request.tools, server.habits, self._keepsakes)
 
     def concede(self, server: Server, refusal: Refusal) -> bool:
+        own = is_own(refusal)
         if self._recordings is not None and _NAMES_AUDIO.search(refusal.said):
-            return self._without(server, AUDIO, refusal, "it gets transcripts")
-        refused = next((field for field in _OPTIONAL if field in refusal.said), "")
-        return bool(refused) and self._without(server, refused, refusal, f"no {refused} for it")
+            if own and self._recorded > 1 and OLDER not in self._without:
+                return self._spare(server, OLDER, _DEAF_S, refusal, "it hears the latest only")
+            return self._spare(server, AUDIO, 0 if own else _DEAF_S, refusal, "it gets transcripts")
+        named = (field for field in _OPTIONAL if re.search(rf"\b{field}\b", refusal.said))
+        field = next((field for field in named if field not in self._without), "")
+        own = own or not _UNSUPPORTED.search(refusal.said)
+        return bool(field) and self._spare(
+            server, field, 0 if own else math.inf, refusal, f"no {field} for it"
+        )
 
-    def _without(self, server: Server, what: str, refusal: Refusal, instead: str) -> bool:
-        if what in server.lacks:
+    def _spare(
+        self, server: Server, what: str, for_s: float, refusal: Refusal, instead: str
+    ) -> bool:
+        """Ask again without. for_s: how long everybody does without; 0: this question only."""
+        if what in self._without:
             return False
-        server.lacks.add(what)
-        log.warning("%s; %s from now on", refusal.reason, instead)
+        if for_s:
+            server.spare(what, for_s)
+        else:
+            self._spared.add(what)
+        log.warning("%s; %s %s", refusal.reason, instead, "from now on" if for_s else "this time")
         return True
+
+
+def is_own(refusal: Refusal) -> bool:
+    """Whether it is about the size or the number of what this request has, and not its kind."""
+    return _TOO_MUCH.search(refusal.said) is not None

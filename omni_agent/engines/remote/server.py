@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import difflib
 import json
-from collections.abc import AsyncGenerator, Sequence
+import math
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -33,20 +35,31 @@ class Model:
 class Server:
     """One address, up to and with ``/v1``.
 
-    busy: replies under way. lacks: what it has refused for good (``audio`` …).
+    busy: replies under way. refused: until when it is not asked for what (``audio`` …).
     habits: how it puts things (``Content``). aside: not asked before a probe finds it well.
     known: it was seen to offer the model. failures: in a row. back_at: the earliest next
-    probe, on the pool's clock.
+    probe. clock: the pool's, for both times.
     """
 
     url: str
     busy: int = 0
-    lacks: set[str] = field(default_factory=set)
+    refused: dict[str, float] = field(default_factory=dict)
     habits: set[str] = field(default_factory=set)
     aside: bool = False
     known: bool = True
     failures: int = 0
     back_at: float = 0.0
+    clock: Callable[[], float] = time.monotonic
+
+    @property
+    def lacks(self) -> frozenset[str]:
+        """What it is not asked for at the moment."""
+        now = self.clock()
+        return frozenset(what for what, until in self.refused.items() if now < until)
+
+    def spare(self, what: str, for_s: float = math.inf) -> None:
+        """Do not ask it for this any more, or not for so long."""
+        self.refused[what] = self.clock() + for_s
 
     @property
     def health(self) -> str:

@@ -69,7 +69,7 @@ class Servers:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """base_url: one address, or several separated by commas. Raises ConfigError."""
-        self.all = [Server(url) for url in addresses(base_url)]
+        self.all = [Server(url, clock=clock) for url in addresses(base_url)]
         self.model = model
         self.trouble = ""
         """What went wrong last, in words."""

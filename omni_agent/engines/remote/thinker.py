@@ -80,7 +80,7 @@ class OpenAIThinker:
 
     @property
     def hears(self) -> bool:
-        """False for good once every server has refused audio."""
+        """False while every server refuses audio."""
         return self._hears and any(AUDIO not in server.lacks for server in self.servers.all)
 
     async def think(self, request: ThinkRequest) -> AsyncIterator[Thought]:

@@ -11,18 +11,20 @@ from typing import Any
 import httpx
 
 from omni_agent.audio import AudioFrame
-from omni_agent.engines.remote.asking import Again, Sleep, ask, broken, failure
+from omni_agent.engines.remote.asking import Again, Refusal, Sleep, ask, broken, failure
 from omni_agent.engines.remote.completions import Completions
+from omni_agent.engines.remote.question import is_own
 from omni_agent.engines.remote.server import Server, pieces
 from omni_agent.engines.remote.servers import Servers
 from omni_agent.engines.vllm_omni.pcm import PcmReader
-from omni_agent.engines.vllm_omni.question import Recital
+from omni_agent.engines.vllm_omni.question import NamedVoice, Recital
+from omni_agent.errors import EngineError
 
 log = logging.getLogger(__name__)
 
 SPEECH = "speech"
 """In ``Server.lacks``: ``/audio/speech`` is not for this server's model."""
-_NOT_OFFERED = frozenset({400, 404, 405, 415, 422, 501})
+_NOT_OFFERED, _UNFIT = frozenset({404, 405, 415, 501}), frozenset({400, 422})
 
 
 class Aloud:
@@ -67,16 +69,14 @@ class Aloud:
     ) -> AsyncGenerator[AudioFrame, None]:
         body: dict[str, Any] = {"model": self._servers.model, "input": words}
         body |= {"response_format": "wav", "stream_format": "audio"}
-        if speaker:
-            body["voice"] = speaker
+        voice = NamedVoice(speaker)
+        body |= voice.asked("voice", server)
         http, timeout = self._servers.http, self._servers.patience(server).timeout
         url, pcm = f"{server.url}/audio/speech", PcmReader()
         try:
             async with http.stream("POST", url, json=body, timeout=timeout) as response:
                 if response.status_code in _NOT_OFFERED:
-                    server.lacks.add(SPEECH)
-                    log.info("%s is not for %s: it is asked to read", url, self._servers.model)
-                    raise Again
+                    raise self._not_offered(server)
                 if response.status_code != 200:
                     raise await failure(self._servers, server, response)
                 async for data in pieces(response):
@@ -84,3 +84,14 @@ class Aloud:
                 yield pcm.finish()
         except httpx.HTTPError as error:
             raise broken(server, error) from error
+        except Refusal as refusal:
+            if voice.concede(server, refusal):
+                raise Again from refusal
+            if refusal.status not in _UNFIT or is_own(refusal):  # this text is too long
+                raise EngineError(refusal.reason) from refusal
+            raise self._not_offered(server) from refusal
+
+    def _not_offered(self, server: Server) -> Again:
+        server.spare(SPEECH)
+        log.info("%s speaks no text for %s: it is asked to read", server.url, self._servers.model)
+        return Again()

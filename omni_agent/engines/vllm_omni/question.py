@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from omni_agent.audio import AudioFrame
@@ -18,13 +19,38 @@ from omni_agent.thinker import TextDelta, ThinkRequest
 
 log = logging.getLogger(__name__)
 
-SPEAKER = "speaker"
-"""In ``Server.lacks``: the server's model has no voice of some name; it uses its own."""
-
+_SPOKEN: Mapping[str, Any] = {"modalities": ["text", "audio"], "audio": {"format": "wav"}}
+"""WAV, because it says its sample rate; models other than Qwen3-Omni have others."""
+_NAMES_VOICE = re.compile(r"speaker|\bvoices?\b", re.IGNORECASE)
 _RECITE = (
     "You are a voice that reads aloud. Repeat the user's text word for word, in its own "
     "language. Do not answer it, add nothing, leave nothing out."
 )
+
+
+class NamedVoice:
+    """A voice that is asked for by its name, until a server says that it has none of that name."""
+
+    def __init__(self, speaker: str | None) -> None:
+        self._speaker, self._asked = speaker, False
+
+    def asked(self, field: str, server: Server) -> dict[str, str]:
+        """The request's field for it; none where the server's own voice has to do."""
+        self._asked = bool(self._speaker) and self._lack not in server.lacks
+        return {field: self._speaker} if self._speaker and self._asked else {}
+
+    def concede(self, server: Server, refusal: Refusal) -> bool:
+        """True when the server refused the voice: it is asked for its own from now on."""
+        if not self._asked or not _NAMES_VOICE.search(refusal.said):
+            return False
+        server.spare(self._lack)
+        log.warning("%s; it speaks with its own voice from now on", refusal.reason)
+        return True
+
+    @property
+    def _lack(self) -> str:
+        """In ``Server.lacks``: its model has no voice of this name."""
+        return f"speaker {self._speaker}"
 
 
 class SpokenQuestion:
@@ -32,7 +58,7 @@ class SpokenQuestion:
 
     def __init__(self, model: str, request: ThinkRequest, recordings: Recordings | None) -> None:
         self._chat = ChatQuestion(model, request, recordings)
-        self._speaker = request.speaker
+        self._voice = NamedVoice(request.speaker)
         self.sound = ReplySound()
 
     @property
@@ -44,21 +70,21 @@ class SpokenQuestion:
         return self._chat.needs
 
     def body(self, server: Server) -> dict[str, Any]:
-        return self._chat.body(server) | _spoken(server, self._speaker)
+        return self._chat.body(server) | _SPOKEN | self._voice.asked("speaker", server)
 
     def reader(self, server: Server) -> SpokenReader:
         self.sound = ReplySound()
         return SpokenReader(self.sound, self._chat.reader(server))
 
     def concede(self, server: Server, refusal: Refusal) -> bool:
-        return self._chat.concede(server, refusal) or _without_speaker(server, refusal)
+        return self._voice.concede(server, refusal) or self._chat.concede(server, refusal)
 
 
 class Recital:
     """A text to be read aloud by a model that was made to answer."""
 
     def __init__(self, model: str, words: str, speaker: str | None) -> None:
-        self._model, self._words, self._speaker = model, words, speaker
+        self._model, self._words, self._voice = model, words, NamedVoice(speaker)
         self.key = words
         self.needs: Collection[str] = ()
 
@@ -72,13 +98,15 @@ class Recital:
             "stream": True,
             "temperature": 0.0,
             "max_tokens": len(self._words) + 64,  # tokens: no language needs one a character
-        } | _spoken(server, self._speaker)
+            **_SPOKEN,
+            **self._voice.asked("speaker", server),
+        }
 
     def reader(self, server: Server) -> RecitalReader:
         return RecitalReader(self._words)
 
     def concede(self, server: Server, refusal: Refusal) -> bool:
-        return _without_speaker(server, refusal)
+        return self._voice.concede(server, refusal)
 
 
 class RecitalReader:
@@ -92,6 +120,10 @@ class RecitalReader:
         self._wanted, self._said = letters(words), ""
         self._sound = ReplySound()
         self._spoken = SpokenReader(self._sound, ChunkReader())
+
+    @property
+    def begun(self) -> bool:
+        return self._spoken.begun
 
     @property
     def stopped(self) -> bool:
@@ -127,19 +159,3 @@ class RecitalReader:
 def letters(text: str) -> str:
     """What of a text is voiced: its letters and digits, whatever their case."""
     return "".join(character for character in text.casefold() if character.isalnum())
-
-
-def _spoken(server: Server, speaker: str | None) -> dict[str, Any]:
-    """WAV, because it says its sample rate; models other than Qwen3-Omni have others."""
-    asked: dict[str, Any] = {"modalities": ["text", "audio"], "audio": {"format": "wav"}}
-    if speaker and SPEAKER not in server.lacks:
-        asked["speaker"] = speaker
-    return asked
-
-
-def _without_speaker(server: Server, refusal: Refusal) -> bool:
-    if SPEAKER in server.lacks or "speaker" not in refusal.said.lower():
-        return False
-    server.lacks.add(SPEAKER)
-    log.warning("%s; it speaks with its own voice from now on", refusal.reason)
-    return True

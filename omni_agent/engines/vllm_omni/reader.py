@@ -27,6 +27,10 @@ class SpokenReader:
         self._introduced = self._complete = False
 
     @property
+    def begun(self) -> bool:
+        return self._words.begun
+
+    @property
     def stopped(self) -> bool:
         return self._words.stopped
 

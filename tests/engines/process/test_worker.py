@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -28,9 +31,9 @@ def job(factory: str = "Echo", **options: object) -> Job:
 
 @asynccontextmanager
 async def started(
-    reports: list[str] | None = None, beats: Beats | None = None
+    reports: list[str] | None = None, beats: Beats | None = None, factory: str = "Echo"
 ) -> AsyncIterator[Worker]:
-    worker = Worker(job(), (reports if reports is not None else []).append, beat=beats)
+    worker = Worker(job(factory), (reports if reports is not None else []).append, beat=beats)
     try:
         await worker.start()
         yield worker
@@ -160,7 +163,7 @@ async def test_a_process_that_goes_on_in_time_is_left_alone() -> None:
 
 @pytest.mark.parametrize("op", ["hang", "block"])
 async def test_work_that_never_returns_costs_the_process_and_not_those_who_queue(op: str) -> None:
-    async with started() as worker:
+    async with started(factory="hasty") as worker:
         first = worker.pid
         stuck = asyncio.ensure_future(drained(worker.stream(op, deadline_s=2.0)))
         queued = asyncio.ensure_future(worker.call("count", {"to": 1}, deadline_s=2.0))
@@ -172,7 +175,7 @@ async def test_work_that_never_returns_costs_the_process_and_not_those_who_queue
 
 
 async def test_nobody_need_wait_for_work_that_hangs_to_be_found_out() -> None:
-    async with started() as worker:
+    async with started(factory="hasty") as worker:
         first = worker.pid
         stream = worker.stream("hang", deadline_s=2.0)
         await anext(stream)
@@ -215,6 +218,58 @@ async def test_a_request_waits_for_a_restart_no_longer_than_it_wants() -> None:
         with pytest.raises(EngineError, match="restarted"):
             await worker.call("echo", {"say": 1}, wait_s=0)
         assert (await worker.call("echo", {"say": 1})).body["said"] == 1
+
+
+SCARCE = {
+    "sockets": (socket, "socketpair", errno.EMFILE),
+    "files": (tempfile, "TemporaryFile", errno.ENOSPC),
+    "processes": (subprocess, "Popen", errno.EAGAIN),
+    "memory": (subprocess, "Popen", errno.ENOMEM),
+}
+
+
+@pytest.mark.parametrize("what", SCARCE)
+async def test_a_machine_without_means_for_a_process_gets_one_when_it_has_them_again(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, name, number = SCARCE[what]
+    tried: list[str] = []
+
+    def refuses(*_: object, **__: object) -> None:
+        tried.append(name)
+        raise OSError(number, os.strerror(number))
+
+    async with started() as worker:
+        assert worker.pid
+        with monkeypatch.context() as scarce:
+            scarce.setattr(module, name, refuses)
+            os.kill(worker.pid, signal.SIGKILL)
+            await eventually(lambda: bool(tried))
+            with pytest.raises(EngineUnavailable, match=os.strerror(number)):
+                await worker.call("echo", {"say": 1})
+            assert worker.trouble
+        put_forward(monkeypatch, 60)  # to the next start
+        assert (await worker.call("echo", {"say": 2})).body["said"] == 2
+
+
+async def test_a_start_that_fails_for_want_of_means_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr(subprocess, "Popen", refuses)
+    worker = Worker(job())
+    before = _open_files()
+    with pytest.raises(EngineUnavailable, match="no more processes") as refusal:
+        await worker.start()
+    assert refusal.value.may_recover
+    await worker.aclose()
+    await eventually(lambda: _open_files() == before)
+
+
+def _open_files() -> list[str]:
+    return sorted(os.listdir("/proc/self/fd" if sys.platform == "linux" else "/dev/fd"))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from omni_agent.conversation import (
     assistant,
     user,
 )
-from omni_agent.engines.remote.messages import has_audio, messages, tools
+from omni_agent.engines.remote.messages import messages, recorded, tools
 from omni_agent.engines.remote.recordings import Recordings, wav
 from omni_agent.errors import EngineError
 from omni_agent.thinker import ThinkRequest, ToolSchema
@@ -88,12 +88,12 @@ def test_a_video_goes_as_a_few_of_its_pictures_from_the_first_to_the_last() -> N
 def test_its_sound_goes_where_audio_is_heard() -> None:
     seen = Message("user", (VideoPart((b"\x01\x02",), 2.0, AUDIO),))
     picture = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AQI="}}
-    assert has_audio([seen])
+    assert recorded([seen]) == 1
     (row,) = messages(ThinkRequest("", (seen,)), Recordings())
     assert row["content"] == [picture, SENT]
     (row,) = messages(ThinkRequest("", (seen,)))
     assert row["content"] == [picture]
-    assert not has_audio([replace(seen, parts=(VideoPart((b"\x01\x02",), 2.0),))])
+    assert not recorded([replace(seen, parts=(VideoPart((b"\x01\x02",), 2.0),))])
 
 
 def test_an_unheard_message_is_left_out_and_a_cut_one_marked() -> None:

@@ -46,8 +46,8 @@ async def test_equally_busy_servers_share_conversations_and_keep_them(three: Ser
 
 async def test_a_server_that_lacks_what_is_needed_is_the_last_choice(three: Servers) -> None:
     a, b, c = three.all
-    a.lacks.add("audio")
-    c.lacks.add("audio")
+    a.spare("audio")
+    c.spare("audio")
     b.busy = 5
     assert three.choose("x", {"audio"}) is b
     three.lose(b, "b failed")
