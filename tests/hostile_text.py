@@ -11,6 +11,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 
 from omni_agent import manners, text
 from omni_agent.conversation import user
@@ -36,9 +37,9 @@ _UNITS = (
     "<think></think>", "<tool_call>", "<tool_call></tool_call>", "<|a|>", "<｜a｜>", "[TOOL_CALLS]",
     "◁", "<<SYS>>", '{"a":', '{"name": "f"}', "[]", "<a b=", "<b>", "</b>", "< ", "![](", "[a](",
     "[a]", "[^", "](", "|a", "|-", "> ", "# ", "- ", "- [ ] ", "&#", "&amp;", "*a", "_a", "a_",
-    "https://", "http://a/", "www.", "a@", "a.", "A. ", "\n ", "\n\n", "<parameter=", "</parameter>",
-    "<parameter=a>", "<parameter=a></parameter>", "<arg_key>", "<arg_key>a</arg_key>", "a>", "a:1",
-    "<arg_key>a</arg_key><arg_value>", "<function=", "<function=f>", "[CALL_ID]", "[CALL_ID]a",
+    "https://", "http://a/", "www.", "a@", "a.", "A. ", "\n ", "\n\n", "<parameter=",
+    "</parameter>", "<parameter=a>", "<parameter=a></parameter>", "<arg_key>", "a>", "a:1",
+    "<arg_key>a</arg_key>", "<arg_key>a</arg_key><arg_value>", "<function=", "<function=f>", "[CALL_ID]", "[CALL_ID]a",
     "[ARGS]", "1,", "1.", "1-", "1/", "1:", "$1", "1 ", "12 - ", "1=", "ab ba. ", "bye ", "and ",
     "no ", "mm ", "ok, ", "what ", "is it ", "a=", "a=1, ", "f(", '\\"', "\ud83d",
 )  # fmt: skip
@@ -46,11 +47,9 @@ _UNITS = (
 
 def texts(size: int) -> Iterator[tuple[str, str]]:
     """What each is, and about ``size`` characters of it."""
-    for opening in _OPENINGS:
-        for unit in _UNITS:
-            for ending in ("", " x"):
-                repeated = unit * (size // len(unit))
-                yield f"{opening!r} + {unit!r} … + {ending!r}", opening + repeated + ending
+    for unit in _UNITS:
+        for opening in _OPENINGS if len(unit) == 1 else ("",):
+            yield f"{opening!r} + {unit!r} …", f"{opening}{unit * (size // len(unit))} x"
 
 
 def _filtered(text_filter: text.TextFilter) -> Callable[[str], None]:
@@ -82,10 +81,8 @@ def _manners(written: str) -> None:
 
 
 def _arguments(written: str) -> None:
-    try:
+    with suppress(ValueError):
         arguments.arguments(written)
-    except ValueError:
-        pass
 
 
 def _hermes(written: str) -> None:
@@ -107,12 +104,12 @@ def _guards(written: str) -> None:
 
 
 READERS: dict[str, tuple[int, Callable[[str], object]]] = {
-    "sayable": (20_000, _filtered(sayable)),
-    "no_markdown": (20_000, _filtered(no_markdown)),
-    "profanity": (20_000, _filtered(text.profanity)),
-    "content": (20_000, _content),
-    "markup": (20_000, lambda written: markup.calls(written, {"f": _TOOL})),
-    "arguments": (20_000, _arguments),
+    "sayable": (16_000, _filtered(sayable)),
+    "no_markdown": (16_000, _filtered(no_markdown)),
+    "profanity": (16_000, _filtered(text.profanity)),
+    "content": (16_000, _content),
+    "markup": (16_000, lambda written: markup.calls(written, {"f": _TOOL})),
+    "arguments": (16_000, _arguments),
     "hermes": (4000, _hermes),
     "local calls": (4000, _calls),
     "clauses": (4000, lambda written: clauses.ClauseSplitter().push(written)),

@@ -58,6 +58,7 @@ QUESTIONS = [
     (STORY[-200:], True),
     ("what I want to know is when it opens " + STORY[-200:].replace(".", ""), False),
     ("twentya " * 1000, False),
+    (" ".join(f"{one}." for one in "abcdefghijklmnopqrstuvwxyz" * 3), False),
 ]
 
 
@@ -128,6 +129,26 @@ def test_who_speaks_after_the_echo_is_not_the_agent() -> None:
     echo, words = come_back(played, 1, 1), come_back(user, 1, 1)
     both = AudioFrame(np.concatenate([echo.pcm, words.pcm]), 16_000)
     assert not resounds(both, [played])
+
+
+def test_what_is_longer_than_what_was_played_is_not_compared_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    transformed: list[int] = []
+    rfft = np.fft.rfft
+
+    def counted(samples: NDArray[np.float32], size: int) -> NDArray[np.complex128]:
+        transformed.append(len(samples))
+        return rfft(samples, size)
+
+    monkeypatch.setattr(np.fft, "rfft", counted)
+    played = voice(1, 4)
+    again = AudioFrame(np.tile(resample(played, 16_000).pcm, 7), 16_000)
+    assert not resounds(again, [played])
+    assert transformed == []
+    assert resounds(come_back(played, 0, 4), [played])
+    assert sum(length >= 4 * 8000 for length in transformed) == 1  # what was played, once
+    assert len(transformed) <= 9
 
 
 def test_nothing_is_an_echo_of_silence() -> None:

@@ -23,6 +23,9 @@ _FILLERS = """the and for with from that this what are was of in on at to is it 
 please by"""
 _SMALL = frozenset(_FILLERS.split())
 _ALIKE = 0.75
+_SPELLED = 8
+"""Words of a value that may be heard in another spelling: each is compared with all that was
+said, on the event loop."""
 _TELLABLE = 160
 """Characters of a result that may be told as it is."""
 _UNITS = "second seconds minute minutes hour hours day days week weeks"
@@ -63,9 +66,9 @@ def invented(call: ToolCallRequest, tool: ToolSchema, items: Sequence[Item]) -> 
         if not isinstance(schema, Mapping) or value == schema.get("default"):
             continue
         if isinstance(value, str) and _is_free_text(schema):
-            content = [word for word in words(value) if word not in _SMALL]
+            content = [word for word in dict.fromkeys(words(value)) if word not in _SMALL]
             heard = set(_conversation_words(items))
-            if content and not any(_occurs(word, heard) for word in content):
+            if content and not _any_occurs(content, heard):
                 return name
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
@@ -163,13 +166,18 @@ def _conversation_words(items: Iterable[Item]) -> Iterable[str]:
                     yield from words(str(value))
 
 
+def _any_occurs(content: Sequence[str], heard: set[str]) -> bool:
+    if any(_occurs(word, heard) for word in content):
+        return True
+    # Spelling is the transcript's, not the user's: "Reykyavik" is Reykjavik.
+    alike = (difflib.get_close_matches(word, heard, 1, _ALIKE) for word in content[:_SPELLED])
+    return any(alike)
+
+
 def _occurs(word: str, heard: set[str]) -> bool:
     if word in heard:
         return True
     if word.isdigit() or word in _NUMBERS:
         return any(other.isdigit() or other in _NUMBERS for other in heard)
     stem = word[: max(4, len(word) - 3)]
-    if len(word) > 3 and any(other.startswith(stem) for other in heard):
-        return True
-    # Spelling is the transcript's, not the user's: "Reykyavik" is Reykjavik.
-    return bool(difflib.get_close_matches(word, heard, 1, _ALIKE))
+    return len(word) > 3 and any(other.startswith(stem) for other in heard)

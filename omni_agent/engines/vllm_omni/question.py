@@ -70,7 +70,8 @@ class SpokenQuestion:
         return self._chat.needs
 
     def body(self, server: Server) -> dict[str, Any]:
-        return self._chat.body(server) | _SPOKEN | self._voice.asked("speaker", server)
+        voice = self._voice.asked("speaker", server)
+        return {**self._chat.body(server), **_SPOKEN, **voice}
 
     def reader(self, server: Server) -> SpokenReader:
         self.sound = ReplySound()

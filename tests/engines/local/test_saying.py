@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from omni_agent.engines.local.saying import say
@@ -181,6 +181,25 @@ def test_numbers_units_and_symbols_are_put_in_words(written: str, said: str) -> 
 )
 def test_plain_words_stay_as_they_are(plain: str) -> None:
     assert say(plain) == plain
+
+
+_DIGITS = st.integers(1, 5000).map("7".__mul__)
+_AROUND = st.sampled_from(
+    ["", "$", "€", "£", "-", "/2", "½", " 1/2", "%", " km", ".50", ",5", "th"]
+)
+
+
+@given(st.lists(st.one_of(_AROUND, _DIGITS), max_size=5).map("".join))
+@example("$" + "1" * 310)
+@example("1" * 310 + "/2")
+@example("2/" + "1" * 5000)
+@example("$" + "1" * 5000 + ".50")
+def test_a_model_that_is_stuck_on_a_digit_is_read_out(text: str) -> None:
+    assert not any(character.isdigit() for character in say(text))
+
+
+def test_no_digit_of_a_long_number_is_lost() -> None:
+    assert say("1" * 19 + ".5") == " ".join(["one"] * 19) + " point five"
 
 
 @given(

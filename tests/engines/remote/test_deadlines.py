@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
 from starlette.responses import StreamingResponse
 
 from omni_agent.conversation import user
+from omni_agent.engines.remote.deltas import ChunkReader
 from omni_agent.engines.remote.servers import PATIENCE, Patience, Servers
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import EngineError
-from omni_agent.thinker import TextDelta, ThinkRequest
+from omni_agent.thinker import TextDelta, ThinkRequest, Thought, ToolSchema
 from tests.clocks import put_forward, until
 from tests.engines.remote.serving import HELLO, Answer, Waits, cluster, joined, serving, text
 
@@ -78,6 +79,44 @@ async def test_a_reply_that_stalls_is_broken_off(
         put_forward(monkeypatch, LONG.next_s)
         with pytest.raises(EngineError, match="said nothing for 1000 s"):
             await going_on
+        await thinker.aclose()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("begins", ["Hm, ", '{"name": "now"', "<tool_call>"])
+async def test_a_reply_that_is_held_back_is_no_silence(
+    begins: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, read = asyncio.Event(), list[object]()
+    grow = ChunkReader.read
+
+    def noted(reader: ChunkReader, chunk: object) -> Iterator[Thought]:
+        yield from grow(reader, chunk)
+        read.append(chunk)
+
+    monkeypatch.setattr(ChunkReader, "read", noted)
+
+    async def pieces() -> AsyncIterator[str]:
+        yield event(text(begins))
+        await goes_on.wait()
+        yield event(text("</think>")) + event(text("Yes."))
+        yield "data: [DONE]\n\n"
+
+    patience = replace(LONG, next_s=3 * LONG.first_s)
+    tools = (ToolSchema("now", "", {"type": "object", "properties": {}}),)
+    async with serving(lambda: StreamingResponse(pieces())) as server:
+        thinker = OpenAIThinker(server.url, "m", patience=patience, sleep=Waits())
+        if begins == "Hm, ":
+            thinker.servers.all[0].habits.add("unopened")
+
+        async def answer() -> list[Thought]:
+            return [part async for part in thinker.think(replace(REQUEST, tools=tools))]
+
+        asking = asyncio.ensure_future(answer())
+        await until(lambda: read)
+        put_forward(monkeypatch, 2 * LONG.first_s)
+        goes_on.set()
+        assert await asking
         await thinker.aclose()
     assert len(server.requests) == 1
 

@@ -14,7 +14,17 @@ from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import EngineError
 from omni_agent.hookspecs import EngineOptions
 from omni_agent.thinker import TextDelta, ThinkRequest, Thought
-from tests.engines.remote.serving import HELLO, Server, Waits, cluster, joined, serving, status
+from tests.engines.remote.serving import (
+    HELLO,
+    Answer,
+    Clock,
+    Server,
+    Waits,
+    cluster,
+    joined,
+    serving,
+    status,
+)
 
 SPEECH = AudioFrame(np.zeros(1600, np.int16), 16_000)
 DEAF = status(400, "At most 0 audio(s) may be provided in one prompt.")
@@ -79,20 +89,56 @@ async def test_starting_with_an_omni_model_says_what_a_server_cannot_give(
     assert caplog.text.count("gives no hidden states") == 1
 
 
-async def test_a_server_that_refuses_audio_gets_transcripts_for_good_and_says_so_once(
+async def test_a_server_that_refuses_audio_gets_transcripts_and_is_asked_again_in_an_hour(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    waits = Waits()
+    waits, clock = Waits(), Clock()
     async with serving(DEAF, HELLO) as server:
-        thinker = OpenAIThinker(server.url, "m", hears=True, sleep=waits)
+        thinker = OpenAIThinker(server.url, "m", hears=True, sleep=waits, clock=clock)
         assert await said(thinker, spoken("hi")) == GREETED
         assert [content(server, n) for n in (0, 1)] == ["input_audio", "hi"]
         assert not thinker.hears
         await said(thinker, spoken("again"))
         assert content(server) == "again"
+        clock.now = 3600
+        assert thinker.hears
+        await said(thinker, spoken("now"))
+        assert content(server) == "input_audio"
         await thinker.aclose()
-    assert (len(server.requests), waits.seconds) == (3, [])
+    assert (len(server.requests), waits.seconds) == (4, [])
     assert caplog.text.count("gets transcripts from now on") == 1
+
+
+FEW = status(400, "At most 8 audio(s) may be provided in one request.")
+
+
+async def test_a_server_that_takes_few_recordings_hears_the_latest() -> None:
+    before = [Message("user", (AudioPart(SPEECH, f"utterance {n}"),)) for n in range(9)]
+    long = ThinkRequest("", (*before, *spoken(None).items))
+    async with serving(FEW, HELLO) as server:
+        thinker = OpenAIThinker(server.url, "m", hears=True)
+        assert await said(thinker, long) == GREETED
+        assert await said(thinker, long) == GREETED
+        assert thinker.hears
+        await thinker.aclose()
+    for body in server.bodies[1:]:
+        *older, latest = [message["content"] for message in body["messages"]]
+        assert older == [f"utterance {n}" for n in range(9)]
+        assert latest[0]["type"] == "input_audio"
+
+
+@pytest.mark.parametrize(
+    "why", ["audio is too long: at most 30 s", "the audio could not be decoded", FEW]
+)
+async def test_a_recording_that_is_refused_makes_nobody_else_deaf(why: str | Answer) -> None:
+    refusal = status(400, why) if isinstance(why, str) else why
+    async with serving(refusal, HELLO) as server:
+        thinker = OpenAIThinker(server.url, "m", hears=True)
+        assert await said(thinker, spoken("hi")) == GREETED
+        assert thinker.hears
+        await said(thinker, spoken("hi"))
+        await thinker.aclose()
+    assert [content(server, n) for n in range(3)] == ["input_audio", "hi", "input_audio"]
 
 
 async def test_llama_cpps_way_of_refusing_audio_is_understood() -> None:

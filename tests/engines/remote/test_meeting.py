@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
+from starlette.responses import Response
 
 from omni_agent.engines.remote.meeting import meet
 from omni_agent.engines.remote.server import Model
@@ -97,6 +100,16 @@ async def test_where_nothing_is_listed_the_address_and_the_model_may_be_wrong() 
         error = await refused(server.url, "m")
     assert "HTTP 404 (Not Found): check the address" in str(error)
     assert "the model 'm'" in str(error)
+
+
+async def test_a_refusal_that_is_compressed_is_one_all_the_same() -> None:
+    def packed() -> Response:
+        body = gzip.compress(b'{"error": "no such model"}')
+        return Response(body, 404, {"content-encoding": "gzip"})
+
+    async with serving(packed) as server:
+        server.models = None
+        assert "HTTP 404: check the address" in str(await refused(server.url, "m"))
 
 
 async def test_a_key_that_listing_did_not_need_is_checked_with_the_model() -> None:

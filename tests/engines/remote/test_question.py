@@ -8,6 +8,9 @@ import pytest
 from starlette.responses import JSONResponse
 
 from omni_agent.conversation import ToolCall, ToolResult, user
+from omni_agent.engines.remote.asking import Refusal
+from omni_agent.engines.remote.question import ChatQuestion
+from omni_agent.engines.remote.server import Server as RemoteServer
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import EngineError
 from omni_agent.thinker import Sampling, TextDelta, ThinkRequest, Thought, ToolCallRequest
@@ -62,6 +65,44 @@ async def test_a_field_that_is_refused_again_ends_it() -> None:
             await asked(thinker)
         await thinker.aclose()
     assert len(server.requests) == 2
+
+
+CONTEXT = status(
+    400,
+    "This model's maximum context length is 4096 tokens. However, you requested 4200 tokens (4000 "
+    "in the messages, 200 in the completion). 'max_tokens' is too large: reduce it.",
+)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "without"),
+    [
+        (CONTEXT, "max_tokens"),
+        (status(422, "temperature: must be between 0 and 1"), "temperature"),
+        (status(400, "seed: no"), "seed"),
+    ],
+    ids=["a full context", "a range", "no reason"],
+)
+async def test_what_is_wrong_with_one_request_says_nothing_about_others(
+    refusal: Answer, without: str
+) -> None:
+    async with serving(refusal, HELLO) as server:
+        thinker = OpenAIThinker(server.url, "m", sleep=Waits())
+        assert await asked(thinker) == GREETED
+        assert await asked(thinker) == GREETED
+        await thinker.aclose()
+    first, again, another = server.bodies
+    assert again == {key: value for key, value in first.items() if key != without}
+    assert another == first
+
+
+def test_callers_who_are_refused_at_once_are_all_asked_again() -> None:
+    server, said = RemoteServer("http://a/v1"), Refusal(400, "Unsupported parameter: 'seed'", "no")
+    callers = [ChatQuestion("m", REQUEST, None) for _ in range(2)]
+    assert all("seed" in caller.body(server) for caller in callers)
+    assert all(caller.concede(server, said) for caller in callers)
+    assert not any("seed" in caller.body(server) for caller in callers)
+    assert not any(caller.concede(server, said) for caller in callers)
 
 
 async def test_what_came_with_a_call_goes_back_with_it() -> None:
