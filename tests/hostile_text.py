@@ -39,7 +39,8 @@ _UNITS = (
     "[a]", "[^", "](", "|a", "|-", "> ", "# ", "- ", "- [ ] ", "&#", "&amp;", "*a", "_a", "a_",
     "https://", "http://a/", "www.", "a@", "a.", "A. ", "\n ", "\n\n", "<parameter=",
     "</parameter>", "<parameter=a>", "<parameter=a></parameter>", "<arg_key>", "a>", "a:1",
-    "<arg_key>a</arg_key>", "<arg_key>a</arg_key><arg_value>", "<function=", "<function=f>", "[CALL_ID]", "[CALL_ID]a",
+    "<arg_key>a</arg_key>", "<arg_key>a</arg_key><arg_value>", "<function=", "<function=f>",
+    "[CALL_ID]", "[CALL_ID]a",
     "[ARGS]", "1,", "1.", "1-", "1/", "1:", "$1", "1 ", "12 - ", "1=", "ab ba. ", "bye ", "and ",
     "no ", "mm ", "ok, ", "what ", "is it ", "a=", "a=1, ", "f(", '\\"', "\ud83d",
 )  # fmt: skip
