@@ -107,9 +107,10 @@ class Proxy:
             late = weather.delay_s + weather.jitter_s * chance()
             if chance() < weather.reordered:
                 late += 0.05
-            self._loop.call_later(late, self._send, 1 - index, data)
+            self._loop.call_later(late, self.send, 1 - index, data)
 
-    def _send(self, index: int, data: bytes) -> None:
+    def send(self, index: int, data: bytes) -> None:
+        """From one of the ends, whatever the weather."""
         target = self._targets[index]
         if target is not None and not self._ends[index].is_closing():
             self._ends[index].sendto(data, target)
@@ -450,7 +451,7 @@ async def forged(clients: Clients) -> str:
         cut, sent = loop.time(), 0
         while not call.line.ended and loop.time() < cut + 45:
             for first in (0x80, 0x90, 0x00, 0x16):  # RTP, RTP, STUN, DTLS
-                call.proxy._send(1, bytes([first, 0x6F]) + rng.randbytes(40))
+                call.proxy.send(1, bytes([first, 0x6F]) + rng.randbytes(40))
                 sent += 1
             await asyncio.sleep(0.02)
         return f"no: over after {loop.time() - cut:.1f} s and {sent} of them ({call.line.reason})"
@@ -462,7 +463,7 @@ async def garbage(clients: Clients) -> str:
     async with held(clients, 2, Weather()) as calls:
         for _ in range(500):
             for _ in range(100):
-                calls[0].proxy._send(1, rng.randbytes(rng.randrange(1, 1400)))
+                calls[0].proxy.send(1, rng.randbytes(rng.randrange(1, 1400)))
             await asyncio.sleep(0.005)
         alive = await asyncio.gather(*(call.alive() for call in calls))
     return f"{sum(alive)} of 2 calls go on"

@@ -83,6 +83,10 @@ class Access:
             self._guesses.wait_s(address)
         return right
 
+    def has_login(self, request: Request) -> bool:
+        """Whether it can log out: its browser brought the key, which is asked for here."""
+        return self.logins is not None and self.is_logged_in(request)
+
     def is_logged_in(self, request: Request) -> bool:
         """Whether its browser brought the key; everyone's has where there is none."""
         return self.logins is None or self.logins.valid(request.cookies.get(LOGIN, ""))

@@ -112,10 +112,11 @@ class ClientCommands:
         if config.omni and config.omni.persona is not None:
             self._known_persona(config.omni.persona, "session.omni.persona")
             commands = (ChoosePersona(config.omni.persona),)
-        opted_in = not session.extensions
         session.merge(config)
         updated = self._view.event("session.updated", session=session.json())
-        present = self._events.present() if opted_in and session.extensions else []
+        # Who goes on over another connection says so again, and may have missed something.
+        opts_in = config.omni is not None and config.omni.extensions
+        present = self._events.present() if opts_in else []
         return Received(commands, (updated, *present))
 
     def _persona_choose(self, message: client.PersonaChoose) -> Received:

@@ -304,6 +304,7 @@ class Desk:
                 ],
                 "sees": self._host.sees,
                 "engine": dict(self._host.engine),
+                "logged_in": self._access.has_login(request),
             },
             headers={"Vary": "Authorization, Cookie"},
         )

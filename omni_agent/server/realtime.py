@@ -7,8 +7,8 @@ part is what unmodified Realtime clients speak. A client that opts in with ::
 
 (or in the ``session`` part of its ``POST /v1/realtime/calls``, which loses
 nothing) also gets the events below; strict clients raise on names they do not
-know, so nobody else does. Who opts in late is told the present activity, the
-panels and the utterance in progress at once.
+know, so nobody else does. Who opts in late, or again, is told the present activity,
+the panels and the utterance in progress at once.
 
 ``session.created`` and ``session.updated`` always carry ``session.omni``::
 

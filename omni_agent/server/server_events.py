@@ -88,7 +88,7 @@ class ServerEvents:
         return handler(event) if handler else []
 
     def present(self) -> list[Json]:
-        """The extension events that tell a client that has just opted in how things stand."""
+        """The extension events that tell a client that opts in how things stand."""
         out: list[Json] = []
         if self._activity is not None:
             out += self._view.extra("activity", activity=self._activity)

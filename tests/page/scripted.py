@@ -121,6 +121,7 @@ class ScriptedServer:
         self.default = "concierge"
         self.personas = PERSONAS
         self.omni: dict[str, Any] = {}
+        self.logged_in = False
         self.refusal: Refusal | None = None
         self.received: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
@@ -176,6 +177,7 @@ class ScriptedServer:
         return JSONResponse(self.health, self.health_status or status)
 
     async def _personas(self, request: Request) -> Response:
+        self.requests.append(("personas", request.headers.get("Authorization", "")))
         engine = {"thinker": "a-thinker", "talker": "a-talker"}
         return JSONResponse(
             {
@@ -183,6 +185,7 @@ class ScriptedServer:
                 "personas": self.personas,
                 "sees": False,
                 "engine": engine,
+                "logged_in": self.logged_in,
             }
         )
 

@@ -9,7 +9,7 @@ from av import VideoFrame
 from playwright.async_api import Page, Route, expect
 
 from tests.page.driving import call, until
-from tests.page.scripted import ScriptedServer
+from tests.page.scripted import PERSONAS, ScriptedServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -184,7 +184,7 @@ async def test_a_refused_microphone_says_what_to_do_and_costs_the_server_nothing
     problem = page.get_by_test_id("problem")
     await expect(problem).to_have_attribute("data-kind", "microphone-denied")
     await expect(problem).to_contain_text("Allow the microphone in the address bar")
-    assert not server.requests
+    assert {what for what, _ in server.requests} == {"personas"}
     await problem.get_by_role("button", name="Take the call by typing").click()
     await expect(page.locator("body")).to_have_attribute("data-call", "live")
     await expect(page.get_by_test_id("message")).to_be_enabled()
@@ -329,6 +329,56 @@ async def test_a_token_in_the_address_is_used_for_one_call_and_is_not_left_there
     await page.get_by_test_id("hangup").click()
     await dial(page, server)
     assert ("secret", "") in server.requests
+
+
+def tokens(server: ScriptedServer) -> list[str]:
+    """What calls brought, in order."""
+    return [who for what, who in server.requests if what == "secret"]
+
+
+@pytest.mark.parametrize(
+    ("status", "title", "then"),
+    [(503, "busy", "Bearer ek_test"), (429, "Too many", "Bearer ek_test"), (401, "who calls", "")],
+)
+async def test_a_token_is_used_again_by_who_was_only_put_off(
+    open_page: Any, server: ScriptedServer, status: int, title: str, then: str
+) -> None:
+    page = await open_page(fragment="#token=ek_test", may_complain=("Failed to load resource",))
+    server.refuse(status, {}, {})
+    await page.get_by_test_id("call").click()
+    await expect(page.get_by_test_id("problem")).to_contain_text(title)
+    server.refusal = None
+    await dial(page, server)
+    assert tokens(server) == ["Bearer ek_test", then]
+
+
+async def test_another_link_in_the_same_tab_is_another_token_with_its_own_personas(
+    open_page: Any, server: ScriptedServer
+) -> None:
+    page = await open_page(fragment="#token=ek_old")
+    await expect(page.get_by_test_id("personas")).to_be_visible()
+    server.personas = PERSONAS[1:2]
+    await page.goto(f"{server.url}/#token=ek_test")
+    await expect(page.get_by_test_id("persona-name")).to_have_text("Tutor")
+    await expect(page).to_have_url(f"{server.url}/")
+    assert server.requests[-1] == ("personas", "Bearer ek_test")
+    await dial(page, server)
+    assert tokens(server) == ["Bearer ek_test"]
+
+
+async def test_another_link_during_a_call_is_for_the_next_one(
+    open_page: Any, server: ScriptedServer
+) -> None:
+    page = await open_page()
+    await dial(page, server)
+    server.personas = PERSONAS[1:2]
+    await page.goto(f"{server.url}/#token=ek_test")
+    await expect(page).to_have_url(f"{server.url}/")
+    await expect(page.get_by_test_id("persona-name")).to_have_text("Concierge")
+    await page.get_by_test_id("hangup").click()
+    await expect(page.get_by_test_id("persona-name")).to_have_text("Tutor")
+    await dial(page, server)
+    assert tokens(server) == ["", "Bearer ek_test"]
 
 
 async def test_who_is_asked_to_log_in_is_taken_to_where_the_server_asks_for_its_key(

@@ -138,6 +138,27 @@ async def test_the_dialogs_fit_a_low_screen_and_close(open_page: Any) -> None:
         await page.get_by_test_id(name).get_by_role("button", name="Close").click()
 
 
+@pytest.mark.parametrize(("width", "height"), [(320, 568), (640, 400), (1280, 800)], ids=str)
+async def test_logging_out_is_in_the_settings_where_a_key_was_brought(
+    open_page: Any, server: ScriptedServer, width: int, height: int
+) -> None:
+    server.logged_in = True
+    page = await open_page(viewport={"width": width, "height": height})
+    await expect(page.get_by_test_id("personas")).to_be_visible()
+    await page.get_by_test_id("open-settings").click()
+    await page.get_by_test_id("log-out").scroll_into_view_if_needed()
+    await nothing_sticks_out(page)
+    await reaches(page, "log-out")
+    drawn = await box(page.get_by_test_id("log-out"))
+    assert drawn["height"] >= 38
+    await page.keyboard.press("Escape")
+    server.logged_in = False
+    await page.reload()
+    await expect(page.get_by_test_id("personas")).to_be_visible()
+    await page.get_by_test_id("open-settings").click()
+    await expect(page.get_by_test_id("log-out")).to_be_hidden()
+
+
 async def test_the_controls_are_seen_with_the_reader_s_own_colours(open_page: Any) -> None:
     page = await open_page(forced_colors="active")
     await expect(page.get_by_test_id("call")).to_have_css("border-top-style", "solid")

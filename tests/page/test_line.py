@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aioice.ice import StunProtocol
 from omni_agent_webrtc import WebRTCTransport, answer
 from omni_agent_webrtc.ice import connection_of
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from omni_agent.server.app import create_app
 from tests.page.driving import call, until
 from tests.page.scripted import loopback_only, serving
 from tests.page.test_real_server import ANSWER, QUESTION, Rehearsed
-from tests.transports.calling import Void
+from tests.transports.calling import Delayed, Void
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -31,6 +32,7 @@ class Served:
         self.url = ""
         self.loop: asyncio.AbstractEventLoop | None = None
         self.lines: list[WebRTCTransport] = []
+        self.lost: dict[Any, Void] = {}
 
     async def _answer(self, offer: str, **options: Any) -> tuple[WebRTCTransport, str]:
         line, sdp = await answer(offer, **options)
@@ -53,8 +55,21 @@ class Served:
         for one in peer.connection.getTransceivers():
             for protocol in connection_of(one.receiver.transport.transport)._protocols:
                 lost: Any = protocol
-                lost.transport = Void(protocol.transport)
+                if lost in self.lost:
+                    continue  # the transceivers share one
+                self.lost[lost] = lost.transport = Void(lost.transport)
                 lost.datagram_received = lambda data, addr: None
+
+    def restore(self) -> None:
+        """What was lost is alive again."""
+        assert self.loop is not None
+        self.loop.call_soon_threadsafe(self._restore)
+
+    def _restore(self) -> None:
+        for protocol, void in self.lost.items():
+            protocol.transport = void._real
+            del protocol.datagram_received
+        self.lost.clear()
 
 
 @pytest.fixture
@@ -96,6 +111,76 @@ async def test_a_lost_line_is_said_and_the_call_goes_on_over_another(
     )
     assert served.agent.over == 0
     assert not served.line.stalled
+
+
+@pytest.fixture(params=[0.05, 0.15], ids="{} s from the server to the page".format)
+def delayed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = StunProtocol.connection_made
+
+    def made_late(self: StunProtocol, transport: asyncio.DatagramTransport) -> None:
+        made(self, Delayed(transport, request.param))  # type: ignore[arg-type]  # does as one
+
+    monkeypatch.setattr(StunProtocol, "connection_made", made_late)
+
+
+async def test_a_line_that_is_alive_again_when_the_next_comes_up_does_not_end_the_call(
+    delayed: None, page: Page, served: Served
+) -> None:
+    """The server goes over to the next one and closes it: that is heard before the next is up."""
+    await call(page)
+    before = served.line._peer
+
+    async def meanwhile(route: Route) -> None:
+        served.restore()
+        await route.continue_()
+
+    await page.route("**/v1/realtime/calls/*", meanwhile)
+    served.lose()
+    await expect(page.get_by_test_id("announcer")).to_contain_text("Reconnecting")
+    await until(page, lambda: served.line._peer is not before and len(served.line._peers) == 1)
+    await asks(page)
+    await expect(page.get_by_test_id("line").last).to_have_text(ANSWER)
+    assert served.agent.over == 0
+
+
+async def test_a_call_goes_on_over_the_old_line_when_no_other_can_be_had(
+    page: Page, served: Served
+) -> None:
+    await call(page)
+    before = served.line._peer
+
+    async def refuse(route: Route) -> None:
+        served.restore()
+        await expect(page.get_by_test_id("announcer")).to_contain_text("The line is back.")
+        await route.fulfill(status=400)
+
+    await page.route("**/v1/realtime/calls/*", refuse)
+    async with page.expect_response("**/v1/realtime/calls/*"):
+        served.lose()
+    await asks(page)
+    await expect(page.get_by_test_id("line").last).to_have_text(ANSWER)
+    assert served.line._peer is before
+
+
+async def test_a_call_that_is_hung_up_while_it_is_offered_anew_is_over(
+    page: Page, served: Served
+) -> None:
+    await call(page)
+    line = served.line
+    offered: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        offered.append(route)
+
+    await page.route("**/v1/realtime/calls/*", hold)
+    served.lose()
+    await until(page, lambda: bool(offered))
+    await page.get_by_test_id("hangup").click()
+    await offered[0].continue_()
+    await until(page, lambda: served.agent.over == 1)
+    assert line.reason == "closed by the page"
+    await expect(page.locator("body")).to_have_attribute("data-call", "ended")
+    await expect(page.get_by_test_id("problem")).to_be_hidden()
 
 
 async def test_a_call_that_the_server_has_forgotten_is_lost_at_once(

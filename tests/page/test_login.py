@@ -61,6 +61,20 @@ async def test_the_key_is_asked_for_once(
     await context.close()
 
 
+async def test_who_logs_out_is_asked_for_the_key_again(chromium: Launch, url: str) -> None:
+    context = await (await chromium()).new_context()
+    page = await context.new_page()
+    await page.goto(url)
+    await page.get_by_label("Server key").fill("secret")
+    await page.keyboard.press("Enter")
+    await page.get_by_test_id("open-settings").click()
+    await page.get_by_test_id("log-out").click()
+    await expect(page.get_by_label("Server key")).to_be_visible()
+    await page.goto(url)
+    await expect(page.get_by_label("Server key")).to_be_visible()
+    await context.close()
+
+
 async def test_a_link_with_a_token_is_one_call_with_the_persona_it_names(
     chromium: Launch, url: str, agent: Rehearsed
 ) -> None:
@@ -74,6 +88,9 @@ async def test_a_link_with_a_token_is_one_call_with_the_persona_it_names(
     await page.goto(f"{url}/#token={minted.json()['value']}")
     await expect(page.get_by_test_id("persona-name")).to_have_text("Concierge")
     await expect(page.get_by_test_id("personas")).to_be_hidden()
+    await page.get_by_test_id("open-settings").click()
+    await expect(page.get_by_test_id("log-out")).to_be_hidden()
+    await page.keyboard.press("Escape")
     await call(page)
     assert "token" not in page.url
     assert agent.callers[-1] == "customer-17"

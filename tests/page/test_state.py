@@ -121,6 +121,26 @@ async def test_what_happens_decides_which_buttons_there_are(
     assert {name for name in names if not said[name]["hidden"]} == there
 
 
+KEYED = {"kind": "login", "on": True}
+
+
+@pytest.mark.parametrize(
+    ("happenings", "hidden"),
+    [
+        ([], True),
+        ([KEYED], False),
+        ([KEYED, *LIVE], True),
+        ([KEYED, *ENDED], False),
+        ([KEYED, {"kind": "login", "on": False}], True),
+    ],
+    ids=["no key is asked for", "logged in", "in a call", "after it", "with a token instead"],
+)
+async def test_who_brought_a_key_can_log_out_but_not_during_a_call(
+    page: Page, happenings: list[dict[str, Any]], hidden: bool
+) -> None:
+    assert (await page.evaluate(SAY, happenings))["logOut"]["hidden"] is hidden
+
+
 async def test_a_call_by_typing_is_not_listening_and_can_take_a_microphone_later(
     open_page: Any, server: ScriptedServer
 ) -> None:

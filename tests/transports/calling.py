@@ -115,3 +115,21 @@ class Void:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
+
+
+class Delayed(Void):
+    """A datagram transport whose datagrams take ``delay_s``; its last ones leave, too."""
+
+    def __init__(self, real: Any, delay_s: float) -> None:
+        super().__init__(real)
+        self._loop, self._delay_s = asyncio.get_running_loop(), delay_s
+
+    def sendto(self, data: bytes, addr: Any) -> None:
+        self._loop.call_later(self._delay_s, self._send, data, addr)
+
+    def _send(self, data: bytes, addr: Any) -> None:
+        if not self._real.is_closing():
+            self._real.sendto(data, addr)
+
+    def close(self) -> None:
+        self._loop.call_later(2 * self._delay_s, self._real.close)

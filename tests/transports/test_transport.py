@@ -6,7 +6,8 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 from typing import Never
 
 import aioice
@@ -17,7 +18,7 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSctpTransport, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
-from aiortc.rtcsctptransport import SCTP_DATA_FIRST_FRAG, DataChunk, InitChunk
+from aiortc.rtcsctptransport import SCTP_DATA_FIRST_FRAG, Chunk, DataChunk, InitChunk
 from omni_agent_webrtc import WebRTCTransport, answer
 from omni_agent_webrtc.ice import Connection
 from omni_agent_webrtc.inbox import MAX_AUDIO, MAX_MESSAGES, Inbox
@@ -25,7 +26,7 @@ from omni_agent_webrtc.peer import CHANNEL, MAX_MESSAGE, close_peer
 from omni_agent_webrtc.silence import Silence
 from omni_agent_webrtc.stack import MAX_CHUNKS, MAX_STREAMS, SctpTransport
 from omni_agent_webrtc.tracks import JITTER_BUFFER
-from omni_agent_webrtc.transport import MAX_BUFFERED, MAX_WAITING, RENEWALS
+from omni_agent_webrtc.transport import MAX_BUFFERED, MAX_REPLAYED, MAX_WAITING, RENEWALS
 
 from omni_agent.audio import AudioFrame
 from omni_agent.errors import SignallingError
@@ -253,17 +254,101 @@ async def test_an_agent_and_its_messages_go_on_over_the_next_connection() -> Non
         assert line.reason == "closed by the page"
 
 
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.Event]:
+    """Until it is set, the data channels of connections made from now on do not open."""
+    released = asyncio.Event()
+    receive = SctpTransport._receive_chunk
+
+    async def late(self: SctpTransport, chunk: Chunk) -> None:
+        if self.state != "connected":
+            await released.wait()
+        await receive(self, chunk)
+
+    monkeypatch.setattr(SctpTransport, "_receive_chunk", late)
+    yield released
+    released.set()
+
+
+async def test_the_connection_in_use_stays_until_the_next_ones_data_channel_is_open(
+    request: pytest.FixtureRequest,
+) -> None:
+    """It may be alive again; a client whose channel was closed would take it for the end."""
+    old, new = client(Hum()), client(Hum())
+    channel, later = old.createDataChannel(CHANNEL), new.createDataChannel(CHANNEL)
+    channel.on("message", channel.send)
+    later.on("message", later.send)
+    order: list[str] = []
+    channel.on("close", lambda: order.append("the old one closed"))
+    later.on("open", lambda: order.append("the new one opened"))
+    async with call(old) as line, asyncio.timeout(30):
+        line.send("there and back")
+        await first(line, lambda arrival: arrival == "there and back")
+        released: asyncio.Event = request.getfixturevalue("held")
+        sdp = await line.renew(await offer_of(new))
+        await new.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        await until(lambda: line._peers[-1].connected.is_set())
+        line.send("over the old one")
+        await first(line, lambda arrival: arrival == "over the old one")
+        positions: list[int] = []
+        async for arrival in line.frames():
+            positions += [arrival.position] if isinstance(arrival, AudioFrame) else []
+            if len(positions) == 30:
+                break
+        steps = {later - one for one, later in pairwise(positions)}
+        assert steps == {320}, "both connections were listened to"
+        assert order == []
+        released.set()
+        await until(lambda: len(order) == 2)
+        assert order == ["the new one opened", "the old one closed"]
+        line.send("over the new one")
+        await first(line, lambda arrival: arrival == "over the new one")
+        assert line.connected
+    await new.close()
+
+
+async def test_what_is_sent_again_over_a_new_connection_costs_nothing_of_what_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("omni_agent_webrtc.transport.WATCH_S", 0.05)
+    monkeypatch.setattr("omni_agent_webrtc.transport.STALLED_S", 0.5)
+    old, new = client(), client()
+    got: list[str] = []
+    opened = old.createDataChannel(CHANNEL)
+    opened.on("open", lambda: opened.send("ready"))
+    new.createDataChannel(CHANNEL).on("message", got.append)
+    async with call(old) as line, asyncio.timeout(30):
+        await first(line, lambda arrival: arrival == "ready")
+        sent = [f"sent {index}" for index in range(MAX_REPLAYED)]
+        waiting = [f"waiting {index}" for index in range(MAX_WAITING)]
+        with silenced(old):
+            for text in sent:
+                line.send(text)
+            await until(lambda: line.stalled)
+            for text in waiting:
+                line.send(text)
+            sdp = await line.renew(await offer_of(new))
+            await new.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+            await until(lambda: len(got) >= MAX_REPLAYED + MAX_WAITING)
+        assert got == sent + waiting
+    await new.close()
+
+
 async def test_a_second_connection_that_never_comes_up_costs_nothing() -> None:
     old, never, later = client(), client(), client()
-    async with call(old, connect_s=0.5) as line, asyncio.timeout(20):
+    channel = old.createDataChannel(CHANNEL)
+    channel.on("message", channel.send)
+    async with call(old) as line, asyncio.timeout(20):
         await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+        line._connect_s = 0.05  # for those that never come
         await line.renew(await offer_of(never))
         await line.renew(await offer_of(later))
         await until(lambda: len(line._peers) == 1)
         assert line.connected
         with pytest.raises(SignallingError, match="must begin with v=0"):
             await line.renew("nonsense")
-        assert line.connected
+        line.send("still here")
+        await first(line, lambda arrival: arrival == "still here")
     await never.close()
     await later.close()
 
@@ -278,6 +363,26 @@ async def test_a_line_that_is_cancelled_blames_nobody() -> None:
     await asyncio.wait([running], timeout=20)
     assert line.reason == "hung up"
     await peer.close()
+
+
+async def test_of_two_connections_offered_at_once_the_last_is_used() -> None:
+    old, one, other = client(), client(), client()
+    got: list[str] = []
+    for peer in (old, one):
+        peer.createDataChannel(CHANNEL)
+    other.createDataChannel(CHANNEL).on("message", got.append)
+    async with call(old) as line, asyncio.timeout(30):
+        await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+        answers = await asyncio.gather(
+            line.renew(await offer_of(one)), line.renew(await offer_of(other))
+        )
+        for peer, sdp in zip((one, other), answers, strict=True):
+            await peer.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        line.send("over the last")
+        await until(lambda: "over the last" in got and len(line._peers) == 1)
+        assert line.connected
+    await one.close()
+    await other.close()
 
 
 async def test_a_line_that_never_connects_says_so() -> None:

@@ -28,8 +28,9 @@ CLOSE_S = 2.0
 class Peer:
     """Delivers what the client sends, and knows when it last gave a sign of life.
 
-    ``connected`` and ``over`` are set once. Whoever owns it sets ``over`` to end
-    ``run``, and must ``close`` it.
+    ``connected``, ``in_use`` and ``over`` are set once. Only while it is in use do its
+    sound and pictures count: a client offers the next one while it still speaks over this.
+    Whoever owns it sets ``in_use``, sets ``over`` to end ``run``, and must ``close`` it.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Peer:
     ) -> None:
         self.connection, self._deliver, self._inline = connection, deliver, inline
         self.channel: RTCDataChannel | None = None
-        self.connected, self.over = asyncio.Event(), asyncio.Event()
+        self.connected, self.in_use, self.over = (asyncio.Event() for _ in range(3))
         self.opened: Callable[[], None] = lambda: None
         """Called when the data channel can be written to."""
         self.round_trip_s = 0.0
@@ -63,10 +64,14 @@ class Peer:
                 for one in self.connection.getTransceivers()
                 if one.receiver.track is track
             )
-            if self._inline and InlineReceiver.install(receiver, self._deliver):
+            if self._inline and InlineReceiver.install(receiver, self._take):
                 return
             self._stock = track
         self._tracks.append(track)
+
+    def _take(self, media: Arrival) -> None:
+        if self.in_use.is_set() and not self.over.is_set():
+            self._deliver(media)
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if channel.label != CHANNEL or self.channel is not None:
@@ -91,6 +96,11 @@ class Peer:
         elif state in ("failed", "closed"):
             self.over.set()
 
+    @property
+    def offers_channel(self) -> bool:
+        """Whether its client wants a data channel at all."""
+        return self.connection.sctp is not None
+
     # -- out -----------------------------------------------------------------------
 
     def speak(self, track: SpeechTrack) -> None:
@@ -109,9 +119,9 @@ class Peer:
 
     async def _read(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
-            await watch_camera(track, self._deliver)
+            await watch_camera(track, self._take)
         elif track is self._stock:
-            await read_stock(track, self._deliver)
+            await read_stock(track, self._take)
         else:
             await read_stock(track, lambda frame: None)
 

@@ -7,6 +7,8 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from aiortc import RTCDataChannel
+
 from omni_agent.audio import AudioFrame
 from omni_agent.errors import SignallingError
 from omni_agent.transport import Heard
@@ -20,7 +22,9 @@ from omni_agent_webrtc.tracks import SpeechTrack
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 256
-"""Messages kept for a client whose channel is not open yet."""
+"""Messages kept for a client whose channel is not open."""
+MAX_REPLAYED = 256
+"""Messages of a lost connection that are sent again; beside those that wait."""
 MAX_BUFFERED = 4 * 1024 * 1024
 """Bytes waiting in the channel for a client that does not read; then messages are dropped."""
 CONNECT_S = 15.0
@@ -71,7 +75,7 @@ class WebRTCTransport:
         self._offered: deque[float] = deque(maxlen=RENEWALS)
         self._silence = Silence()
         self._waiting: deque[str] = deque()
-        self._sent: deque[tuple[float, str]] = deque(maxlen=MAX_WAITING)
+        self._sent: deque[tuple[float, str]] = deque(maxlen=MAX_REPLAYED)
         self._gone = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self._closing: asyncio.Future[None] | None = None
@@ -91,23 +95,29 @@ class WebRTCTransport:
     # -- messages out ----------------------------------------------------------------
 
     def send(self, text: str) -> None:
-        """Send one message, or keep it until the channel opens. Never blocks, never raises."""
-        channel = self._peer.channel if self._peer is not None else None
-        if self.stalled or channel is None or channel.readyState == "connecting":
+        """Send one message, or keep it until a channel is open. Never blocks, never raises."""
+        channel = self._channel
+        if channel is None:
             if len(self._waiting) < MAX_WAITING:
                 self._waiting.append(text)
-        elif channel.readyState == "open" and channel.bufferedAmount < MAX_BUFFERED:
+        elif channel.bufferedAmount < MAX_BUFFERED:
             self._sent.append((self._loop.time(), text))
             try:
                 channel.send(text)
             except Exception:  # a channel that is closing under us is no failure of the call
                 log.debug("a message was not sent", exc_info=True)
 
+    @property
+    def _channel(self) -> RTCDataChannel | None:
+        """Where messages go; None while they wait."""
+        channel = self._peer.channel if self._peer is not None else None
+        up = channel is not None and channel.readyState == "open" and not self.stalled
+        return channel if up else None
+
     def _send_waiting(self) -> None:
         """Send what waits for the channel, as far as it is open now."""
-        waiting, self._waiting = self._waiting, deque()
-        for text in waiting:
-            self.send(text)
+        while self._waiting and self._channel is not None:
+            self.send(self._waiting.popleft())
 
     # -- speech out ------------------------------------------------------------------
 
@@ -149,9 +159,10 @@ class WebRTCTransport:
     async def renew(self, offer: str) -> str:
         """Answer an offer for a new peer connection, the first or another.
 
-        The connection in use stays until the new one is up; one that was offered
-        before and is not up yet is given up. Raises SignallingError as ``answer``
-        does, with 404 when the line is over and 429 after ``RENEWALS`` in a minute.
+        The connection in use stays until the new one is up, with its data channel if it
+        offers one; one that was offered before and is not up yet is given up. Raises
+        SignallingError as ``answer`` does, with 404 when the line is over and 429 after
+        ``RENEWALS`` in a minute.
         """
         now = self._loop.time()
         if len(self._offered) == RENEWALS and now - self._offered[0] < 60:
@@ -165,6 +176,9 @@ class WebRTCTransport:
             for other in self._peers:
                 if other is not self._peer:
                     other.over.set()
+            peer.opened = lambda: self._channel_opened(peer)
+            if self._peer is None:
+                peer.in_use.set()
             self._peers.append(peer)
         if self._tasks is not None:
             self._tasks.create_task(self._keep(peer))
@@ -190,8 +204,11 @@ class WebRTCTransport:
         """One connection, from its answer to its end; the line ends with the last one."""
         try:
             await _first_of(peer.connected, peer.over, timeout=self._connect_s)
+            if peer.connected.is_set() and peer.offers_channel:
+                # Until then its client speaks and listens over the one before.
+                await _first_of(peer.in_use, peer.over, timeout=self._connect_s)
             if peer.connected.is_set() and not peer.over.is_set():
-                self._switch_to(peer)
+                self._use(peer)
                 await peer.run()
         finally:
             self._peers.remove(peer)
@@ -199,15 +216,23 @@ class WebRTCTransport:
         if not self._peers:  # of their own accord, that is: nobody cancelled this
             self._hang_up("closed by the page" if self._peer else "never connected")
 
-    def _switch_to(self, peer: Peer) -> None:
+    def _channel_opened(self, peer: Peer) -> None:
+        if not (peer.over.is_set() or self.ended):
+            self._use(peer)
+            self._send_waiting()
+
+    def _use(self, peer: Peer) -> None:
+        """Go on over this connection, unless that is so already."""
+        if self._peer is peer:
+            return
         before, self._peer = self._peer, peer
-        peer.opened = self._send_waiting
+        peer.in_use.set()
         peer.speak(SpeechTrack(self._playout, self._clock, self._frame_sent))
         if before is not None:
             log.info("the call goes on over a new connection")
-            self._waiting.extendleft(
-                text for at, text in reversed(self._sent) if at > before.sign_at - REPLAY_S
-            )
+            since = before.sign_at - REPLAY_S
+            self._waiting.extendleft(text for at, text in reversed(self._sent) if at > since)
+            self._sent.clear()
             before.over.set()
         self._silence = Silence()
         self._recover()
@@ -267,9 +292,8 @@ class WebRTCTransport:
 
     async def _last_words(self) -> None:
         """Let messages that were just sent reach the wire."""
-        channel = self._peer.channel if self._peer is not None else None
         until = self._loop.time() + LAST_WORDS_S
-        while channel is not None and channel.readyState == "open" and channel.bufferedAmount:
+        while (channel := self._channel) is not None and channel.bufferedAmount:
             if self._loop.time() > until:
                 return
             await asyncio.sleep(0.005)

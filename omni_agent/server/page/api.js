@@ -4,20 +4,30 @@
 import { learnClock } from "./clock.js";
 import { Problem, fromResponse, unreachable } from "./problems.js";
 
-/**
- * A token that came with the address, `…/#token=…`, from the operator's backend: good for one
- * call, and gone from the address bar at once.
- */
-let given = takeToken();
+/** A token from the operator's backend, good for one call. */
+let given = "";
 
-function takeToken() {
+/**
+ * Takes the token that came with the address, `…/#token=…`: it is gone from the address bar at once.
+ * @returns {boolean} was there one?
+ */
+export function takeToken() {
   const fragment = new URLSearchParams(location.hash.slice(1));
   const token = fragment.get("token");
-  if (token === null) return "";
+  if (token === null) return false;
   fragment.delete("token");
   const rest = fragment.toString();
   history.replaceState(history.state, "", location.pathname + location.search + (rest && `#${rest}`));
-  return token.trim();
+  given = token.trim();
+  return true;
+}
+
+takeToken();
+
+/** After this answer: is the token still good? Whoever was only put off tries again with it. */
+function spend(token, response) {
+  const used = response.ok || response.status === 401 || response.status === 403;
+  if (used && token === given) given = ""; // else another came meanwhile
 }
 
 async function ask(path, options = {}) {
@@ -48,7 +58,8 @@ const credentials = () => (given ? { Authorization: `Bearer ${given}` } : {});
 /**
  * The personas to choose from, and what they run on.
  * @returns {Promise<{personas: {name: string, title: string, description: string, language: string,
- *   tools: string[]}[], first: string|null, sees: boolean|null, engine: [string, string][]}>}
+ *   tools: string[]}[], first: string|null, sees: boolean|null, engine: [string, string][], loggedIn: boolean}>}
+ *   loggedIn: this browser brought the server's key
  */
 export async function fetchPersonas() {
   const response = await ask("v1/personas", { headers: credentials() });
@@ -66,7 +77,14 @@ export async function fetchPersonas() {
     first: text(body?.default) || null,
     sees: typeof body?.sees === "boolean" ? body.sees : null,
     engine: Object.entries(body?.engine ?? {}).map(([stage, model]) => [stage, String(model)]),
+    loggedIn: body?.logged_in === true,
   };
+}
+
+/** This browser brought the server's key: let the server forget that. */
+export async function logOut() {
+  const response = await ask("logout", { method: "POST" });
+  if (!response.ok) throw await fromResponse(response);
 }
 
 /**
@@ -96,13 +114,16 @@ async function refusal(response) {
  * @returns {Promise<{value: string, iceServers: RTCIceServer[]}>}
  */
 export async function fetchSecret() {
+  const sent = given;
   const response = await ask("v1/realtime/client_secrets", {
     method: "POST",
     headers: { "Content-Type": "application/json", ...credentials() },
     body: JSON.stringify({ session: { type: "realtime" } }),
   });
-  given = ""; // the server answers with the same one: this call is its call
-  if (!response.ok) throw await refusal(response);
+  if (!response.ok) {
+    spend(sent, response);
+    throw await refusal(response);
+  }
   const body = await json(response);
   const value = body?.value ?? body?.client_secret?.value;
   if (typeof value !== "string" || !value) {
@@ -125,6 +146,7 @@ export async function placeCall(sdp, secret, persona) {
     headers: { "Content-Type": "application/sdp", Authorization: `Bearer ${secret}` },
     body: sdp,
   });
+  spend(secret, response); // the server answers a token with the same one
   if (!response.ok) throw await refusal(response);
   const location = response.headers.get("Location");
   return { sdp: await response.text(), location: location ? new URL(location, response.url).href : null };

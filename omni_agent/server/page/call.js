@@ -25,6 +25,8 @@ const REMEMBERED = 512; // events that may come again over the next link
 export class Call extends EventTarget {
   #link = null; // the one in use
   #next = null; // offered, not up yet
+  #tracks = { audio: null, video: null }; // what is sent
+  #goodbye = false; // the server said it
   #iceServers = [];
   #secret = null;
   #location = null;
@@ -45,21 +47,21 @@ export class Call extends EventTarget {
       this.#enter("asking");
       const track = await audio();
       if (this.state === "ended") return track.stop();
+      this.#tracks = { audio: track, video };
       this.#enter("connecting");
-      await this.#connect(track, video, persona);
+      await this.#connect(persona);
     } catch (error) {
       this.#finish(error instanceof Problem ? error : unusable("The browser could not set up the call.", error));
     }
   }
 
-  async #connect(audio, video, persona) {
+  async #connect(persona) {
     const { value, iceServers } = await fetchSecret();
     if (this.state === "ended") return;
     this.#secret = value;
     this.#iceServers = iceServers;
-    this.#link = this.#follow(new Link({ iceServers, audio }));
-    if (video) await this.sendVideo(video);
-    const answer = await placeCall(await this.#link.offer(), value, persona);
+    this.#link = this.#newLink();
+    const answer = await placeCall(await this.#offer(this.#link), value, persona);
     this.#location = answer.location;
     if (this.state === "ended") return endCall(answer.location, value);
     try {
@@ -72,7 +74,8 @@ export class Call extends EventTarget {
     });
   }
 
-  #follow(link) {
+  #newLink() {
+    const link = new Link({ iceServers: this.#iceServers, audio: this.#tracks.audio });
     link.addEventListener("message", ({ detail }) => this.#receive(detail));
     link.addEventListener("open", () => this.#use(link));
     link.addEventListener("remote", ({ detail }) => {
@@ -86,9 +89,15 @@ export class Call extends EventTarget {
     });
     link.addEventListener("closed", () => {
       if (link === this.#next) this.#giveUp(link);
-      else this.#closed();
+      else if (!this.#next || this.#goodbye) this.#closed();
+      else if (this.state === "live") this.#enter("reconnecting"); // the server is on the next one already
     });
     return link;
+  }
+
+  async #offer(link) {
+    if (this.#tracks.video) await link.sendVideo(this.#tracks.video);
+    return link.offer();
   }
 
   /** This link is up: the call goes on over it. */
@@ -112,7 +121,8 @@ export class Call extends EventTarget {
     if (this.state !== "live" && this.state !== "reconnecting") return this.#finish(unconnected());
     const stopped = performance.now() - this.#lookedAt > 1000 * STALLED_S; // the browser was
     this.#location = null; // it has forgotten the call
-    this.#finish(stopped || this.state === "reconnecting" ? lost() : null);
+    const expected = this.#goodbye || (this.state === "live" && !stopped);
+    this.#finish(expected ? null : lost());
   }
 
   #receive(event) {
@@ -121,6 +131,7 @@ export class Call extends EventTarget {
     if (id && this.#known.has(id)) return;
     if (id) this.#known.add(id);
     if (this.#known.size > REMEMBERED) this.#known.delete(this.#known.values().next().value);
+    if (event.type === "omni.session.ended") this.#goodbye = true;
     this.#dispatch("message", event);
   }
 
@@ -141,7 +152,7 @@ export class Call extends EventTarget {
     const quiet = this.#silence.seconds(received, performance.now() / 1000);
     if (quiet >= LOST_S) return this.#finish(lost());
     if (quiet >= STALLED_S) return this.#reconnect(LOST_S - quiet);
-    if (quiet === 0 && this.state === "reconnecting") this.#enter("live");
+    if (quiet === 0 && this.state === "reconnecting" && this.#link.open) this.#enter("live");
     if (this.#looks++ % QUALITY_EVERY === 0) this.#dispatch("quality", quality);
   }
 
@@ -159,17 +170,15 @@ export class Call extends EventTarget {
 
   async #offerAgain() {
     if (this.#next || this.state !== "reconnecting") return;
-    const { audio, video } = this.#link.tracks;
-    const next = this.#follow(new Link({ iceServers: this.#iceServers, audio }));
+    const next = this.#newLink();
     this.#next = next;
     this.#after(ATTEMPT_MS, () => this.#giveUp(next));
     try {
-      if (video) await next.sendVideo(video);
-      await next.accept(await renewCall(this.#location, await next.offer(), this.#secret));
+      await next.accept(await renewCall(this.#location, await this.#offer(next), this.#secret));
     } catch (error) {
-      if (error instanceof Gone && this.#next === next) {
+      if (error instanceof Gone && this.#next === next && this.state === "reconnecting") {
         this.#location = null;
-        return this.#finish(lost());
+        return this.#finish(this.#goodbye ? null : lost());
       }
       this.#giveUp(next);
     }
@@ -196,12 +205,14 @@ export class Call extends EventTarget {
 
   /** Speak through another microphone from now on. */
   async sendAudio(track) {
-    for (const link of [this.#link, this.#next]) await link?.sendAudio(track);
+    this.#tracks.audio = track;
+    await Promise.all([this.#link?.sendAudio(track), this.#next?.sendAudio(track)]);
   }
 
   /** Show the camera (or, with null, stop showing it). */
   async sendVideo(track) {
-    for (const link of [this.#link, this.#next]) await link?.sendVideo(track);
+    this.#tracks.video = track;
+    await Promise.all([this.#link?.sendVideo(track), this.#next?.sendVideo(track)]);
   }
 
   /** End the call on purpose. Idempotent; also right for a page that is going away. */

@@ -7,6 +7,7 @@ const SIGHTED = "The agent sees the latest picture when it answers.";
 
 export class Camera {
   track = null;
+  #opening = null;
   #sees = null;
 
   /**
@@ -26,18 +27,22 @@ export class Camera {
   }
 
   async toggle() {
-    if (this.track) return this.off();
-    this.button.disabled = true;
+    if (this.track || this.#opening) return this.off();
+    const opening = openCamera();
+    this.#opening = opening;
     try {
-      this.#show(await openCamera());
+      const track = await opening;
+      if (this.#opening === opening) this.#show(track);
+      else track.stop(); // off() was called while the browser asked
     } catch (problem) {
-      this.onProblem(problem);
+      if (this.#opening === opening) this.onProblem(problem);
     } finally {
-      this.button.disabled = false;
+      if (this.#opening === opening) this.#opening = null;
     }
   }
 
   off() {
+    this.#opening = null;
     if (!this.track) return;
     this.track.stop();
     this.track = null;

@@ -48,7 +48,7 @@ export class Controls {
     this.#entered(state.call);
   }
 
-  #showButtons({ call, hangup, mute, talk, camera, stop, message }) {
+  #showButtons({ call, hangup, mute, talk, camera, stop, message, logOut }) {
     this.#enabled = call.enabled;
     this.call.hidden = call.hidden;
     // Not `disabled`: the button keeps its place in the tab order while the server starts.
@@ -64,6 +64,7 @@ export class Controls {
     this.camera.hidden = camera.hidden;
     this.stop.hidden = stop.hidden;
     this.stop.disabled = !stop.enabled;
+    byId("login").hidden = logOut.hidden;
     this.message.disabled = this.send.disabled = !message.enabled;
     this.message.placeholder = message.hint;
   }

@@ -13,6 +13,7 @@ export class Link extends EventTarget {
   #video;
   #channel;
   #retired = false;
+  #closed = false;
   #previous = { lost: 0, received: 0 };
 
   /** @param {{iceServers: RTCIceServer[], audio: MediaStreamTrack}} wanted */
@@ -28,11 +29,11 @@ export class Link extends EventTarget {
     });
     peer.addEventListener("connectionstatechange", () => {
       if (peer.connectionState === "failed") this.#tell("failed");
-      else if (peer.connectionState === "closed") this.#tell("closed");
+      else if (peer.connectionState === "closed") this.#end();
     });
     this.#channel = peer.createDataChannel("oai-events");
     this.#channel.addEventListener("open", () => this.#tell("open"));
-    this.#channel.addEventListener("close", () => this.#tell("closed"));
+    this.#channel.addEventListener("close", () => this.#end());
     this.#channel.addEventListener("message", ({ data }) => this.#receive(data));
   }
 
@@ -46,18 +47,25 @@ export class Link extends EventTarget {
     await this.peer.setRemoteDescription({ type: "answer", sdp });
   }
 
+  /** Can it be written to? */
+  get open() {
+    return this.#channel.readyState === "open";
+  }
+
   send(event) {
-    if (this.#channel.readyState !== "open") return false;
+    if (!this.open) return false;
     this.#channel.send(JSON.stringify(event));
     return true;
   }
 
   async sendAudio(track) {
+    if (this.#retired) return;
     await this.#audio.replaceTrack(track);
   }
 
   /** Show the camera (or, with null, stop showing it). */
   async sendVideo(track) {
+    if (this.#retired) return;
     await this.#video.replaceTrack(track);
     if (!track) return;
     const parameters = this.#video.getParameters();
@@ -68,11 +76,6 @@ export class Link extends EventTarget {
     // Limits are a courtesy: before negotiation some browsers refuse them, and the
     // capture itself is at most 5 fps.
     await this.#video.setParameters(parameters).catch(() => undefined);
-  }
-
-  /** What is sent now: the tracks for the next link. */
-  get tracks() {
-    return { audio: this.#audio.track, video: this.#video.track };
   }
 
   /**
@@ -103,6 +106,12 @@ export class Link extends EventTarget {
     this.#retired = true;
     this.#channel.close();
     this.peer.close();
+  }
+
+  /** Its channel and its connection end one after the other. */
+  #end() {
+    if (!this.#closed) this.#tell("closed");
+    this.#closed = true;
   }
 
   #receive(data) {

@@ -8,7 +8,7 @@
 //                          open-settings, open-help, microphone, speaker, volume, push-to-talk, personas,
 //                          persona-NAME, persona-name, activity, clock, quality, readiness,
 //                          problem (data-kind), retry, captions, announcer, preview, preview-note,
-//                          panels, latest
+//                          panels, latest, log-out
 //   [data-testid=entry]    one utterance: data-role user|agent, data-item,
 //                          data-state empty|partial|settled|speaking|interrupted, data-kind
 //                          answer|filler|greeting|announcement|apology; inside it [data-testid=line] with
@@ -20,7 +20,7 @@
 // `conversation.receive(event)` renders a server event as if it had come over the data
 // channel; `currentCall()` is the call in progress, or null; `volume()` is the agent's, 0 to 1.
 
-import { fetchPersonas } from "./api.js";
+import { fetchPersonas, logOut, takeToken } from "./api.js";
 import { Announcer } from "./announcer.js";
 import { Call } from "./call.js";
 import { Camera } from "./camera.js";
@@ -35,7 +35,7 @@ import { Notice } from "./notice.js";
 import { Orb } from "./orb.js";
 import { Panels } from "./panels.js";
 import { Personas } from "./personas.js";
-import { Problem, farewell } from "./problems.js";
+import { Problem, farewell, unusable } from "./problems.js";
 import { Readiness } from "./readiness.js";
 import { START, next, says, sending } from "./state.js";
 import { PushToTalk } from "./talk.js";
@@ -84,7 +84,7 @@ const camera = new Camera({
 });
 const devices = new DeviceChoice({
   microphone: byId("microphone"), speaker: byId("speaker"), speakerField: byId("speaker-field"), hint: byId("device-hint"), audio,
-  onMicrophone: changeMicrophone,
+  onMicrophone: () => changeMicrophone(),
   onSpeaker: chooseSpeaker,
 });
 const conversation = new Conversation({
@@ -108,6 +108,8 @@ let call = null;
 let track = null; // what is sent: the microphone, or silence
 let state = START;
 let endReason = "";
+let newToken = false; // taken during a call, for the next one
+let wanted = ""; // a persona that was chosen while the line was not up
 
 export { conversation };
 export const currentCall = () => call;
@@ -127,7 +129,7 @@ async function startCall({ typing = false } = {}) {
   const context = meters.context; // inside the click, so that sound may start
   notice.hide();
   conversation.clear();
-  endReason = "";
+  endReason = wanted = "";
   if (!personas.chosen && personas.first) showPersona(personas.first);
   happens("dial", { typing });
   audio.srcObject = null;
@@ -139,7 +141,7 @@ async function startCall({ typing = false } = {}) {
   mine.addEventListener("quality", ({ detail }) => controls.showQuality(detail));
   mine.addEventListener("remote", ({ detail }) => hear(detail));
   const open = async () => {
-    const opened = typing ? silentTrack(context) : await openMicrophone(devices.microphoneId);
+    const opened = typing ? silentTrack(context) : await openChosen();
     if (call === mine) useTrack(opened, !typing); // else they hung up while the browser was asking
     devices.refresh();
     return opened;
@@ -154,6 +156,7 @@ function callState(from, { state: to, problem }) {
   happens("call", { to });
   if (to === "live") {
     wakeLock.hold();
+    if (wanted) choosePersona(wanted);
     announce(before === "reconnecting" ? "The line is back." : `Connected to ${personas.title()}.`);
   } else if (to === "reconnecting") announce("The line dropped. Reconnecting.");
   else if (to === "ended") ended(problem);
@@ -172,6 +175,7 @@ function ended(problem) {
   const shown = problem ?? farewell(endReason);
   if (shown) notice.show(shown);
   if (WAIT_AFTER.has(shown?.kind)) readiness.watch();
+  if (newToken) admitted();
 }
 
 function hangUp() {
@@ -182,6 +186,7 @@ function hangUp() {
 function hear(stream) {
   audio.srcObject = stream;
   audio.play().catch(() => {
+    if (audio.srcObject !== stream) return; // the call is over, or goes on over another link
     notice.show(new Problem("autoplay", "The browser is holding back the sound.", "Press the button to hear the agent.", { actions: ["dismiss"] }));
   });
   chooseSpeaker(devices.speakerId);
@@ -200,15 +205,29 @@ function useTrack(opened, on) {
 /** It was unplugged: another one, or the call goes on by typing. */
 async function microphoneGone() {
   happens("microphone", { on: false });
-  await changeMicrophone("");
+  await changeMicrophone(openMicrophone);
 }
 
-async function changeMicrophone(deviceId) {
-  if (call?.state !== "live") return;
+/** The microphone that is chosen once the browser has asked; another may be by then. */
+async function openChosen() {
+  const id = devices.microphoneId;
+  const opened = await openMicrophone(id);
+  if (id === devices.microphoneId) return opened;
+  opened.stop();
+  return openChosen();
+}
+
+async function changeMicrophone(open = openChosen) {
+  const mine = call;
+  if (!mine || mine.state === "asking") return; // what it opens is the one that is chosen
   try {
-    useTrack(await openMicrophone(deviceId), true);
-    await call?.sendAudio(track);
-  } catch (problem) {
+    const opened = await open();
+    if (call !== mine) return opened.stop();
+    useTrack(opened, true);
+    await mine.sendAudio(opened);
+  } catch (error) {
+    if (call !== mine) return;
+    const problem = error instanceof Problem ? error : unusable("The browser could not use this microphone.", error);
     problem.actions = ["settings", "dismiss"];
     notice.show(problem);
   }
@@ -220,8 +239,8 @@ function chooseSpeaker(deviceId) {
 
 /** The microphone's button: mute and unmute, or, on a call without one, open it. */
 function toggleMute() {
-  if (call?.state !== "live" || state.hold && state.microphone) return;
-  if (!state.microphone) return changeMicrophone(devices.microphoneId);
+  if (says(state).mute.hidden) return;
+  if (!state.microphone) return changeMicrophone();
   happens("mute", { on: !state.muted });
   announce(state.muted ? "Microphone muted." : "Microphone on.");
 }
@@ -251,8 +270,9 @@ function sendText(text) {
 }
 
 function choosePersona(name) {
-  if (call?.send({ type: "omni.persona.choose", persona: name })) return; // shown once it is so
-  if (!call) showPersona(name);
+  const sent = call?.send({ type: "omni.persona.choose", persona: name });
+  wanted = call && !sent ? name : "";
+  if (!call) showPersona(name); // in a call once it is so
 }
 
 function personaChanged(name) {
@@ -277,14 +297,35 @@ function act(action) {
 
 async function loadPersonas() {
   try {
-    const { personas: known, first, sees, engine } = await fetchPersonas();
+    const { personas: known, first, sees, engine, loggedIn } = await fetchPersonas();
+    const answering = call && personas.current; // somebody was called meanwhile
     personas.fill(known, first);
     camera.sees = sees;
     controls.showEngine(engine);
+    happens("login", { on: loggedIn });
+    if (answering) personas.mark(answering);
     if (personas.current) showPersona(personas.current);
   } catch {
     // The server's default persona answers; there is only no choice to offer.
     personas.current ??= null;
+  }
+}
+
+/** Another link was opened here, and its token says who may be called. */
+function admitted() {
+  newToken = Boolean(call);
+  if (call) return;
+  if (notice.kind === "login") notice.hide();
+  loadPersonas();
+}
+
+async function leave() {
+  byId("settings").close();
+  try {
+    await logOut();
+    act("login");
+  } catch (problem) {
+    notice.show(problem);
   }
 }
 
@@ -311,10 +352,12 @@ listenToKeys({
   hold,
   stop: stopSpeech,
   type: () => controls.focusMessage(),
-  camera: () => call?.state === "live" && camera.toggle(),
+  camera: () => says(state).camera.hidden || camera.toggle(),
   help: () => byId("help").showModal(),
 });
+byId("log-out").addEventListener("click", leave);
 window.addEventListener("pagehide", () => call?.hangUp());
+window.addEventListener("hashchange", () => takeToken() && admitted());
 
 new Volume({ slider: byId("volume"), field: byId("volume-field"), audio });
 new PushToTalk({ button: byId("talk"), choice: byId("push-to-talk"), onMode: (on) => happens("mode", { hold: on }), onHold: hold });

@@ -13,6 +13,7 @@
  *   wasLive: boolean,     this call was up at some time
  *   left: number|null,    seconds until a lost line is given up
  *   ready: boolean,       the server takes calls, as far as is known
+ *   login: boolean,       this browser brought the server's key
  * }>} State
  */
 
@@ -21,6 +22,7 @@ export const START = Object.freeze({
   call: "idle", activity: "listening", typing: false, microphone: false, muted: false, hold: false, held: false,
   wasLive: false, left: null,
   ready: true, // until the server says otherwise: no click is lost while it is asked
+  login: false,
 });
 
 const UP = new Set(["live", "reconnecting"]);
@@ -28,7 +30,7 @@ const BUSY = new Set(["asking", "connecting", ...UP]);
 const AGENT_DOES = { listening: "Listening", hearing: "Hearing you", thinking: "Thinking", speaking: "Speaking" };
 
 const HAPPENINGS = {
-  dial: (state, { typing = false }) => ({ ...START, hold: state.hold, ready: state.ready, call: "asking", typing }),
+  dial: ({ hold, ready, login }, { typing = false }) => ({ ...START, hold, ready, login, call: "asking", typing }),
   call: (state, { to }) => ({ ...state, call: to, wasLive: state.wasLive || to === "live", held: false, left: null }),
   countdown: (state, { left }) => (state.call === "reconnecting" ? { ...state, left } : state),
   activity: (state, { activity }) => (state.call === "live" && Object.hasOwn(AGENT_DOES, activity) ? { ...state, activity } : state),
@@ -37,6 +39,7 @@ const HAPPENINGS = {
   mode: (state, { hold }) => ({ ...state, hold, held: false, muted: false }),
   hold: (state, { on }) => ({ ...state, held: on && state.call === "live" && state.microphone && state.hold }),
   server: (state, { ready }) => ({ ...state, ready }),
+  login: (state, { on }) => ({ ...state, login: on }),
 };
 
 /**
@@ -99,6 +102,7 @@ export function says(state, agent = "the agent") {
     silent: up && !sending(state),
     call: { hidden: BUSY.has(state.call), enabled: state.ready, label: state.call === "ended" && state.wasLive ? "Call again" : "Call" },
     hangup: { hidden: !BUSY.has(state.call) },
+    logOut: { hidden: !state.login || BUSY.has(state.call) },
     mute: { hidden: !up || holding, label: microphoneLabel(state), pressed: state.muted, off: state.muted || !state.microphone },
     talk: { hidden: !up || !holding, pressed: state.held },
     camera: { hidden: !up },
