@@ -55,20 +55,21 @@ def _ends(said: Sequence[str]) -> Iterator[Sequence[str]]:
 def _is_in(heard: Sequence[str], own: list[str]) -> bool:
     matcher = SequenceMatcher(None, autojunk=False)
     matcher.set_seq2("".join(heard))  # what is known of the second is kept
-    return any(_alike(matcher, stretch) for stretch in _stretches(own, len(heard)))
+    stretches = dict.fromkeys(_stretches(own, len(heard)))  # who repeats is compared once
+    return any(_alike(matcher, stretch) for stretch in stretches)
 
 
-def _alike(matcher: SequenceMatcher[str], stretch: list[str]) -> bool:
-    matcher.set_seq1("".join(stretch))
+def _alike(matcher: SequenceMatcher[str], stretch: str) -> bool:
+    matcher.set_seq1(stretch)
     ratios = (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)  # upper bounds first
     return all(ratio() >= _ALIKE for ratio in ratios)
 
 
-def _stretches(own: list[str], length: int) -> Iterator[list[str]]:
+def _stretches(own: list[str], length: int) -> Iterator[str]:
     """Every run of about so many words: ears join and part some."""
     for size in {max(1, length - 1), length, length + 1}:
         for at in range(max(1, len(own) - size + 1)):
-            if stretch := own[at : at + size]:
+            if stretch := "".join(own[at : at + size]):
                 yield stretch
 
 

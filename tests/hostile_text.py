@@ -46,11 +46,18 @@ _UNITS = (
 )  # fmt: skip
 
 
+_PAIRS = (
+    ("<function=f>", "<parameter=a>"), ("<function=f>", "<parameter=a>x"),
+    ("f", "<arg_key>"), ("f", "<arg_key>a</arg_key><arg_value>"),
+)  # fmt: skip
+
+
 def texts(size: int) -> Iterator[tuple[str, str]]:
     """What each is, and about ``size`` characters of it."""
-    for unit in _UNITS:
-        for opening in _OPENINGS if len(unit) == 1 else ("",):
-            yield f"{opening!r} + {unit!r} …", f"{opening}{unit * (size // len(unit))} x"
+    crossed = [(begin, unit) for unit in _UNITS if len(unit) == 1 for begin in _OPENINGS]
+    alone = [("", unit) for unit in _UNITS if len(unit) > 1]
+    for begin, unit in (*crossed, *alone, *_PAIRS):
+        yield f"{begin!r} + {unit!r} …", f"{begin}{unit * (size // len(unit))} x"
 
 
 def _filtered(text_filter: text.TextFilter) -> Callable[[str], None]:
@@ -109,7 +116,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "no_markdown": (16_000, _filtered(no_markdown)),
     "profanity": (16_000, _filtered(text.profanity)),
     "content": (16_000, _content),
-    "markup": (16_000, lambda written: markup.calls(written, {"f": _TOOL})),
+    "markup": (80_000, lambda written: markup.calls(written, {"f": _TOOL})),
     "arguments": (16_000, _arguments),
     "hermes": (4000, _hermes),
     "local calls": (4000, _calls),
