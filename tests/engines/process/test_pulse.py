@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -27,7 +28,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Packet]:
 def test_work_has_its_deadline_from_when_it_begins(sent: list[Packet]) -> None:
     pulse = Pulse(sent.append)
 
-    def work() -> object:
+    def work() -> Iterator[str]:
         pulse.beat()  # its first second
         yield "one"
         pulse.beat()

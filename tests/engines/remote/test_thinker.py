@@ -122,6 +122,14 @@ async def test_the_server_may_say_how_long_to_wait_but_not_forever() -> None:
     assert waits.seconds == [2.0, 5.0]
 
 
+@pytest.mark.parametrize("wait", ["²", "soon", "-1", ""])
+async def test_a_wait_that_is_no_number_is_ours_to_choose(wait: str) -> None:
+    waits = Waits()
+    async with serving(status(429, "busy", **{"Retry-After": wait}), HELLO) as server:
+        assert await thoughts(server.url, sleep=waits)
+    assert len(waits.seconds) == 1
+
+
 async def test_after_three_failures_the_reason_is_told() -> None:
     async with serving(status(503, "model is loading")) as server:
         with pytest.raises(EngineError, match="model is loading"):

@@ -262,6 +262,38 @@ async def test_what_goes_wrong_at_the_speech_endpoint_is_told(answer: Answer, re
             await spoken(talker(server.url), one(WORDS))
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        status(400, "Input exceeds the maximum of 4096 characters"),
+        status(413, "too large"),
+        status(402, "pay first"),
+    ],
+)
+async def test_a_text_that_is_refused_does_not_cost_the_others_the_endpoint(
+    refusal: Answer,
+) -> None:
+    async with serving(HELLO) as server:
+        speaking = talker(server.url)
+        server.spoken = refusal
+        with pytest.raises(EngineError, match="HTTP 4"):
+            [piece async for piece in speaking.speak(one(WORDS), Voice())]
+        server.spoken = lambda: Response(wav(AudioFrame(tone(5000), 24_000)))
+        assert np.array_equal(pcm(await spoken(speaking, one(WORDS))), tone(5000))
+
+
+async def test_a_voice_that_the_endpoint_lacks_is_given_up_for_its_own() -> None:
+    def answer() -> Response:
+        if "voice" in server.texts[-1]:
+            return status(400, "Invalid voice 'ethan'. Supported: aiden")()
+        return Response(wav(AudioFrame(tone(5000), 24_000)))
+
+    async with serving(HELLO) as server:
+        server.spoken = answer
+        speech = await spoken(talker(server.url), one(WORDS), Voice(speaker="ethan"))
+    assert np.array_equal(pcm(speech), tone(5000))
+
+
 async def test_a_file_is_spoken_as_well_as_a_stream() -> None:
     async with serving(HELLO) as server:
         server.spoken = lambda: Response(wav(AudioFrame(tone(5000), 24_000)))

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -166,6 +167,17 @@ async def test_a_voice_the_model_does_not_have_is_given_up_for_its_own(
         await thinker.aclose()
     assert ["speaker" in body for body in server.bodies] == [True, False, False]
     assert caplog.text.count("with its own voice from now on") == 1
+
+
+async def test_a_voice_that_one_persona_lacks_is_not_anothers_loss() -> None:
+    unknown = status(400, "Invalid speaker 'ethan'. Supported: aiden, chelsie")
+    async with serving(unknown, HELLO) as server:
+        thinker = await thinking(server)
+        for speaker in ("ethan", "chelsie", "ethan"):
+            await thoughts(thinker, replace(REQUEST, speaker=speaker))
+        await thinker.aclose()
+    asked = [body.get("speaker") for body in server.bodies]
+    assert asked == ["ethan", None, "chelsie", None]
 
 
 @pytest.mark.parametrize(
