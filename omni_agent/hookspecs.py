@@ -45,7 +45,7 @@ class EngineOptions:
     base_url, api_key: an OpenAI-compatible server, or several separated by commas, for
     engines that are remote.
     report: shows progress to the user, one short line at a time.
-    Raises ConfigError for a base_url that is none.
+    Raises ConfigError for a base_url or an api_key that cannot be one.
     """
 
     model: str | None = None
@@ -61,6 +61,12 @@ class EngineOptions:
                     f"{address!r} is not an address such as http://localhost:8000/v1 "
                     "(--base-url, option base_url)"
                 )
+        key = self.api_key or ""
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigError(
+                "the key of the server that thinks has characters that no key has, a line end or "
+                "an accent: copy it again (--api-key, OPENAI_API_KEY, option api_key)"
+            )
 
 
 @dataclass(frozen=True, slots=True)

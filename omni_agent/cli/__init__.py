@@ -29,16 +29,21 @@ app.add_typer(transcripts, name="transcripts")
 
 
 def main() -> None:
-    """The console script: errors on purpose are one line, and exit with 2."""
+    """The console script: errors on purpose, and files that cannot be had, are one line, and
+    exit with 2."""
     try:
         Registry().extend_cli(app)
         app()
     except OmniAgentError as error:
-        _refuse(error)
+        _refuse(str(error))
     except BaseExceptionGroup as group:  # of a task group that something failed in
         if group.split(OmniAgentError)[1] is not None:
             raise
-        _refuse(_first(group))
+        _refuse(str(_first(group)))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _refuse(f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -47,6 +52,6 @@ def _first(error: BaseException) -> BaseException:
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
-def _refuse(error: BaseException) -> NoReturn:
-    show(("error: ", "red"), str(error), to=err)
+def _refuse(why: str) -> NoReturn:
+    show(("error: ", "red"), why, to=err)
     sys.exit(2)

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from importlib.resources import files
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -135,8 +136,8 @@ def _is_over(line: InProcessTransport) -> bool:
 
 
 def _show_end(ended: events.SessionEnded) -> None:
-    """Why the call is over, where it was not the command that hung up."""
-    if ended.reason != "hangup":
+    """Why the call is over, where it was not whoever gave the command that ended it."""
+    if ended.reason not in ("hangup", "shutdown"):
         show((f"\nthe call is over ({ended.reason})", "dim"), to=err)
 
 
@@ -195,6 +196,8 @@ def chat(
     """Type instead of speaking. An empty line or Ctrl-D ends it."""
     agent = make_agent(persona, engine, model, light, base_url, api_key, silent=True)
     agent.on_progress(progress)
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     asyncio.run(_chat(agent))
 
 

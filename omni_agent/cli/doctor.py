@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import typer
 
@@ -47,11 +48,18 @@ def _machine() -> Iterator[Finding]:
     there = cores()
     yield Finding("cores", str(there), "" if there >= 2 else "expect pauses: two are the least")
     home = data_dir()
-    existing = next(p for p in (home, *home.parents) if p.exists())
+    existing = next(p for p in (home, *home.parents) if _is_there(p))
     free = shutil.disk_usage(existing).free / 2**30
     writable = os.access(existing, os.W_OK)
     mend = "" if writable and free > 0.1 else "set OMNI_AGENT_HOME to a folder you can write to"
     yield Finding("data folder", f"{home} ({free:.0f} GiB free)", mend)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder of somebody else's, or a name that no folder can have
+        return False
 
 
 def _configuration(registry: Registry) -> Iterator[Finding]:

@@ -145,6 +145,8 @@ def serve(
     from omni_agent.serving import serve as serve_agent
 
     log_to_stderr(verbose)
+    if not host:
+        raise typer.BadParameter("--host is empty: 127.0.0.1 is this machine, 0.0.0.0 all of it")
     if no_transcripts and keep_transcripts is not None:
         raise typer.BadParameter("--no-transcripts keeps nothing that --keep-transcripts could")
     tls = Tls(tls_cert, tls_key) if tls_cert or tls_key else None

@@ -128,7 +128,7 @@ def delete(
 
 
 def _find(records: Records, call_id: str) -> StoredCall:
-    found = records.call(call_id)
+    found = records.call(plain(call_id))  # what a terminal may send is no text for SQLite
     if found is None:
         raise ConfigError(f"there is no call {call_id!r}; `omni-agent transcripts` lists them")
     return found

@@ -62,7 +62,10 @@ def verify(names: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     store = ModelStore()
     here = {status.model.name: status.state for status in store.status()}
     failed = False
-    for name in names or [name for name, state in here.items() if state == "ready"]:
+    chosen = names or [name for name, state in here.items() if state == "ready"]
+    if not chosen:
+        show(f"no model is in {store.root}; `omni-agent models fetch` fetches those for a call")
+    for name in chosen:
         if name not in here:
             raise ModelStoreError(name, "there is no such model; `omni-agent models` lists them")
         try:

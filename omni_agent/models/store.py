@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from omni_agent.errors import ModelStoreError
+from omni_agent.errors import ConfigError, ModelStoreError
 from omni_agent.models.catalogue import MODELS, Model, ModelFile
 from omni_agent.models.progress import Progress, Report
 from omni_agent.models.sources import Hub, Registry, SourceError, from_package, held
@@ -35,9 +35,15 @@ class ModelStatus:
 
 
 def default_root() -> Path:
-    """OMNI_AGENT_MODELS, or ``omni_agent/models`` in the user's cache folder (XDG)."""
+    """OMNI_AGENT_MODELS, or ``omni_agent/models`` in the user's cache folder (XDG).
+
+    Raises ConfigError for the home of a user who does not exist.
+    """
     if chosen := os.environ.get("OMNI_AGENT_MODELS"):
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError as error:
+            raise ConfigError(f"OMNI_AGENT_MODELS={chosen}: there is no such user") from error
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "omni_agent" / "models"
 
@@ -184,10 +190,11 @@ class ModelStore:
                     reasons.append("the bytes of that source have the wrong sha-256")
                     break
                 # A part of unknown origin was continued: this source may be right from the start.
+        remedy = "Unset it" if offline() else "Try again (it continues)"
         raise ModelStoreError(
             model.name,
             f"cannot fetch {file.path}: {'; '.join(reasons)}. "
-            f"Try again (it continues), or put the file at {folder / file.path}",
+            f"{remedy}, or put the file at {folder / file.path}",
         )
 
     def _accept(self, model: Model, file: ModelFile, part: Path) -> None:

@@ -13,6 +13,8 @@ from omni_agent.audio import AudioFrame, write_wav
 from tests.cli.conftest import Ran
 
 Command = Callable[..., Ran]
+LONG = "a" * 300
+"""No file's name: an error of the system's own, as a folder that one may not enter is."""
 
 
 def riff(rate: int = 16_000, bits: int = 16, tag: int = 1, channels: int = 1) -> bytes:
@@ -109,6 +111,11 @@ SERVE = [
     (["--origin", "https://friend.example/page"], "without a path"),
     (["--name", "http://x y"], "--name"),
     (["--base-url", "foo"], "--base-url"),
+    (["--base-url", "http://127.0.0.1:9", "--api-key", "sk-1\n"], "--api-key"),
+    (["--base-url", "http://127.0.0.1:9", "--api-key", "sk-é"], "--api-key"),
+    (["--host", ""], "--host is empty"),
+    (["--persona", f"{LONG}.md"], "File name too long"),
+    (["--personas", f"./{LONG}"], "File name too long"),
     (["--tls-cert", "missing.pem"], "there is no such file"),
     (["--tls-cert", "bad.pem"], "not a certificate"),
     (["--tls-key", "bad.pem"], "--tls-cert"),
@@ -166,6 +173,11 @@ def test_a_server_key_that_came_out_empty_is_not_none(
         (["transcripts", "list", "--limit", "0"], "limit"),
         (["transcripts", "list", "--limit", "9" * 30], "limit"),
         (["transcripts", "show", "rtc_1"], "there is no call"),
+        (["transcripts", "show", "\udcff"], "there is no call"),
+        (["transcripts", "delete", "rtc\udcff"], "there is no call"),
+        (["chat", "--model", f"{LONG}.gguf"], "File name too long"),
+        (["chat", "--engine", "remote"], "--base-url"),
+        (["say", "hello", "-o", f"{LONG}.wav"], "File name too long"),
         (["transcripts", "export", "rtc_1"], "there is no call"),
         (["transcripts", "export", "-o", "no/such/file"], "cannot be written"),
         (["transcripts", "export", "-f", "pdf"], "pdf"),
@@ -184,6 +196,15 @@ def test_what_cannot_be_done(
 ) -> None:
     monkeypatch.chdir(folder)
     clean(command(*arguments), says)
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["fetch"], ["verify"]])
+@pytest.mark.parametrize(("folder", "says"), [("~nobody at all/m", "no such user"), (LONG, "long")])
+def test_a_folder_of_models_that_cannot_be(
+    folder: str, says: str, arguments: list[str], command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMNI_AGENT_MODELS", folder)
+    clean(command("models", *arguments), says)
 
 
 @pytest.mark.parametrize("arguments", [["transcripts"], ["serve"]])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from omni_agent import Agent, EngineOptions, Persona, hookimpl
-from omni_agent.audio import AudioFrame, read_wav, write_wav
+from omni_agent.audio import read_wav, write_wav
 from omni_agent.call import Stages
 from omni_agent.errors import EngineError
 from omni_agent.registry import Registry
@@ -84,10 +86,14 @@ def test_a_chat_ends_with_the_goodbye_and_says_so(
     assert err == "\nthe call is over (goodbye)\n"
 
 
-@pytest.fixture
-def question(tmp_path: Path) -> Path:
-    write_wav(tmp_path / "question.wav", AudioFrame.silence(0.2, 16_000))
-    return tmp_path / "question.wav"
+def test_what_is_no_text_is_read_as_far_as_it_is(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "make_agent", lambda *_, silent: agent(MuteTalker(), "One."))
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"caf\xe9?\n"), "utf-8"))
+    status, out, err = command("chat")
+    assert (status, err) == (0, "")
+    assert out.split() == ["Hello.", ">", "One.", ">"]
 
 
 def _demo(demonstrated: Agent, *said: str, output: Path) -> None:

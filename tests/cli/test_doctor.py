@@ -98,6 +98,16 @@ def test_what_every_engine_needs_is_always_looked_at(robot: list[EngineOptions])
     assert found >= {"python", "extra webrtc", "cores", "data folder"}
 
 
+def test_a_data_folder_that_cannot_be_is_named_with_what_to_do(
+    robot: list[EngineOptions], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("a" * 300, "robot.txt/home"):
+        (tmp_path / "robot.txt").touch()
+        monkeypatch.setenv("OMNI_AGENT_HOME", str(tmp_path / name))
+        folder = next(f for f in examine("robot", EngineOptions()) if f.what == "data folder")
+        assert str(tmp_path / name) in folder.how
+
+
 def test_an_engine_that_nobody_can_examine_is_one_clear_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -181,7 +181,10 @@ def addresses(base_url: str | None) -> list[str]:
     """The addresses that commas separate, each once. Raises ConfigError when one is none."""
     given = [part.strip() for part in (base_url or "").split(",") if part.strip()]
     if not given:
-        raise ConfigError("the server's base_url is needed, e.g. http://127.0.0.1:8000/v1")
+        raise ConfigError(
+            "the address of a server is needed, such as http://127.0.0.1:8000/v1 "
+            "(--base-url, option base_url)"
+        )
     return list(dict.fromkeys(map(_checked, given)))
 
 
