@@ -32,7 +32,12 @@ ALL_CLOSED = """count => window.opened.length === count
 
 AWAY = """async () => {
     const peer = (await import('/main.js')).currentCall().peer;
-    peer.getStats = async () => new Map();
+    const last = await peer.getStats();
+    let looks = 0;
+    await new Promise((seen) => (peer.getStats = async () => {
+        if (++looks === 2) seen(); // that nothing came since
+        return last;
+    }));
     Object.defineProperty(peer, 'connectionState', {value: 'failed'});
     peer.dispatchEvent(new Event('connectionstatechange'));
 }"""
