@@ -32,6 +32,7 @@ ALL_CLOSED = """count => window.opened.length === count
 
 AWAY = """async () => {
     const peer = (await import('/main.js')).currentCall().peer;
+    window.away = peer;
     const last = await peer.getStats();
     let looks = 0;
     await new Promise((seen) => (peer.getStats = async () => {
@@ -43,12 +44,7 @@ AWAY = """async () => {
 }"""
 """As far as the page can see nothing comes any more."""
 
-BACK = "async () => { delete (await import('/main.js')).currentCall().peer.getStats; }"
-
-SENT = """async () => {
-    const [audio] = (await import('/main.js')).currentCall().peer.getSenders();
-    return audio.track.id;
-}"""
+BACK = "delete window.away.getStats"
 
 
 async def reconnecting(page: Page) -> list[Route]:
@@ -131,10 +127,12 @@ async def test_a_microphone_chosen_while_the_browser_asks_is_the_one_that_is_use
 async def test_a_microphone_chosen_while_the_line_is_away_is_used(open_page: Any) -> None:
     page = await open_page()
     await call(page)
-    before = await page.evaluate(SENT)
     await reconnecting(page)
+    before = await page.evaluate("window.away.getSenders()[0].track.id")
     await choose_microphone(page)
-    await page.wait_for_function("async before => await (" + SENT + ")() !== before", arg=before)
+    await page.wait_for_function(
+        "before => window.away.getSenders()[0].track.id !== before", arg=before
+    )
     await page.evaluate(BACK)
     await expect(page.locator("body")).to_have_attribute("data-call", "live")
 
