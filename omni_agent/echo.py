@@ -87,7 +87,7 @@ def resounds(heard: AudioFrame, played: Sequence[AudioFrame]) -> bool:
     energies = [float(np.sum(piece**2)) for piece in pieces]
     quiet = _QUIET * max(energies)
     loud = [piece for piece, energy in zip(pieces, energies, strict=True) if energy > quiet]
-    if not loud or sum(map(len, loud[2:])) > len(mine):  # a piece at either end may be part silence
+    if not loud or sum(map(len, loud[2:])) > len(mine):  # of two, parts may be silent
         return False
     sound = _Played(mine, len(pieces[0]))
     return all(sound.correlation(piece) >= _RESOUNDS for piece in loud)

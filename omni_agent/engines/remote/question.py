@@ -36,12 +36,13 @@ _UNSUPPORTED = re.compile(
     r"not allowed|forbidden|extra (?:inputs?|fields?|parameters?)",
     re.IGNORECASE,
 )
-"""The server takes no such thing, from nobody."""
+"""The server takes no such thing from anybody …"""
 _TOO_MUCH = re.compile(
     r"too (?:large|long|many|much|big|high|low|small)|exceed|maximum|at most [1-9]|between|"
     r"(?:greater|less|more|longer) than|decod|corrupt",
     re.IGNORECASE,
 )
+"""… unless it is about a size, a number or a recording: those are this request's own."""
 
 
 class ChatQuestion:
