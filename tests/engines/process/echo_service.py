@@ -43,6 +43,8 @@ class Echo:
                 raise ValueError("no such thing")
             case "hang":  # a model call that never returns, in the lane or in the reading thread
                 yield {"begun": True}, b""
+                if note := body.get("note"):
+                    Path(note).touch()
                 threading.Event().wait()
             case "block":
                 threading.Event().wait()

@@ -174,11 +174,13 @@ async def test_work_that_never_returns_costs_the_process_and_not_those_who_queue
         assert worker.pid != first
 
 
-async def test_nobody_need_wait_for_work_that_hangs_to_be_found_out() -> None:
+async def test_nobody_need_wait_for_work_that_hangs_to_be_found_out(tmp_path: Path) -> None:
+    note = tmp_path / "note"
     async with started(factory="hasty") as worker:
         first = worker.pid
-        stream = worker.stream("hang", deadline_s=60.0)
+        stream = worker.stream("hang", {"note": str(note)}, deadline_s=60.0)
         await anext(stream)
+        await eventually(note.exists)
         await stream.aclose()
         await eventually(lambda: worker.pid not in (first, None))
 
