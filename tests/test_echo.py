@@ -62,20 +62,31 @@ QUESTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("heard", "echo"), QUESTIONS)
-def test_long_words_over_a_long_answer_take_few_comparisons(
-    heard: str, echo: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compared: list[int] = []
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Letters of each stretch that was compared."""
+    letters: list[int] = []
     set_first = SequenceMatcher.set_seq1
 
-    def counted(matcher: SequenceMatcher[str], letters: str) -> None:
-        compared.append(len(letters))
-        set_first(matcher, letters)
+    def counted(matcher: SequenceMatcher[str], stretch: str) -> None:
+        letters.append(len(stretch))
+        set_first(matcher, stretch)
 
     monkeypatch.setattr(SequenceMatcher, "set_seq1", counted)
+    return letters
+
+
+@pytest.mark.parametrize(("heard", "echo"), QUESTIONS)
+def test_long_words_over_a_long_answer_take_few_comparisons(
+    heard: str, echo: bool, compared: list[int]
+) -> None:
     assert is_echo(heard, STORY) is echo
     assert sum(compared) < 40_000
+
+
+def test_many_short_sentences_take_no_more(compared: list[int]) -> None:
+    assert is_echo("a. " * 80, " ".join(map(str, range(100))) + " a b b a" * 25)
+    assert len(compared) < 3000
 
 
 def voice(seed: int, seconds: float, rate: int = 24_000) -> AudioFrame:
