@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -281,9 +281,9 @@ class Agent:
         wait_for_engine: bool = False,
         announce: Callable[[str], None] | None = None,
     ) -> None:
-        """Serve the call page until Ctrl-C or SIGTERM; ``announce`` is told its URL.
+        """Serve the call page until Ctrl-C, then return; SIGTERM raises SystemExit.
 
-        announce: None shows the URL, what is being started, warnings and the calls, as
+        announce: told the URL; None shows it, what is being started, warnings and the calls, as
         ``omni-agent serve`` does. tls: to serve HTTPS.
         wait_for_engine: keep trying, and say so on the page, while a server that may come up
         is not there.
@@ -296,15 +296,16 @@ class Agent:
 
         if announce is None:
             self._show_in_terminal()
-        serve(
-            self,
-            host,
-            port,
-            options or ServerOptions(),
-            announce or _print,
-            tls=tls,
-            wait_for_engine=wait_for_engine,
-        )
+        with suppress(KeyboardInterrupt):
+            serve(
+                self,
+                host,
+                port,
+                options or ServerOptions(),
+                announce or _print,
+                tls=tls,
+                wait_for_engine=wait_for_engine,
+            )
 
 
 def _print(line: str) -> None:

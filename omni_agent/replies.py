@@ -58,7 +58,7 @@ class Replies:
         self._floor = asyncio.Lock()
         self._announcements: deque[tuple[str, Kind]] = deque()
         self._flooded = False
-        self._owed = False
+        self._owed = self._concluding = False
         self._tools = ToolRuns(call, self.announce, self._tool_ended)
         self._preparation = Preparation(call)
 
@@ -135,11 +135,17 @@ class Replies:
                 MAX_ANNOUNCEMENTS,
             )
 
+    def conclude(self, words: str) -> asyncio.Task[None]:
+        """Say a goodbye now; whatever waits for a silence is not said any more."""
+        self._concluding = True
+        return self.say(words, "announcement")
+
     def rest(self) -> None:
         """If nothing is going on, do what waited for that."""
         call = self._call
         speaking = self.current is not None or self._draft is not None or self._floor.locked()
-        if not speaking and not call.attending and not call.over.is_set():
+        ending = self._concluding or call.over.is_set()
+        if not speaking and not call.attending and not ending:
             self._dress()
             if self._owed:
                 self.answer()

@@ -213,7 +213,7 @@ class Session:
         await self._replies.interrupt()
         words = self._call.outfit.persona.goodbye
         if words:
-            spoken = self._replies.say(words, "announcement")
+            spoken = self._replies.conclude(words)
             await asyncio.wait([spoken], timeout=GOODBYE_S)
         self.end(reason)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -215,6 +216,18 @@ def test_a_program_of_a_developer_s_own_says_what_the_command_says() -> None:
         while (line := process.stdout.readline().strip()) and "ready" not in line:
             pass
         assert line == "ready: press Call"
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["while it starts", "when it is ready"])
+def test_ctrl_c_ends_a_server_and_the_program_goes_on_without_a_word(early: bool) -> None:
+    with served() as (process, url):
+        if not early:
+            get(url)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert out.splitlines()[-1] == "closed"
+        assert "Traceback" not in err
+        assert process.returncode == 0
 
 
 def test_sigterm_ends_a_server_as_gracefully_as_an_exit() -> None:

@@ -119,6 +119,24 @@ async def test_the_greeting_is_spoken_first_and_joins_the_conversation() -> None
 
 
 @virtual_time
+async def test_nothing_that_waited_is_said_after_the_goodbye() -> None:
+    @tool
+    def remember(call: CallContext) -> str:
+        """Remember."""
+        call.say("Your timer is done.")
+        return "done"
+
+    persona = Persona(name="test", goodbye="Sleep well.", fillers=())
+    thinker = ScriptedThinker([call("remember")], ["word " * 50])
+    async with rehearse(thinker, persona=persona, tools=[remember]) as stage:
+        await stage.user("Remember this, please.")
+        await stage.until(events.PlaybackStarted)
+        await stage.user("Thanks, goodbye!")
+        await stage.until(events.SessionEnded)
+        assert [text for _, text in stage.transcript][-1] == "Sleep well."
+
+
+@virtual_time
 async def test_a_goodbye_is_answered_and_ends_the_call() -> None:
     persona = Persona(name="test", goodbye="Sleep well.", fillers=())
     async with rehearse(persona=persona) as stage:
