@@ -101,7 +101,7 @@ _OPEN_TAG = re.compile(r"<(?:/?[a-zA-Z][^<>\n]*)?\Z|</\Z|&#?\w{0,10}\Z|\\\Z")
 _EMOJI = re.compile(
     "[\u2600-\u27bf\u2b00-\u2bff\ufe0f\u20e3\u200d\U0001f000-\U0001faff\U000e0020-\U000e007f]"
 )
-_EMPHASIS = re.compile(r"\*+|`+|~~|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)")
+_EMPHASIS = re.compile(r"\*+|`+|~~|(?<!\w)(?:__++|_(?=\w))|(?<=[^\W_])_++(?!\w)")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|>~-])")
 _LINE_MARK = re.compile(r"[ \t]*(?:(?:#{1,6}|[-*+•])[ \t]+(?:\[[ xX]\][ \t]+)?|(?:>[ \t]?)+)")
 _LINE_START = re.compile(r"[ \t]*+(?:#{1,6}|[-*+•](?:[ \t]++\[[ xX]?\]?)?|>[> \t]*+)?[ \t]*+\Z")

@@ -7,6 +7,7 @@ them: see :func:`compose`.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
@@ -22,6 +23,8 @@ MAX_PHRASE = 64
 """Longest phrase that a multi-word pattern may match, characters."""
 MAX_HELD = 2000
 """What is longer, and still may not be released, is no language."""
+MAX_PIECE = 2000
+"""Characters that a filter is given at once; patterns may take time that grows with its square."""
 MAX_WORD = 12
 """Longest word of a script without spaces that a one-word pattern may match, characters."""
 _WORD = re.compile(r"[^\W\d_]+|\d+")
@@ -44,11 +47,20 @@ async def compose(
     """
     async with AsyncExitStack() as stack:
         stream = await stack.enter_async_context(closing(text))
-        for text_filter in filters:
+        for text_filter in (_in_short_pieces, *filters):
             stream = await stack.enter_async_context(closing(text_filter(stream)))
         async for piece in stream:
             if piece:
                 yield piece
+
+
+async def _in_short_pieces(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    """A lot at once costs filters no more than its length explains, and others not their turn."""
+    async for piece in pieces:
+        for at in range(0, len(piece), MAX_PIECE):
+            yield piece[at : at + MAX_PIECE]
+            if at + MAX_PIECE < len(piece):
+                await asyncio.sleep(0)
 
 
 async def regroup(pieces: AsyncIterator[str], cut: Cut) -> AsyncIterator[str]:

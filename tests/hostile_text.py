@@ -58,6 +58,8 @@ def texts(size: int) -> Iterator[tuple[str, str]]:
     alone = [("", unit) for unit in _UNITS if len(unit) > 1]
     for begin, unit in (*crossed, *alone, *_PAIRS):
         yield f"{begin!r} + {unit!r} …", f"{begin}{unit * (size // len(unit))} x"
+    for unit in _UNITS:
+        yield f"{unit!r} inside a word", f"a{unit * (size // len(unit))}a"
 
 
 def _filtered(text_filter: text.TextFilter) -> Callable[[str], None]:

@@ -16,6 +16,7 @@ from omni_agent.markdown import no_markdown, sayable
 from omni_agent.registry import BUILT_IN
 from omni_agent.text import (
     MAX_HELD,
+    MAX_PIECE,
     MAX_WORD,
     TextFilter,
     after_last_word,
@@ -37,6 +38,18 @@ def run(text_filter: TextFilter, *pieces: str) -> str:
         return "".join([piece async for piece in compose(_pieces(*pieces), [text_filter])])
 
     return asyncio.run(collect())
+
+
+def test_a_filter_is_given_little_at_once_however_much_comes() -> None:
+    given_to_it: list[int] = []
+
+    async def notes(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+        async for piece in pieces:
+            given_to_it.append(len(piece))
+            yield piece
+
+    assert run(notes, "x" * 100_001, "", "y") == "x" * 100_001 + "y"
+    assert max(given_to_it) == MAX_PIECE
 
 
 def test_swear_words_become_a_beep() -> None:

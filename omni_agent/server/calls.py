@@ -222,6 +222,10 @@ class Calls:
         known = ", ".join(granted) or "none"
         raise SignallingError(400, f"no persona is called {persona[:80]!r}; there are {known}")
 
+    def may_renew(self, call_id: str, secret: str | None) -> None:
+        """Raises as ``renew`` does, as far as that is known without an offer."""
+        self._line(call_id, secret)
+
     async def renew(self, call_id: str, offer: str, secret: str | None) -> str:
         """Answer an offer for a new connection of a call that goes on.
 

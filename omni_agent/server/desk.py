@@ -162,8 +162,9 @@ class Desk:
 
         Brought what the call was begun with, or the key.
         """
-        offer, _ = await self._offer(request)
         call_id, secret = request.path_params["call_id"], self._secret_of(request)
+        self._calls.may_renew(call_id, secret)  # before anything a stranger sends is read
+        offer, _ = await self._offer(request)
         answer = await self._calls.renew(call_id, offer, secret)
         return Response(answer, 200, media_type="application/sdp")
 

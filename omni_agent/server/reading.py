@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -75,6 +76,9 @@ async def read_body(request: Request, limits: Limits) -> bytes:
 
 async def read_form(request: Request, body: bytes, *names: str) -> dict[str, str]:
     """Those parts of a multipart form that are there. Raises ProtocolError."""
+    _, options = parse_options_header(request.headers.get("content-type", ""))
+    if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
+        raise ProtocolError("the form is not UTF-8")  # of Python's codecs, some take for ever
 
     async def whole() -> AsyncGenerator[bytes, None]:
         yield body

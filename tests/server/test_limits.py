@@ -536,6 +536,26 @@ async def test_a_form_has_a_number_of_parts(caller: Caller) -> None:
         assert "form" in reply.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("charset", ["punycode", "idna", "utf-16", '"utf_7"'])
+async def test_a_form_is_utf_8_or_not_read(caller: Caller, charset: str) -> None:
+    async with Server(ScriptedHost()) as server:
+        headers = {
+            "authorization": f"Bearer {await server.token()}",
+            "content-type": f"multipart/form-data; charset={charset}; boundary=b",
+        }
+        form = '--b\r\nContent-Disposition: form-data; name="sdp"\r\n\r\nv=0\r\n--b--\r\n'
+        reply = await server.http.post(CALLS, content=form, headers=headers)
+        assert reply.status_code == 400
+        assert "UTF-8" in reply.json()["error"]["message"]
+
+
+async def test_who_may_not_go_on_with_a_call_has_no_offer_read(caller: Caller) -> None:
+    async with Server(ScriptedHost()) as server:
+        headers = {"content-type": "multipart/form-data; boundary=b"}
+        reply = await server.http.post(f"{CALLS}/rtc_x", content="no form", headers=headers)
+        assert reply.status_code == 404
+
+
 async def test_a_request_body_has_a_depth() -> None:
     async with Server(ScriptedHost()) as server:
         for depth in (20, 900, 30_000):
