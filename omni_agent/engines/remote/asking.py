@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import httpx
 
+from omni_agent.engines.remote.bounded_json import loads
 from omni_agent.engines.remote.server import Server, read
 from omni_agent.engines.remote.servers import Servers
 from omni_agent.errors import EngineError
@@ -110,7 +111,8 @@ async def failure(servers: Servers, server: Server, response: httpx.Response) ->
     # llama.cpp says "… is not supported" as a 500: waiting would not help.
     if status in TRANSIENT and "not supported" not in said:
         wait = response.headers.get("retry-after", "")
-        return Lost(reason, float(wait) if wait.isdecimal() else None)
+        told = wait.isascii() and wait.isdigit()  # else a date, or anything
+        return Lost(reason, float(wait) if told else None)
     match status:
         case 401 | 403:
             advice = "check the API key"
@@ -143,7 +145,7 @@ def _in_short(body: bytes) -> str:
     """OpenAI says ``error.message``, FastAPI ``detail``; Gemini has a list with one error, and
     Mistral a list of fields as its message."""
     try:
-        said = json.loads(body)
+        said = loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return ""
     said = said[0] if isinstance(said, list) and said else said

@@ -14,7 +14,7 @@ from omni_agent.conversation import whole
 from omni_agent.engines.remote.asking import Again, Lost, Refusal, Sleep, ask, broken, failure
 from omni_agent.engines.remote.server import Server
 from omni_agent.engines.remote.servers import Servers
-from omni_agent.engines.remote.sse import DONE, events
+from omni_agent.engines.remote.sse import DONE, SPEECH, TEXT, events
 from omni_agent.errors import EngineError
 
 _JSON = {"Content-Type": "application/json"}
@@ -139,6 +139,7 @@ class Completions:
         """The events of one streamed completion (see ``sse.events``)."""
         http, url = self._servers.http, f"{server.url}/chat/completions"
         timeout = self._servers.patience(server).timeout
+        bounds = SPEECH if "audio" in body.get("modalities", ()) else TEXT
         # Halves of characters would be refused, for good: they are in every later request, too.
         content = whole(json.dumps(body, ensure_ascii=False)).encode()
         try:
@@ -147,7 +148,7 @@ class Completions:
             ) as response:
                 if response.status_code != 200:
                     raise await failure(self._servers, server, response)
-                async with aclosing(events(response)) as chunks:
+                async with aclosing(events(response, bounds)) as chunks:
                     async for chunk in chunks:
                         yield chunk
         except httpx.HTTPError as error:

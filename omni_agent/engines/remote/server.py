@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import json
 import math
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -12,11 +11,14 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from omni_agent.engines.remote.bounded_json import loads
 from omni_agent.errors import EngineError, EngineUnavailable
 
 NOT_MADE = 501
-_LONGEST_LIST = 16 << 20
+_LONGEST_LIST = 4 << 20
 """Bytes. OpenRouter's list of models is about 1 MB."""
+_MOST_LISTED = 1 << 18
+"""Values in it."""
 _LIST_S = 10.0
 """A list of models needs no model: a server that takes longer than this for one is not well."""
 _NAMED = 8
@@ -154,7 +156,7 @@ async def pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:
 def _listed(body: bytes) -> list[Model]:
     """Many servers have no such list; the first reply will tell."""
     try:
-        rows = json.loads(body)["data"]
+        rows = loads(body.decode("utf-8", "replace"), _MOST_LISTED)["data"]
         return [Model(str(row["id"]), str(row.get("root") or "")) for row in rows]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []

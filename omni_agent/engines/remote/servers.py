@@ -22,6 +22,7 @@ _SHARED_S = 20.0
 _PROBE_S = 2.0
 _ENDPOINT = "/chat/completions"
 _FIRST_BACK_OFF_S, _LONGEST_BACK_OFF_S = 1.0, 60.0
+"""The longest is the longest that a server may ask for, too: one word must not cost it for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,13 @@ class Servers:
     # -- health --------------------------------------------------------------------------
 
     def lose(self, server: Server, reason: str, wait_s: float | None = None) -> None:
-        """It failed: set it aside, for ``wait_s`` when it asked for that."""
+        """It failed: set it aside, for ``wait_s`` when it asked for that (a minute at most)."""
         self.trouble = reason
         server.aside = True
         server.failures += 1
-        back_off_s = _back_off_s(server.failures) if wait_s is None else wait_s
+        back_off_s = (
+            _back_off_s(server.failures) if wait_s is None else min(wait_s, _LONGEST_BACK_OFF_S)
+        )
         server.back_at = self._clock() + back_off_s
         if len(self.all) > 1:
             log.warning("%s; set aside for %.0f s", reason, back_off_s)

@@ -7,19 +7,32 @@ is made.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
+from omni_agent.engines.remote.bounded_json import loads
 from omni_agent.engines.remote.server import pieces
 from omni_agent.errors import EngineError
 
-_LONGEST = 16 << 20
-"""Bytes of a line, or of an event. A server may send a whole reply's speech as one line:
-3.8 MB of base64 a minute."""
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """line: bytes of a line, or of an event. whole: bytes of all of a reply, comments included."""
+
+    line: int
+    whole: int
+
+
+TEXT = Bounds(1 << 20, 32 << 20)
+"""A chunk is a few hundred bytes, most often a token: 64,000 tokens of thought and answer, of
+which ``max_tokens`` lets 4,096 be said."""
+SPEECH = Bounds(16 << 20, 160 << 20)
+"""A server may send a whole reply's speech as one line: 3.8 MB of base64 a minute; a quarter of
+an hour (``ReplySound``) at twice that rate, and its text."""
 _LONGEST_PLAIN = 1 << 16
 """Characters of a body that has no event in it: an error page, or a refusal as JSON."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -34,12 +47,12 @@ class _Done:
 DONE: Final = _Done()
 
 
-async def events(response: httpx.Response) -> AsyncGenerator[Any, None]:
+async def events(response: httpx.Response, bounds: Bounds = TEXT) -> AsyncGenerator[Any, None]:
     """The events' JSON, then DONE if the server says so; what follows it is not read.
 
     Raises EngineError for anything unreadable.
     """
-    reader = EventReader()
+    reader = EventReader(bounds)
     async for piece in pieces(response):
         for event in reader.push(piece):
             yield event
@@ -52,14 +65,18 @@ async def events(response: httpx.Response) -> AsyncGenerator[Any, None]:
 class EventReader:
     """Bytes in, cut anywhere; events out."""
 
-    def __init__(self) -> None:
-        self._lines = LineReader()
+    def __init__(self, bounds: Bounds = TEXT) -> None:
+        self._bounds, self._come = bounds, 0
+        self._lines = LineReader(bounds.line)
         self._data: list[str] = []
         self._size = 0
         self._plain: list[str] | None = []
         """The body as long as it has no event in it; it may be one JSON value."""
 
     def push(self, piece: bytes) -> Iterator[Any]:
+        self._come += len(piece)
+        if self._come > self._bounds.whole:
+            raise EngineError("the server sent a reply without end")
         for line in self._lines.push(piece):
             yield from self._line(line)
 
@@ -85,7 +102,7 @@ class EventReader:
         if name == "error":  # llama.cpp
             yield {"error": _value(value, value)}
         elif self._data:
-            self._grow(value)
+            self._grow(value, self._bounds.line)
             self._data.append(value)
         elif value.strip() == "[DONE]":
             yield DONE
@@ -106,7 +123,7 @@ class EventReader:
                 raise EngineError(f"the server sent what is not JSON: {data[:80]!r}")
             yield event
 
-    def _grow(self, line: str, most: int = _LONGEST) -> None:
+    def _grow(self, line: str, most: int) -> None:
         self._size += len(line) + 1
         if self._size > most:
             raise EngineError("the server sent an event without end")
@@ -121,7 +138,8 @@ class EventReader:
 class LineReader:
     """Bytes in, cut anywhere; lines out, each of bounded length."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
         self._held = bytearray()
         self._returned = False  # the last byte was a carriage return: a newline belongs to it
         self._first = True
@@ -137,7 +155,7 @@ class LineReader:
         for following in rest:
             yield self._line()
             self._held += following
-        if len(self._held) > _LONGEST:
+        if len(self._held) > self._longest:
             raise EngineError("the server sent a line without end")
 
     def finish(self) -> Iterator[str]:
@@ -154,6 +172,6 @@ class LineReader:
 
 def _value(text: str, otherwise: Any) -> Any:
     try:
-        return json.loads(text)
+        return loads(text)
     except (ValueError, RecursionError):
         return otherwise

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from itertools import count, islice, repeat
 from typing import Any
 
+import httpx
 import pytest
 
 from omni_agent.engines.remote.deltas import ChunkReader
-from omni_agent.engines.remote.sse import EventReader
+from omni_agent.engines.remote.server import Server, models
+from omni_agent.engines.remote.sse import SPEECH, TEXT, Bounds, EventReader
 from omni_agent.errors import EngineError
 from tests.engines.remote.streams import TOOLS, delta, piece
 
@@ -57,6 +59,40 @@ def test_a_line_and_an_event_without_end_are_refused(piece: bytes) -> None:
     read = (event for _ in range(20) for event in reader.push(piece))
     with pytest.raises(EngineError, match="without end"):
         list(read)
+
+
+@pytest.mark.parametrize("unit", ["[]", "{}", "1", '{"a":1}'])
+def test_a_line_of_more_values_than_a_chunk_has_is_not_read(unit: str) -> None:
+    line = f'data: {{"x":[{",".join([unit] * 100_000)}]}}\n\n'.encode()
+    with pytest.raises(EngineError, match="not JSON"):
+        list(EventReader(SPEECH).push(line))
+
+
+def test_a_line_is_as_long_as_a_text_may_be_or_as_speech_may_be() -> None:
+    long = b'data: {"x":"' + b"y" * (4 << 20) + b'"}\n\n'
+    (event,) = EventReader(SPEECH).push(long)
+    assert len(event["x"]) == 4 << 20
+    with pytest.raises(EngineError, match="line without end"):
+        list(EventReader(TEXT).push(long[: 2 << 20]))
+
+
+@pytest.mark.parametrize(
+    "piece", [b": alive\n\n" * 7000, b"\r\n" * 30_000, b'data: {"a":1}\n' * 4000]
+)
+def test_all_of_a_reply_has_an_end_however_short_its_lines(piece: bytes) -> None:
+    reader = EventReader(Bounds(TEXT.line, 1 << 20))
+    read = (event for _ in range(20) for event in reader.push(piece))
+    with pytest.raises(EngineError, match="reply without end"):
+        list(read)
+
+
+@pytest.mark.parametrize("body", ['{"data":[' + ",".join(["{}"] * 300_000) + "]}", "²"])
+async def test_a_list_of_models_without_end_is_no_list(body: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=httpx.ByteStream(body.encode()))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        assert await models(http, Server("http://a/v1")) == []
 
 
 @pytest.mark.parametrize("line", [b"x\n", b"event: message\n", b"<p>not here</p>\n"])

@@ -92,6 +92,14 @@ async def test_a_server_may_say_itself_when_it_wants_to_be_asked_again(three: Se
     assert three.all[0].back_at == 30.0
 
 
+@pytest.mark.parametrize("wait_s", [31_536_000.0, float("9" * 400)])
+async def test_no_server_may_ask_to_be_left_alone_for_longer_than_a_minute(
+    three: Servers, wait_s: float
+) -> None:
+    three.lose(three.all[0], "busy", wait_s)
+    assert three.all[0].back_at == 60.0
+
+
 async def test_a_probe_that_fails_makes_the_back_off_longer() -> None:
     clock = Clock()
     async with serving(HELLO) as up:
