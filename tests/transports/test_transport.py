@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Never
 
@@ -18,13 +18,13 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSctpTransport, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
-from aiortc.rtcsctptransport import SCTP_DATA_FIRST_FRAG, Chunk, DataChunk, InitChunk
+from aiortc.rtcsctptransport import Chunk
 from omni_agent_webrtc import WebRTCTransport, answer
 from omni_agent_webrtc.ice import Connection
 from omni_agent_webrtc.inbox import MAX_AUDIO, MAX_MESSAGES, Inbox
 from omni_agent_webrtc.peer import CHANNEL, MAX_MESSAGE, close_peer
 from omni_agent_webrtc.silence import Silence
-from omni_agent_webrtc.stack import MAX_CHUNKS, MAX_STREAMS, SctpTransport
+from omni_agent_webrtc.stack import SctpTransport
 from omni_agent_webrtc.tracks import JITTER_BUFFER
 from omni_agent_webrtc.transport import MAX_BUFFERED, MAX_REPLAYED, MAX_WAITING, RENEWALS
 
@@ -436,96 +436,6 @@ async def test_what_a_client_does_not_take_is_bounded() -> None:
                 line.send("x" * 64_000)
             assert MAX_BUFFERED <= channel.bufferedAmount < MAX_BUFFERED + 64_000
         assert not line.ended
-
-
-async def test_an_init_that_comes_late_does_not_deafen_the_data_channel() -> None:
-    """aiortc would count the client's packets anew and wait for one that came long ago."""
-    peer = client()
-    channel = peer.createDataChannel(CHANNEL)
-    channel.on("open", lambda: channel.send("first"))
-    async with call(peer) as line, asyncio.timeout(20):
-        await first(line, lambda arrival: arrival == "first")
-        assert line._peer is not None
-        ours, theirs = line._peer.connection.sctp, peer.sctp
-        assert ours is not None
-        assert theirs is not None
-        late = InitChunk()
-        late.initiate_tag, late.initial_tsn = theirs._local_verification_tag, theirs._local_tsn - 1
-        late.advertised_rwnd, late.outbound_streams, late.inbound_streams = 131_072, 65_535, 65_535
-        await ours._receive_chunk(late)
-        channel.send("second")
-        await first(line, lambda arrival: arrival == "second")
-
-
-def piece(tsn: int, *, stream: int = 1, first: bool = False, size: int = 1_100) -> DataChunk:
-    """A part of a message that does not end with it."""
-    chunk = DataChunk(flags=SCTP_DATA_FIRST_FRAG if first else 0)
-    chunk.tsn, chunk.stream_id, chunk.protocol = tsn, stream, 51
-    chunk.user_data = b"x" * size
-    return chunk
-
-
-async def test_a_message_without_end_costs_its_client_the_call_and_nobody_time() -> None:
-    peer = client()
-    channel = peer.createDataChannel(CHANNEL)
-    channel.on("open", lambda: channel.send("first"))
-    async with call(peer) as line, asyncio.timeout(20):
-        await first(line, lambda arrival: arrival == "first")
-        assert line._peer is not None
-        ours, theirs = line._peer.connection.sctp, peer.sctp
-        assert ours is not None
-        assert theirs is not None
-        for count in range(20 * MAX_CHUNKS):
-            chunk = piece(theirs._local_tsn + count, first=count == 0)
-            chunk.stream_seq = 1
-            await theirs._send_chunk(chunk)
-            if line.ended:
-                break
-            if count % 32 == 0:
-                await asyncio.sleep(0)
-        await until(lambda: line.ended)
-        assert sum(len(one.reassembly) for one in ours._inbound_streams.values()) < 2 * MAX_CHUNKS
-
-
-@pytest.fixture
-async def association() -> AsyncIterator[SctpTransport]:
-    """Where packet 1 is expected."""
-    peer = client()
-    sctp = SctpTransport(peer.getTransceivers()[0].receiver.transport)
-    sctp._set_state(sctp.State.ESTABLISHED)
-    sctp._last_received_tsn, sctp._remote_port = 0, 5000
-    yield sctp
-    await peer.close()
-
-
-async def test_what_came_ahead_of_a_lost_packet_is_bounded_and_comes_again(
-    association: SctpTransport,
-) -> None:
-    for tsn in range(2, 10 * MAX_CHUNKS):
-        await association._receive_chunk(piece(tsn))
-    assert len(association._sack_misordered) == MAX_CHUNKS
-    assert association.state == "connected"
-    await association._receive_chunk(piece(1))
-    assert association._last_received_tsn == MAX_CHUNKS + 1
-
-
-async def test_pieces_are_bounded_whatever_their_size_and_number_of_streams(
-    association: SctpTransport,
-) -> None:
-    for tsn in range(1, MAX_STREAMS + 1):
-        await association._receive_chunk(piece(tsn, stream=tsn, first=True, size=1))
-    assert association.state == "connected"
-    await association._receive_chunk(piece(MAX_STREAMS + 1, stream=0, first=True, size=1))
-    assert association.state == "closed"
-
-
-async def test_pieces_are_bounded_by_the_window_that_the_client_is_told_of(
-    association: SctpTransport,
-) -> None:
-    for tsn in range(1, MAX_CHUNKS):
-        await association._receive_chunk(piece(tsn, first=tsn == 1, size=16_000))
-    assert association.state == "closed"
-    assert association._advertised_rwnd > -16_001
 
 
 async def test_a_handshake_is_repeated_until_it_is_answered(
