@@ -289,7 +289,10 @@ class Desk:
     # -- facts -----------------------------------------------------------------------
 
     async def _personas(self, request: Request) -> Response:
-        """``GET /v1/personas``: those that this request's call could have."""
+        """``GET /v1/personas``: those that this request's call could have.
+
+        With what ``/healthz`` says, as no error: that would fill the console of a page that waits.
+        """
         default, cards = self._offered(self._asking(request))
         return JSONResponse(
             {
@@ -306,6 +309,7 @@ class Desk:
                 "sees": self._host.sees,
                 "engine": dict(self._host.engine),
                 "logged_in": self._access.has_login(request),
+                **self._state(),
             },
             headers={"Vary": "Authorization, Cookie"},
         )
@@ -327,14 +331,18 @@ class Desk:
     async def _health(self, request: Request) -> Response:
         """200 when calls are taken; 503 with the progress while the models load."""
         readiness = self._host.readiness
-        status = "ready" if readiness.ready else "failed" if readiness.failed else "starting"
         body = {
-            "status": status,
-            "progress": readiness.shown(dev=self._options.dev),
+            **self._state(),
             "calls": self._calls.active,
             "records": dict(readiness.records),
         }
         return JSONResponse(body, 200 if readiness.ready else 503)
+
+    def _state(self) -> dict[str, str]:
+        """Whether calls are taken, and what is going on while they are not."""
+        readiness = self._host.readiness
+        status = "ready" if readiness.ready else "failed" if readiness.failed else "starting"
+        return {"status": status, "progress": readiness.shown(dev=self._options.dev)}
 
     async def _metrics(self, request: Request) -> Response:
         who = self._options.metrics

@@ -98,7 +98,6 @@ class ScriptedServer:
     def __init__(self) -> None:
         self.app = Starlette(
             routes=[
-                Route("/healthz", self._health),
                 Route("/v1/personas", self._personas),
                 Route("/v1/realtime/client_secrets", self._secret, methods=["POST"]),
                 Route("/v1/realtime/calls", self._offer, methods=["POST"]),
@@ -117,9 +116,10 @@ class ScriptedServer:
 
     def reset(self) -> None:
         self.health: dict[str, Any] = {"status": "ready"}
-        self.health_status: int | None = None
+        self.health_status = 200
         self.default = "concierge"
         self.personas = PERSONAS
+        self.sees = True
         self.omni: dict[str, Any] = {}
         self.logged_in = False
         self.refusal: Refusal | None = None
@@ -172,10 +172,6 @@ class ScriptedServer:
             yield
             self.drop()
 
-    async def _health(self, request: Request) -> Response:
-        status = 200 if self.health.get("status") == "ready" else 503
-        return JSONResponse(self.health, self.health_status or status)
-
     async def _personas(self, request: Request) -> Response:
         self.requests.append(("personas", request.headers.get("Authorization", "")))
         engine = {"thinker": "a-thinker", "talker": "a-talker"}
@@ -183,10 +179,12 @@ class ScriptedServer:
             {
                 "default": self.default,
                 "personas": self.personas,
-                "sees": False,
+                "sees": self.sees,
                 "engine": engine,
                 "logged_in": self.logged_in,
-            }
+                **self.health,
+            },
+            self.health_status,
         )
 
     async def _secret(self, request: Request) -> Response:
@@ -221,7 +219,7 @@ class ScriptedServer:
             json.dumps(
                 {
                     "type": "session.created",
-                    "session": {"omni": {"persona": "concierge", "sees": False, **self.omni}},
+                    "session": {"omni": {"persona": "concierge", "sees": self.sees, **self.omni}},
                 }
             )
         )

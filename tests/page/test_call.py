@@ -8,7 +8,7 @@ import pytest
 from av import VideoFrame
 from playwright.async_api import Page, Route, expect
 
-from tests.page.driving import call, until
+from tests.page.driving import CONVERSATION, call, receive, until
 from tests.page.scripted import PERSONAS, ScriptedServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -130,7 +130,40 @@ async def test_a_persona_is_chosen_before_the_call_and_during_it(
     await expect(page.get_by_test_id("note")).to_have_text("Engineer is on the line")
 
 
-async def test_the_camera_shows_a_preview_and_says_that_the_model_has_no_eyes(
+@pytest.mark.parametrize("told", ["before the call", "by the call"])
+async def test_a_camera_is_not_asked_for_when_the_model_has_no_eyes(
+    open_page: Any, server: ScriptedServer, told: str
+) -> None:
+    if told == "before the call":
+        server.sees = False
+    server.omni = {"sees": False}
+    page = await open_page()
+    await dial(page, server)
+    server.send({"type": "omni.activity", "activity": "thinking"})
+    await expect(page.get_by_test_id("orb")).to_have_attribute("data-activity", "thinking")
+    await page.evaluate("() => { navigator.mediaDevices.getUserMedia = () => { throw 1; }; }")
+    for press in (page.get_by_test_id("camera").click, lambda: page.keyboard.press("v")):
+        await press()
+        problem = page.get_by_test_id("problem")
+        await expect(problem).to_contain_text("This model has no eyes")
+        await expect(page.get_by_test_id("camera")).to_have_attribute("aria-pressed", "false")
+        await problem.get_by_role("button", name="All right").click()
+        await expect(problem).to_be_hidden()
+
+
+async def test_a_camera_that_is_on_when_the_model_turns_out_to_have_no_eyes_goes_off(
+    open_page: Any, server: ScriptedServer
+) -> None:
+    page = await open_page()
+    await dial(page, server)
+    await page.get_by_test_id("camera").click()
+    await expect(page.get_by_test_id("preview")).to_be_visible()
+    server.send({"type": "session.updated", "session": {"omni": {"sees": False}}})
+    await expect(page.get_by_test_id("problem")).to_contain_text("This model has no eyes")
+    await expect(page.get_by_test_id("preview")).to_be_hidden()
+
+
+async def test_the_camera_shows_a_preview_and_says_when_it_is_looked_at(
     open_page: Any, server: ScriptedServer
 ) -> None:
     page = await open_page()
@@ -139,7 +172,7 @@ async def test_the_camera_shows_a_preview_and_says_that_the_model_has_no_eyes(
     await camera.click()
     await expect(camera).to_have_attribute("aria-pressed", "true")
     await expect(page.get_by_test_id("preview")).to_be_visible()
-    await expect(page.get_by_test_id("preview-note")).to_contain_text("no eyes")
+    await expect(page.get_by_test_id("preview-note")).to_contain_text("when it answers")
     settings = await page.evaluate(
         "document.getElementById('preview-video').srcObject.getVideoTracks()[0].getSettings()"
     )
@@ -271,6 +304,27 @@ async def test_what_a_browser_fails_at_is_a_sentence_and_its_words_are_in_the_co
     await expect(problem).not_to_contain_text("m-line")
 
 
+async def test_a_refused_call_leaves_the_words_of_the_one_before_until_another_is_up(
+    open_page: Any, server: ScriptedServer
+) -> None:
+    page = await open_page(may_complain=("Failed to load resource",))
+    await dial(page, server)
+    await receive(page, *CONVERSATION)
+    await page.get_by_test_id("hangup").click()
+    said = await page.get_by_test_id("captions").inner_text()
+    server.refuse(401, {}, {})
+    await page.get_by_test_id("call").click()
+    await expect(page.get_by_test_id("problem")).to_have_attribute("data-kind", "login")
+    assert await page.get_by_test_id("captions").inner_text() == said
+    for kept in ("copy", "save"):
+        await expect(page.get_by_test_id(kept)).to_be_visible()
+    await expect(page.get_by_text("As it was when the call ended.")).to_have_count(2)  # panels
+    server.refusal = None
+    await dial(page, server)
+    await expect(page.get_by_test_id("entry")).to_have_count(0)
+    await expect(page.get_by_test_id("copy")).to_be_hidden()
+
+
 async def test_busy_lines_are_counted_down_to(open_page: Any, server: ScriptedServer) -> None:
     page = await open_page(may_complain=("Failed to load resource",))
     await page.clock.install()
@@ -281,7 +335,7 @@ async def test_busy_lines_are_counted_down_to(open_page: Any, server: ScriptedSe
     await page.clock.run_for(50_000)
     await expect(retry).to_have_text("Try again in 0:20")
     await page.clock.run_for(20_000)
-    await expect(retry).to_have_text("You can call again now")
+    await expect(retry).to_have_text("You can try again now")  # nobody knows of a free line
 
 
 async def test_callers_elsewhere_are_shown_no_internals(
@@ -395,7 +449,7 @@ async def test_a_server_that_is_starting_shows_its_progress_until_it_is_ready(
     open_page: Any, server: ScriptedServer
 ) -> None:
     server.health = {"status": "starting", "progress": "Fetching the voice, 42 %"}
-    page = await open_page(may_complain=("Failed to load resource",))
+    page = await open_page()  # and that is no error in the console
     await expect(page.get_by_test_id("readiness")).to_contain_text("Fetching the voice, 42 %")
     await expect(page.get_by_test_id("call")).to_have_attribute("aria-disabled", "true")
     await page.get_by_test_id("call").click(force=True)
@@ -406,8 +460,34 @@ async def test_a_server_that_is_starting_shows_its_progress_until_it_is_ready(
     await dial(page, server)
 
 
+async def test_a_ready_server_is_asked_once(open_page: Any, server: ScriptedServer) -> None:
+    page = await open_page()
+    await expect(page.get_by_test_id("personas")).to_be_visible()
+    await page.wait_for_load_state("networkidle")
+    assert [what for what, _ in server.requests] == ["personas"]
+
+
+async def test_a_server_that_starts_is_asked_at_least_every_two_seconds_however_long_it_takes(
+    open_page: Any, server: ScriptedServer
+) -> None:
+    page = await open_page()
+    await page.add_init_script(
+        """{ const later = window.setTimeout;
+            window.waits = [];
+            window.setTimeout = (work, ms) => {
+                window.waits.push(ms);
+                return later(work, ms / 100);
+            };
+        }"""
+    )
+    server.health = {"status": "starting", "progress": "Loading the voice"}
+    await page.reload()
+    await page.wait_for_function("() => window.waits.length > 12")
+    assert max(await page.evaluate("window.waits")) == 2_000
+
+
 @pytest.mark.parametrize("status", [401, 404, 500])
-async def test_health_that_is_kept_from_callers_is_no_reason_not_to_call(
+async def test_readiness_that_is_kept_from_callers_is_no_reason_not_to_call(
     open_page: Any, server: ScriptedServer, status: int
 ) -> None:
     server.health_status = status
@@ -426,13 +506,13 @@ async def test_a_server_that_is_away_is_asked_ever_less_often_and_found_again(
         asked.append(route.request.url)
         await route.abort()
 
-    await page.route("**/healthz", away)
+    await page.route("**/v1/personas", away)
     await page.reload()
     await expect(page.get_by_test_id("readiness")).to_contain_text("does not answer")
     for _ in range(60):
         await page.clock.run_for(1_000)
     assert 5 < len(asked) < 15
-    await page.unroute("**/healthz")
+    await page.unroute("**/v1/personas")
     await page.evaluate("window.dispatchEvent(new Event('online'))")
     await expect(page.get_by_test_id("readiness")).to_be_hidden()
     await expect(page.get_by_test_id("call")).to_have_attribute("aria-disabled", "false")
@@ -447,7 +527,7 @@ async def test_a_click_counts_before_the_server_has_said_that_it_is_ready(
     async def wait(route: Route) -> None:
         asked.append(route)
 
-    await page.route("**/healthz", wait)
+    await page.route("**/v1/personas", wait)
     await page.reload()
     await page.get_by_test_id("call").click()
     await expect(page.locator("body")).to_have_attribute("data-call", "live")

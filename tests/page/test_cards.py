@@ -170,6 +170,18 @@ async def test_a_waterfall_stands_under_its_turn_with_bars_in_order_of_time(page
     assert bar["width"] == pytest.approx(0.1 * track["width"], abs=1.5)
 
 
+async def test_steps_of_a_waterfall_that_read_the_same_are_in_the_order_of_the_stages(
+    page: Page,
+) -> None:
+    marks = {"on_the_wire": 5201, "first_frame": 5203, "answer_on_the_wire": 5201, "x": 90}
+    await receive(page, {"type": "omni.waterfall", "response_id": "unknown", "marks": marks})
+    waterfall = page.get_by_test_id("captions").get_by_test_id("waterfall")
+    await waterfall.locator("summary").click()
+    rows = waterfall.get_by_test_id("waterfall-row")
+    order = await rows.evaluate_all("rows => rows.map(row => row.dataset.mark)")
+    assert order == ["x", "first_frame", "on_the_wire", "answer_on_the_wire"]
+
+
 async def test_a_waterfall_of_a_turn_without_words_gets_a_line_of_its_own(page: Page) -> None:
     await receive(
         page, {"type": "omni.waterfall", "response_id": "unknown", "marks": {"end_of_turn": 90}}

@@ -83,7 +83,6 @@ async def test_every_size_has_room_for_everything(
     server.refuse(503, {}, {"Retry-After": "20"})
     await page.get_by_test_id("call").click()
     await expect(page.get_by_test_id("problem")).to_be_visible()
-    await receive(page, *CONVERSATION)
     await nothing_sticks_out(page)
     await reaches(page, "call", "problem")
     assert await lines_to_read(page) >= 2

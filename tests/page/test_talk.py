@@ -113,6 +113,28 @@ async def test_the_choice_is_remembered_and_can_be_undone_in_the_call(open_page:
     await page.wait_for_function(LOUD)
 
 
+async def test_space_talks_after_a_dialog_was_closed_and_enter_opens_it_again(
+    open_page: Any,
+) -> None:
+    page: Page = await open_page()
+    await call(page)
+    for dialog in ("settings", "help"):
+        opener, shown = page.get_by_test_id(f"open-{dialog}"), page.get_by_test_id(dialog)
+        await opener.click()
+        if dialog == "settings":
+            await page.get_by_test_id("push-to-talk").press("Space")  # a tick, as in any form
+        await page.keyboard.press("Escape")
+        await expect(opener).to_be_focused()
+        await page.keyboard.down("Space")
+        await is_on(page)
+        await page.keyboard.up("Space")
+        await is_off(page)
+        await expect(shown).to_be_hidden()
+        await page.keyboard.press("Enter")
+        await expect(shown).to_be_visible()
+        await page.keyboard.press("Escape")
+
+
 async def test_the_volume_is_set_by_a_slider_and_remembered(open_page: Any) -> None:
     page: Page = await open_page()
     volume = "(async () => (await import('/main.js')).volume())()"

@@ -285,6 +285,18 @@ async def test_personas_are_listed() -> None:
         assert body["default"] == "concierge"
         assert [card["name"] for card in body["personas"]] == ["concierge", "tutor"]
         assert body["engine"] == {"thinker": "scripted"}
+        assert body["status"] == "ready"
+
+
+async def test_personas_are_listed_while_the_models_load_with_how_far_that_is() -> None:
+    host = ScriptedHost()
+    host.readiness = Readiness(False, "loading the Talker")
+    async with Server(host) as server:
+        reply = await server.http.get("/v1/personas")
+        assert reply.status_code == 200
+        assert reply.json()["status"] == "starting"
+        assert reply.json()["progress"] == "loading the Talker"
+        assert len(reply.json()["personas"]) == 2
 
 
 async def test_every_response_carries_the_security_headers() -> None:

@@ -17,7 +17,9 @@ export function takeToken() {
   if (token === null) return false;
   fragment.delete("token");
   const rest = fragment.toString();
-  history.replaceState(history.state, "", location.pathname + location.search + (rest && `#${rest}`));
+  // Where a key is needed, the login page sent it on to index.html; "./" is what was typed.
+  const path = location.pathname.replace(/\/index\.html$/, "/");
+  history.replaceState(history.state, "", path + location.search + (rest && `#${rest}`));
   given = token.trim();
   return true;
 }
@@ -56,16 +58,15 @@ const text = (value, fallback = "") => (typeof value === "string" ? value : fall
 const credentials = () => (given ? { Authorization: `Bearer ${given}` } : {});
 
 /**
- * The personas to choose from, and what they run on.
- * @returns {Promise<{personas: {name: string, title: string, description: string, language: string,
- *   tools: string[]}[], first: string|null, sees: boolean|null, engine: [string, string][], loggedIn: boolean}>}
- *   loggedIn: this browser brought the server's key
+ * What there is to choose from, and what it runs on.
+ * @typedef {{personas: {name: string, title: string, description: string, language: string, tools: string[]}[],
+ *   first: string|null, sees: boolean|null, engine: [string, string][], loggedIn: boolean}} Offer
+ *   sees: null while nobody knows. loggedIn: this browser brought the server's key
  */
-export async function fetchPersonas() {
-  const response = await ask("v1/personas", { headers: credentials() });
-  if (!response.ok) throw await fromResponse(response);
-  const body = await json(response);
-  const list = Array.isArray(body?.personas) ? body.personas : [];
+
+/** @returns {Offer} */
+function offerOf(body) {
+  const list = Array.isArray(body.personas) ? body.personas : [];
   return {
     personas: list.filter((persona) => typeof persona?.name === "string").map((persona) => ({
       name: persona.name,
@@ -74,11 +75,26 @@ export async function fetchPersonas() {
       language: text(persona.language),
       tools: Array.isArray(persona.tools) ? persona.tools.map(String) : [],
     })),
-    first: text(body?.default) || null,
-    sees: typeof body?.sees === "boolean" ? body.sees : null,
-    engine: Object.entries(body?.engine ?? {}).map(([stage, model]) => [stage, String(model)]),
-    loggedIn: body?.logged_in === true,
+    first: text(body.default) || null,
+    sees: body.status === "ready" && typeof body.sees === "boolean" ? body.sees : null,
+    engine: Object.entries(body.engine ?? {}).map(([stage, model]) => [stage, String(model)]),
+    loggedIn: body.logged_in === true,
   };
+}
+
+/**
+ * Does the server take calls, and who answers? Unlike /healthz this is no error while it
+ * starts: a browser's console would show one for each time it is asked.
+ * @returns {Promise<{state: "ready"|"starting"|"failed", progress: string, offer: Offer|null}>}
+ *   offer: null where it is kept from who asks
+ */
+export async function fetchOffer() {
+  const response = await ask("v1/personas", { headers: credentials() });
+  const body = response.ok ? await response.json().catch(() => null) : null;
+  // Only 503 means "not now": where the answer is kept from callers (401, 404), a call is worth trying.
+  if (!body) return { state: response.status === 503 ? "starting" : "ready", progress: "", offer: null };
+  const state = body.status === "starting" || body.status === "failed" ? body.status : "ready";
+  return { state, progress: text(body.progress), offer: offerOf(body) };
 }
 
 /** This browser brought the server's key: let the server forget that. */
@@ -87,23 +103,11 @@ export async function logOut() {
   if (!response.ok) throw await fromResponse(response);
 }
 
-/**
- * Does the server take calls?
- * @returns {Promise<{state: "ready"|"starting"|"failed", progress: string}>}
- */
-export async function fetchHealth() {
-  const response = await ask("healthz");
-  const body = await response.json().catch(() => ({}));
-  // Only 503 means "not now": where health is kept from callers (401, 404), a call is worth trying.
-  const state = response.status !== 503 ? "ready" : body?.status === "failed" ? "failed" : "starting";
-  return { state, progress: text(body?.progress) };
-}
-
 /** Why the server refused; where it cannot take calls at all, that is the reason. @param {Response} response */
 async function refusal(response) {
   const problem = await fromResponse(response);
   if (problem.kind !== "busy") return problem;
-  const { state } = await fetchHealth().catch(() => ({ state: "ready" }));
+  const { state } = await fetchOffer().catch(() => ({ state: "ready" }));
   if (state === "ready") return problem;
   return new Problem("starting", state === "failed" ? "The server could not start." : "The server is not ready yet.",
     "This page keeps asking; you can call as soon as it is.");

@@ -1,8 +1,8 @@
 // The camera: a preview on the page, and the same track on the call.
 
 import { openCamera } from "./devices.js";
+import { blind } from "./problems.js";
 
-const BLIND = "This model has no eyes: it cannot see what you show.";
 const SIGHTED = "The agent sees the latest picture when it answers.";
 
 export class Camera {
@@ -22,12 +22,13 @@ export class Camera {
   /** Does the engine understand pictures? null: not known yet. */
   set sees(value) {
     this.#sees = value;
-    this.note.textContent = value === false ? BLIND : value ? SIGHTED : "";
-    this.note.classList.toggle("warning", value === false);
+    this.note.textContent = value ? SIGHTED : "";
+    if (value === false && (this.track || this.#opening)) this.#refuse();
   }
 
   async toggle() {
     if (this.track || this.#opening) return this.off();
+    if (this.#sees === false) return this.#refuse();
     const opening = openCamera();
     this.#opening = opening;
     try {
@@ -51,11 +52,15 @@ export class Camera {
     this.onTrack(null);
   }
 
+  #refuse() {
+    this.off();
+    this.onProblem(blind());
+  }
+
   #show(track) {
     this.track = track;
     track.addEventListener("ended", () => this.off()); // unplugged
     this.video.srcObject = new MediaStream([track]);
-    this.sees = this.#sees;
     this.#reflect();
     this.onTrack(track);
   }

@@ -6,7 +6,8 @@ const PRESSABLE = "button, a[href], summary, input, label";
 /**
  * @param {{enabled: () => boolean, mute: () => void, hold: (on: boolean) => boolean, stop: () => boolean,
  *   type: () => void, camera: () => void, help: () => void}} actions
- *   `hold` is push-to-talk: false when that is not how this call is held.
+ *   `hold` is push-to-talk: false when that is not how this call is held; while it is, Space talks
+ *   wherever the focus is, and buttons are pressed by Enter.
  */
 export function listenToKeys(actions) {
   let holding = false;
@@ -20,10 +21,10 @@ export function listenToKeys(actions) {
     if (holding && event.key === " ") return event.preventDefault(); // it repeats; the page must not scroll
     const target = event.target instanceof Element ? event.target : document.body;
     if (!actions.enabled() || event.repeat || target.closest(TYPING)) return;
-    // Space on a button presses that button; only elsewhere is it a shortcut.
+    if (event.key === " " && (holding = actions.hold(true))) return event.preventDefault();
+    // Else Space on a button presses that button; only elsewhere is it a shortcut.
     if (event.key === " " && target.closest(PRESSABLE)) return;
-    const space = () => (holding = actions.hold(true)) || actions.mute();
-    const action = { " ": space, m: actions.mute, "/": actions.type, v: actions.camera, "?": actions.help }[event.key.toLowerCase()];
+    const action = { " ": actions.mute, m: actions.mute, "/": actions.type, v: actions.camera, "?": actions.help }[event.key.toLowerCase()];
     if (!action) return;
     event.preventDefault();
     action();
@@ -32,6 +33,10 @@ export function listenToKeys(actions) {
     if (holding) actions.hold(false);
     holding = false;
   };
-  document.addEventListener("keyup", ({ key }) => key === " " && release());
+  document.addEventListener("keyup", (event) => {
+    if (event.key !== " ") return;
+    if (holding) event.preventDefault(); // some browsers press a button when its key is let go
+    release();
+  });
   window.addEventListener("blur", release);
 }

@@ -20,7 +20,7 @@
 // `conversation.receive(event)` renders a server event as if it had come over the data
 // channel; `currentCall()` is the call in progress, or null; `volume()` is the agent's, 0 to 1.
 
-import { fetchPersonas, logOut, takeToken } from "./api.js";
+import { logOut, takeToken } from "./api.js";
 import { Announcer } from "./announcer.js";
 import { Call } from "./call.js";
 import { Camera } from "./camera.js";
@@ -71,10 +71,10 @@ const notice = new Notice(byId("problem"), act);
 const personas = new Personas({ fieldset: byId("personas"), list: byId("persona-list"), onChoose: choosePersona });
 const readiness = new Readiness({
   box: byId("readiness"), words: byId("readiness-text"),
-  onChange(ready) {
+  onAnswer(ready, offer) {
     happens("server", { ready });
     if (ready && notice.kind === "starting") notice.hide();
-    if (ready && personas.current === null) loadPersonas();
+    if (offer) showOffer(offer);
   },
 });
 const camera = new Camera({
@@ -109,6 +109,7 @@ let track = null; // what is sent: the microphone, or silence
 let state = START;
 let endReason = "";
 let newToken = false; // taken during a call, for the next one
+let offered = false; // who may be called is shown
 let wanted = ""; // a persona that was chosen while the line was not up
 
 export { conversation };
@@ -128,7 +129,6 @@ async function startCall({ typing = false } = {}) {
   if (call) return;
   const context = meters.context; // inside the click, so that sound may start
   notice.hide();
-  conversation.clear();
   endReason = wanted = "";
   if (!personas.chosen && personas.first) showPersona(personas.first);
   happens("dial", { typing });
@@ -153,6 +153,7 @@ async function startCall({ typing = false } = {}) {
 function callState(from, { state: to, problem }) {
   if (from !== call) return;
   const before = state.call;
+  if (to === "live" && !state.wasLive) conversation.clear(); // until now the last call's words were kept
   happens("call", { to });
   if (to === "live") {
     wakeLock.hold();
@@ -165,13 +166,15 @@ function callState(from, { state: to, problem }) {
 function ended(problem) {
   call = null;
   wakeLock.release();
-  conversation.settle();
   meters.close();
   track?.stop();
   track = null;
   camera.off();
   audio.srcObject = null;
-  if (state.wasLive) announce("The call has ended.");
+  if (state.wasLive) {
+    conversation.settle();
+    announce("The call has ended.");
+  }
   const shown = problem ?? farewell(endReason);
   if (shown) notice.show(shown);
   if (WAIT_AFTER.has(shown?.kind)) readiness.watch();
@@ -247,7 +250,7 @@ function toggleMute() {
 
 /** Push-to-talk; false when this call is not held that way. */
 function hold(on) {
-  if (!state.hold || !state.microphone || state.call !== "live") return false;
+  if (says(state).talk.hidden) return false;
   if (on !== state.held) happens("hold", { on });
   return true;
 }
@@ -295,20 +298,16 @@ function act(action) {
   else if (action === "dismiss") audio.play().catch(() => undefined);
 }
 
-async function loadPersonas() {
-  try {
-    const { personas: known, first, sees, engine, loggedIn } = await fetchPersonas();
-    const answering = call && personas.current; // somebody was called meanwhile
-    personas.fill(known, first);
-    camera.sees = sees;
-    controls.showEngine(engine);
-    happens("login", { on: loggedIn });
-    if (answering) personas.mark(answering);
-    if (personas.current) showPersona(personas.current);
-  } catch {
-    // The server's default persona answers; there is only no choice to offer.
-    personas.current ??= null;
-  }
+function showOffer({ personas: known, first, sees, engine, loggedIn }) {
+  camera.sees = sees;
+  controls.showEngine(engine);
+  happens("login", { on: loggedIn });
+  if (offered) return;
+  offered = known.length > 0;
+  const answering = call && personas.current; // somebody was called meanwhile
+  personas.fill(known, first);
+  if (answering) personas.mark(answering);
+  if (personas.current) showPersona(personas.current);
 }
 
 /** Another link was opened here, and its token says who may be called. */
@@ -316,7 +315,8 @@ function admitted() {
   newToken = Boolean(call);
   if (call) return;
   if (notice.kind === "login") notice.hide();
-  loadPersonas();
+  offered = false;
+  readiness.watch();
 }
 
 async function leave() {
@@ -370,6 +370,5 @@ new TranscriptButtons({
   },
 });
 devices.refresh();
-loadPersonas();
 readiness.watch();
 requestAnimationFrame(frame);

@@ -56,7 +56,7 @@ export class Notice {
     const ticking = el("span", { "aria-hidden": "true", "data-testid": "retry" });
     const show = () => {
       const left = Math.ceil((until - performance.now()) / 1000);
-      ticking.textContent = left > 0 ? `Try again in ${clockText(left)}` : "You can call again now";
+      ticking.textContent = left > 0 ? `Try again in ${clockText(left)}` : "You can try again now";
       if (left <= 0) clearInterval(this.#waiting);
     };
     show();

@@ -72,6 +72,11 @@ export function fromCamera(error) {
   return new Problem("camera", why, "The call goes on without it.", { actions: ["dismiss"] });
 }
 
+/** A camera is of no use on this call. */
+export function blind() {
+  return new Problem("blind", "This model has no eyes.", "It cannot see what you show, so the camera stays off.", { actions: ["dismiss"] });
+}
+
 /** This page was not loaded over HTTPS or from localhost. */
 export function insecure() {
   return new Problem("insecure",

@@ -1,10 +1,10 @@
-// Waiting for a server that is still fetching or loading its models, or is away.
+// What the server offers, and waiting for one that is still loading its models, or is away.
 
-import { fetchHealth } from "./api.js";
+import { fetchOffer } from "./api.js";
 import { detail } from "./problems.js";
 
 const SOONEST_MS = 1_000;
-const LATEST_MS = 10_000;
+const LATEST_MS = { starting: 2_000, failed: 10_000, unreachable: 10_000 };
 const SLOWER = 1.5;
 
 const SAYS = {
@@ -16,11 +16,15 @@ const SAYS = {
 export class Readiness {
   #timer = null;
   #waitMs = SOONEST_MS;
+  #asked = 0;
   ready = false;
 
-  /** @param {{box: HTMLElement, words: HTMLElement, onChange: (ready: boolean) => void}} parts */
-  constructor({ box, words, onChange }) {
-    Object.assign(this, { box, words, onChange });
+  /**
+   * @param {{box: HTMLElement, words: HTMLElement,
+   *   onAnswer: (ready: boolean, offer: import("./api.js").Offer|null) => void}} parts
+   */
+  constructor({ box, words, onAnswer }) {
+    Object.assign(this, { box, words, onAnswer });
     window.addEventListener("online", () => this.#timer && this.watch());
     document.addEventListener("visibilitychange", () => this.#timer && this.watch());
   }
@@ -39,7 +43,9 @@ export class Readiness {
   async #ask() {
     clearTimeout(this.#timer);
     this.#timer = null;
-    const { state, progress } = await fetchHealth().catch(() => ({ state: "unreachable", progress: "" }));
+    const asked = ++this.#asked;
+    const { state, progress, offer } = await fetchOffer().catch(() => ({ state: "unreachable", progress: "", offer: null }));
+    if (asked !== this.#asked) return; // asked again meanwhile, perhaps with another token
     this.ready = state === "ready";
     const message = this.ready ? "" : SAYS[state](progress);
     this.box.hidden = this.ready;
@@ -48,9 +54,10 @@ export class Readiness {
       this.words.textContent = message;
       this.#waitMs = SOONEST_MS; // it moves: stay close
     }
-    this.onChange(this.ready);
-    clearTimeout(this.#timer); // somebody else asked meanwhile
-    this.#timer = this.ready ? null : setTimeout(() => this.#ask(), this.#waitMs);
-    this.#waitMs = Math.min(LATEST_MS, this.#waitMs * SLOWER);
+    this.onAnswer(this.ready, offer);
+    if (this.ready) return;
+    this.#waitMs = Math.min(LATEST_MS[state], this.#waitMs);
+    this.#timer = setTimeout(() => this.#ask(), this.#waitMs);
+    this.#waitMs *= SLOWER;
   }
 }

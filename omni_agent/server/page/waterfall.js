@@ -15,14 +15,21 @@ const NAMES = {
   answer_on_the_wire: "Answer sent",
 };
 
+const STAGES = Object.keys(NAMES);
+
+/** By time; what reads the same was in the order of the stages, whatever a clock's tick says. */
+function inOrder([a, from], [b, to]) {
+  return duration(from) === duration(to) ? STAGES.indexOf(a) - STAGES.indexOf(b) : from - to;
+}
+
 /** The steps in order of time; anything that is no number is left out. */
 export function steps(marks) {
   const known = Object.entries(marks ?? {}).filter(([, at]) => Number.isFinite(at));
-  known.sort(([, a], [, b]) => a - b);
+  known.sort(inOrder);
   let before = 0;
   return known.map(([name, at]) => {
     const step = { name: NAMES[name] ?? name.replaceAll("_", " "), key: name, from: Math.min(before, at), to: at };
-    before = Math.max(0, at);
+    before = Math.max(before, at);
     return step;
   });
 }
@@ -42,7 +49,7 @@ export function drawWaterfall(marks) {
   const rows = steps(marks);
   if (!rows.length) return null;
   const first = Math.min(0, rows[0].from);
-  const span = Math.max(1, rows.at(-1).to - first);
+  const span = Math.max(1, ...rows.map((row) => row.to - first));
   const list = el("ol", { class: "waterfall-rows" });
   for (const row of rows) {
     const bar = el("i", { class: "waterfall-bar", "aria-hidden": "true" });
