@@ -11,7 +11,10 @@ from itertools import pairwise
 from typing import Never
 
 import aioice
+import aioice.stun
 import aiortc
+import aiortc.rtcdtlstransport
+import aiortc.rtcrtpreceiver
 import aiortc.rtcsctptransport
 import numpy as np
 import pytest
@@ -58,6 +61,16 @@ async def test_aiortc_is_the_minor_version_whose_private_parts_we_know() -> None
         assert hasattr(sctp, name)
     for name in ("_advertised_rwnd", "_inbound_streams", "_sack_misordered", "_sack_needed"):
         assert hasattr(sctp, name)
+    for name in ("_data_channels", "_local_tsn", "_outbound_queue", "_sent_queue"):
+        assert hasattr(sctp, name)
+    assert hasattr(receiver.transport, "_rtp_router")
+    for module, name in (
+        (aioice.stun, "parse_message"),
+        (aiortc.rtcdtlstransport, "Session"),
+        (aiortc.rtcrtpreceiver, "NackGenerator"),
+        (aiortc.rtcsctptransport, "decode_params"),
+    ):
+        assert hasattr(module, name)
     for name in ("_handle_rtp_data", "_handle_rtcp_data"):
         assert callable(getattr(aiortc.RTCDtlsTransport, name))
     await peer.close()

@@ -6,11 +6,13 @@ import asyncio
 import logging
 import random
 import socket
+import struct
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 import aioice.ice
+import aioice.stun
 from aioice import Candidate
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import CandidatePair, StunProtocol
@@ -34,8 +36,23 @@ PROBE_TRIES = 4
 REPEAT_S = 1.0
 """A handshake's last datagrams are sent again so often; OpenSSL waits 1, 2, 4, 8 … s."""
 
+MAX_LEARNED = 20
+"""Addresses of a client that its offer did not name, as many as an offer may name."""
+
 _HANDSHAKE = (20, 22)
 """DTLS content types of a handshake (RFC 6347 section 4.3.1)."""
+_stock_parse_message = aioice.stun.parse_message
+
+
+def parse_message(data: bytes) -> Message:
+    """aioice's, which raises struct.error for an attribute that is too short.
+
+    Raises ValueError there, at which aioice takes the datagram for no STUN message.
+    """
+    try:
+        return _stock_parse_message(data)
+    except struct.error as error:
+        raise ValueError(f"a STUN attribute is too short: {error}") from error
 
 
 class Connection(aioice.Connection):
@@ -65,7 +82,14 @@ class Connection(aioice.Connection):
     ) -> None:
         """aioice calls it for checks that are authenticated."""
         self.sign_of_life()
-        super().check_incoming(message, addr, protocol)
+        if "PRIORITY" in message.attributes and self._has_room_for(addr):
+            super().check_incoming(message, addr, protocol)
+
+    def _has_room_for(self, addr: tuple[str, int]) -> bool:
+        """aioice keeps every address that a check comes from, and sends checks of its own there."""
+        known = {(one._network_host, one.port) for one in self._remote_candidates}
+        learned = sum(one.type == "prflx" for one in self._remote_candidates)
+        return addr in known or learned < MAX_LEARNED
 
     async def query_consent(self) -> None:
         """In aioice's place; runs from the connection's first success until it is closed."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import aioice.ice
+import aioice.stun
+import aiortc.rtcdtlstransport
 import aiortc.rtcicetransport
 import aiortc.rtcpeerconnection
+import aiortc.rtcrtpreceiver
 import aiortc.rtcsctptransport
 from aiortc import RTCDtlsTransport, RTCPeerConnection
 from aiortc.rtcdtlstransport import RTCDtlsParameters
 
-from omni_agent_webrtc.ice import Connection, connection_of
+from omni_agent_webrtc.ice import Connection, connection_of, parse_message
 from omni_agent_webrtc.peer import close_peer
+from omni_agent_webrtc.rtp import Nacks, Receiver, Router, Session
 from omni_agent_webrtc.sctp import SctpTransport, decode_params
 
 log = logging.getLogger(__name__)
@@ -39,6 +44,10 @@ class PeerConnection(RTCPeerConnection):
 
 class DtlsTransport(RTCDtlsTransport):
     """Tells ICE of every packet that SRTP has authenticated; hurries its handshake."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._rtp_router = Router()
 
     async def start(self, remoteParameters: RTCDtlsParameters) -> None:
         repeating = asyncio.ensure_future(connection_of(self.transport).repeat_handshake())
@@ -66,9 +75,13 @@ def _host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
 def configure() -> None:
     """Put our parts into aiortc, which has no other place for them. Idempotent."""
     for module, name, ours in (
+        (aioice.stun, "parse_message", parse_message),
         (aiortc.rtcicetransport, "Connection", Connection),
         (aiortc.rtcpeerconnection, "RTCDtlsTransport", DtlsTransport),
         (aiortc.rtcpeerconnection, "RTCSctpTransport", SctpTransport),
+        (aiortc.rtcdtlstransport, "Session", Session),
+        (aiortc.rtcpeerconnection, "RTCRtpReceiver", Receiver),
+        (aiortc.rtcrtpreceiver, "NackGenerator", Nacks),
         (aiortc.rtcsctptransport, "decode_params", decode_params),
         (aiortc.rtcsctptransport, "SCTP_RTO_INITIAL", SCTP_RTO_INITIAL_S),
     ):

@@ -1,0 +1,80 @@
+"""ICE: what checks of a client, and of strangers, may cost."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aioice.stun
+import pytest
+from aioice.stun import Class, Message, Method
+from omni_agent_webrtc.ice import MAX_LEARNED, Connection, parse_message
+from omni_agent_webrtc.stack import configure
+
+
+@pytest.fixture
+async def connection() -> AsyncIterator[Connection]:
+    """Ours, that looks for a client; what it finds is sent nothing."""
+    configure()
+    ours = Connection(ice_controlling=False)
+    await ours.gather_candidates()
+    ours.remote_username, ours.remote_password = "them", "x" * 22
+    ours._early_checks_done = True
+    yield ours
+    await ours.close()
+
+
+def check(connection: Connection, *left_out: str) -> Message:
+    """A client's, authenticated."""
+    attributes: dict[str, Any] = {
+        "USERNAME": f"{connection.local_username}:them",
+        "PRIORITY": 1_845_501_695,
+        "ICE-CONTROLLING": 1,
+    }
+    for name in left_out:
+        del attributes[name]
+    message = Message(Method.BINDING, Class.REQUEST, attributes=attributes)
+    message.add_message_integrity(connection.local_password.encode())
+    return message
+
+
+async def test_addresses_that_a_client_is_learned_from_are_bounded(
+    connection: Connection,
+) -> None:
+    (protocol,) = connection._protocols
+    for port in range(20_000, 20_000 + 5 * MAX_LEARNED):
+        connection.request_received(check(connection), ("127.0.0.1", port), protocol)
+    assert len(connection._remote_candidates) == MAX_LEARNED
+    assert len(connection._check_list) == MAX_LEARNED
+    tasks = asyncio.all_tasks()
+    connection.request_received(check(connection), ("127.0.0.1", 20_000), protocol)
+    assert asyncio.all_tasks() == tasks
+    assert connection.signs == 5 * MAX_LEARNED + 1
+
+
+async def test_a_check_without_a_priority_is_dropped(connection: Connection) -> None:
+    (protocol,) = connection._protocols
+    message = check(connection, "PRIORITY")
+    connection.request_received(message, ("127.0.0.1", 20_000), protocol)
+    assert connection._remote_candidates == []
+
+
+@pytest.mark.parametrize("kind", [0x0006, 0x0008, 0x0020, 0x0024, 0x8028, 0x8029, 0x802A, 0x000D])
+async def test_an_attribute_that_is_too_short_is_no_error(
+    connection: Connection, kind: int
+) -> None:
+    """It was one in the log for each such packet, whoever sent it."""
+    (protocol,) = connection._protocols
+    for size in range(3):
+        body = struct.pack("!HH", kind, size) + bytes(4 if size else 0)
+        datagram = struct.pack("!HHI12s", 1, len(body), aioice.stun.COOKIE, b"t" * 12) + body
+        protocol.datagram_received(datagram, ("127.0.0.1", 20_000))
+    assert connection._remote_candidates == []
+
+
+def test_what_is_whole_is_read_as_before() -> None:
+    whole = Message(Method.BINDING, Class.REQUEST, attributes={"PRIORITY": 7})
+    whole.add_fingerprint()
+    assert parse_message(bytes(whole)).attributes == whole.attributes
