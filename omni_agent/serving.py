@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import faulthandler
 import logging
 import os
 import signal
@@ -31,7 +32,7 @@ from omni_agent.errors import (
 from omni_agent.machine import cores
 from omni_agent.scope import contained_task
 from omni_agent.server.app import create_app
-from omni_agent.server.connections import Door, quieten_asyncio, raise_file_limit, uvicorn_options
+from omni_agent.server.connections import Door, quieten_logs, raise_file_limit, uvicorn_options
 from omni_agent.server.host import CallRequest, PersonaCard, Readiness
 from omni_agent.server.limits import MOST_CALLS
 from omni_agent.server.line import load_transport
@@ -42,9 +43,11 @@ log = logging.getLogger(__name__)
 
 
 STOP_S = 20.0
-"""A server that was told to stop ends after this long, whatever holds it."""
+"""A server that was told to stop ends after this long, whatever holds it. (It is told between two
+bytecodes: nobody tells a C function that keeps the GIL, except with SIGKILL.)"""
 TELL_S = 1.0
-"""So much later where even saying so does not end: nobody reads what we say."""
+"""So much later where even saying so does not end, or cannot begin: nobody reads what we say, or
+a C function keeps the GIL."""
 RETRY_S = 30.0
 """The longest pause between two attempts to start."""
 
@@ -235,22 +238,30 @@ def _authority(host: str, port: int) -> str:
 
 
 class _Deadline:
-    """Ends the process ``STOP_S`` after it was first told to stop, whatever holds it."""
+    """Ends the process ``STOP_S`` after it was first told to stop, whatever holds it.
+
+    A C function that keeps the GIL (a regular expression, say) keeps every Python thread from
+    ending anything: the last word is ``faulthandler``'s, whose thread needs no GIL. What it writes
+    goes nowhere, since nobody might read it.
+    """
 
     def __init__(self) -> None:
-        self._timers: list[threading.Timer] = []
+        self._timer: threading.Timer | None = None
+        self._nowhere = -1
 
     def start(self) -> None:
-        if not self._timers:
-            ends = threading.Timer(STOP_S + TELL_S, os._exit, (1,))
-            self._timers = [ends, threading.Timer(STOP_S, _give_up)]
-            for timer in self._timers:
-                timer.daemon = True
-                timer.start()
+        if self._timer is None:
+            self._nowhere = os.open(os.devnull, os.O_WRONLY)
+            faulthandler.dump_traceback_later(STOP_S + TELL_S, exit=True, file=self._nowhere)
+            self._timer = threading.Timer(STOP_S, _give_up)
+            self._timer.daemon = True
+            self._timer.start()
 
     def cancel(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            faulthandler.cancel_dump_traceback_later()
+            os.close(self._nowhere)
 
 
 class _Server(uvicorn.Server):
@@ -308,7 +319,7 @@ def serve(
 
     served = AgentHost(agent, wait_for_engine=wait_for_engine, on_failure=stop)
     door = Door(options.limits.connections, raise_file_limit(), proxies=options.trusted_proxies)
-    quieten_asyncio()
+    quieten_logs()
     if tls:
         listening = door.listening(listening)
     config = uvicorn.Config(

@@ -272,6 +272,41 @@ def test_a_server_ends_also_where_nobody_reads_what_it_says() -> None:
         assert process.wait(timeout=20) == 1
 
 
+def test_a_server_ends_also_where_c_code_lets_no_thread_run() -> None:
+    more = (
+        "serving.STOP_S, serving.TELL_S = 0.3, 0.1\n"
+        "async def hold():\n"
+        "    import re; re.match('(a+)+b', 'a' * 60)\n"
+        "agent.aclose = hold\n"
+    )
+    with served(more=more) as (process, url):
+        get(url)
+        process.terminate()
+        assert process.wait(timeout=20) == 1
+
+
+def test_half_a_request_is_no_traceback_when_the_server_stops() -> None:
+    more = (
+        "import logging; logging.basicConfig()\n"
+        "configured = serving.uvicorn.Config\n"
+        "at_once = {'timeout_graceful_shutdown': 0}\n"
+        "serving.uvicorn.Config = lambda *a, **k: configured(*a, **k | at_once)\n"
+    )
+    with served(more=more) as (process, url):
+        get(url)
+        address = httpx.URL(url)
+        with socket.create_connection(("127.0.0.1", address.port or 0)) as half:
+            head = f"POST /v1/realtime/calls HTTP/1.1\r\nHost: localhost:{address.port}\r\n"
+            half.sendall(f"{head}Content-Type: application/sdp\r\n".encode())
+            half.sendall(b"Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
+            assert b"100 Continue" in half.recv(1000)  # it is read, and waited for
+            process.terminate()
+            _, err = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert "Cancel 1 running task" in err
+        assert "Traceback" not in err
+
+
 LEAKS = {
     "thread": "threading.Thread(target=time.sleep, args=(60,)).start()",
     "pool": "concurrent.futures.ThreadPoolExecutor(1).submit(time.sleep, 60)",

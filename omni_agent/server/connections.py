@@ -226,11 +226,13 @@ def raise_file_limit() -> int | None:
     return int(wanted)
 
 
-def quieten_asyncio() -> None:
-    """Have its log say once a minute that files have run out, not without end."""
-    logger = logging.getLogger("asyncio")
-    if not any(isinstance(one, _Tersely) for one in logger.filters):
-        logger.addFilter(_Tersely())
+def quieten_logs() -> None:
+    """Have asyncio say once a minute that files have run out, not without end, and uvicorn nothing
+    of requests that it cancels as it stops: it has said how many."""
+    for name, kind in (("asyncio", _Tersely), ("uvicorn.error", _NotCancelled)):
+        logger = logging.getLogger(name)
+        if not any(isinstance(one, kind) for one in logger.filters):
+            logger.addFilter(kind())
 
 
 class _Tersely(logging.Filter):
@@ -243,3 +245,8 @@ class _Tersely(logging.Filter):
             return True
         record.exc_info = None
         return self._told.take()
+
+
+class _NotCancelled(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

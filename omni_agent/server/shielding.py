@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -24,6 +25,15 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-cache",  # pages are revalidated: an upgrade must not mix versions
 }
+
+
+_HOST = re.compile(r"([\w.-]*|\[[0-9A-Fa-f:.]+\])(?::(\d{0,5}))?", re.ASCII)
+"""A Host header: a name or an address, and a port (RFC 9110, 7.2); nobody before an ``@``."""
+
+
+def _is_host(authority: str) -> bool:
+    match = _HOST.fullmatch(authority)
+    return match is not None and int(match[2] or 0) < 1 << 16
 
 
 def host_name(authority: str) -> str:
@@ -59,9 +69,11 @@ class Shielded:
         }
 
     def _known(self, authority: str) -> bool:
+        if not _is_host(authority):
+            return False
         try:
             name = host_name(authority)
-        except ValueError:
+        except ValueError:  # no address in the brackets
             return False
         return self._any or name in self._names or _is_address(name)
 

@@ -24,7 +24,7 @@ from omni_agent.server.connections import (
     FEW,
     RESERVED_FILES,
     Door,
-    quieten_asyncio,
+    quieten_logs,
     raise_file_limit,
     uvicorn_options,
 )
@@ -285,8 +285,8 @@ async def test_that_files_have_run_out_is_said_in_one_line(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("asyncio"), "filters", [])
-    quieten_asyncio()
-    quieten_asyncio()
+    quieten_logs()
+    quieten_logs()
     assert len(logging.getLogger("asyncio").filters) == 1
     loop = asyncio.get_running_loop()
     for _ in range(1000):
