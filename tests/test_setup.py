@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -21,9 +27,14 @@ def checkout(tmp_path: Path) -> Path:
     tools = tmp_path / ".venv" / "bin"
     tools.mkdir(parents=True)
     for name in ("python", "omni-agent"):
-        (tools / name).write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/installed"\n')
-        (tools / name).chmod(0o755)
+        program(tools / name, f'echo "$@" >> "{tmp_path}/installed"')
     return tmp_path
+
+
+def program(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+    return path
 
 
 def installs(checkout: Path, extras: str) -> list[str]:
@@ -61,3 +72,85 @@ def test_when_the_packages_that_are_asked_for_change_they_are_installed_again(
         file.write("# another dependency\n")
     assert installs(checkout, "local") == [".[local]"]
     assert installs(checkout, "local,dev") == [".[local,dev]"]
+
+
+@pytest.mark.parametrize("left", ["exit 1", None])
+def test_an_environment_that_was_left_half_made_is_made_anew(
+    left: str | None, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C comes when there is a Python in it, and no pip."""
+    installs(checkout, "local,dev")
+    python = checkout / ".venv" / "bin" / "python"
+    whole = python.read_text()
+    if left is None:
+        python.unlink()  # or the system's Python is another one by now
+    else:
+        program(python, left)
+        (checkout / ".venv" / ".omni-agent-setup").unlink()
+    (checkout / "whole").write_text(whole)
+    making = f'case "$*" in "-m venv"*) cp {checkout}/whole {python}; chmod +x {python} ;; esac'
+    monkeypatch.setenv("PYTHON", str(program(checkout / "system-python", making)))
+    assert installs(checkout, "local") == [".[local]"]
+    assert installs(checkout, "local") == []
+    assert installs(checkout, "dev") == [".[dev]"]
+
+
+@contextmanager
+def on_a_terminal(checkout: Path, *work: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The script, installing so; the other end of its terminal."""
+    installing = [f'case "$*" in *--editable*) {line} ;; esac' for line in work]
+    program(checkout / ".venv" / "bin" / "python", *installing)
+    ours, its = pty.openpty()
+    setup = [checkout / "scripts" / "setup", "local"]
+    with subprocess.Popen(setup, stderr=its, start_new_session=True) as running:
+        os.close(its)
+        try:
+            yield running, ours
+        finally:
+            os.close(ours)
+            with suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+
+
+def shown(terminal: int, until: bytes = b"\0") -> bytes:
+    """What is shown until this is, or to the end: when nobody holds the terminal any more."""
+    said = b""
+    while until not in said:
+        assert select.select([terminal], [], [], 20)[0], said
+        try:
+            said += os.read(terminal, 1024)
+        except OSError:  # Linux' end of a terminal
+            break
+    return said
+
+
+def test_a_terminal_sees_that_it_goes_on_and_the_line_is_wiped(checkout: Path) -> None:
+    os.mkfifo(checkout / "gate")
+    with on_a_terminal(checkout, f"read line < {checkout}/gate") as (running, terminal):
+        assert b"  0 s" in shown(terminal, until=b" s\r")
+        (checkout / "gate").write_text("go\n")
+        assert shown(terminal).endswith(b"\r\x1b[K")
+        assert running.wait() == 0
+
+
+def test_an_installation_that_fails_on_a_terminal_fails(checkout: Path) -> None:
+    with on_a_terminal(checkout, "echo no such package >&2; exit 7") as (running, terminal):
+        assert b"no such package" in shown(terminal)
+        assert running.wait() == 7
+
+
+def test_an_installation_that_is_interrupted_leaves_nobody_behind(checkout: Path) -> None:
+    os.mkfifo(checkout / "gate")
+    waits = f"echo begun >&2; read line < {checkout}/gate"
+    with on_a_terminal(checkout, waits) as (running, terminal):
+        shown(terminal, until=b"begun")
+        os.killpg(running.pid, signal.SIGINT)
+        shown(terminal)  # ends when nobody has it any more
+        assert running.wait() != 0
+
+
+def test_a_pipe_is_told_nothing_more(checkout: Path) -> None:
+    setup = [checkout / "scripts" / "setup", "local"]
+    said = subprocess.run(setup, check=True, capture_output=True, text=True).stderr
+    assert said.count("\n") == 1
+    assert " s\r" not in said
