@@ -87,13 +87,17 @@ class PluginError(OmniAgentError):
 
 
 class ModelStoreError(OmniAgentError):
-    """A model file that is missing, damaged or cannot be fetched."""
+    """A model file that is missing, damaged or cannot be fetched.
+
+    ``mend``: a command that helps; empty where there is none.
+    """
 
     public = "A model of the agent is missing."
 
-    def __init__(self, model: str, reason: str) -> None:
-        self.model, self.reason = model, reason
-        super().__init__(f"model {model!r}: {reason}")
+    def __init__(self, model: str, reason: str, *, mend: str = "") -> None:
+        self.model, self.reason, self.mend = model, reason, mend
+        remedy = f"; run: {mend}" if mend else ""
+        super().__init__(f"model {model!r}: {reason}{remedy}")
 
 
 class EngineError(OmniAgentError):

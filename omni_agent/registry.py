@@ -158,7 +158,7 @@ class Registry:
         return self._factory("register_ears", "ears", engine)
 
     def examiner(self, engine: str) -> Callable[[EngineOptions], Iterable[Finding]]:
-        _, examiner = self._engine("register_examiners", "examiner", engine)
+        _, examiner = self._engine("register_examiners", "engine to examine", engine)
         return examiner
 
     def _factory(self, hook: str, what: str, engine: str) -> Factory[Any]:

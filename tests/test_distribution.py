@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,18 +13,64 @@ import tomllib
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
-from omni_agent.distribution import NAME, install
+from omni_agent import distribution
+from omni_agent.distribution import NAME, install, program
 
 ROOT = Path(__file__).parent.parent
 OTHERS = re.compile(r"omni[_-]agent\[|pip install[^\n]*?[\s'\"]omni[_-]agent(?=[\s'\"`\[]|$)", re.M)
 """A hint that would install somebody else's package, which has our import's name."""
 
 
-def test_the_name_is_the_one_the_project_is_built_under() -> None:
+def installed_from(noted: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """noted: what the installer wrote (PEP 610); None: that it was the index."""
+    text = None if noted is None else json.dumps(noted)
+    found = SimpleNamespace(read_text=lambda name: text)
+    monkeypatch.setattr(distribution, "distribution", lambda name: found)
+
+
+@pytest.mark.parametrize("editable", [True, False])
+def test_who_runs_from_a_clone_is_pointed_to_the_clone(
+    editable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "my clone"
+    clone.mkdir()
+    (clone / "pyproject.toml").touch()
+    info = {"editable": True} if editable else {}
+    installed_from({"url": clone.as_uri(), "dir_info": info}, monkeypatch)
+    assert install("local") == f"pip install {'-e ' if editable else ''}'{clone}[local]'"
+    (clone / "pyproject.toml").unlink()
+    assert install("local") == f"pip install '{NAME}[local]'"
+
+
+@pytest.mark.parametrize(
+    "noted", [None, [], {"url": "https://x.example/a.whl"}, {"url": "file:///tmp/a.whl"}]
+)
+def test_whoever_has_no_clone_is_pointed_to_the_index(
+    noted: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed_from(noted, monkeypatch)
+    assert install("local") == f"pip install '{NAME}[local]'"
+
+
+def test_a_program_that_the_shell_would_not_find_is_named_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "system"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "venv" / "python"))
+    assert program("sing") == "sing"
+    for folder in ("venv", "system"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "sing").touch(0o755)
+        assert program("sing") == (str(tmp_path / "venv/sing") if folder == "venv" else "sing")
+
+
+def test_the_name_is_the_one_the_project_is_built_under(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed_from(None, monkeypatch)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["name"] == NAME
     extras = project["optional-dependencies"]

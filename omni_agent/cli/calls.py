@@ -264,6 +264,8 @@ def say(
     engine: EngineName = "local",
 ) -> None:
     """Speak a text into a WAV file."""
+    if not text.strip():
+        raise ConfigError("there is nothing to say: the text is empty")
     _check_output(output)
     frames = asyncio.run(_say(text, Voice(prompt=prompt, speaker=voice, speed=speed), engine))
     spoken = _write(output, frames)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from omni_agent.agent import Agent, Engines
+from omni_agent.engines import local
 
 PersonaName = Annotated[
     str, typer.Option("--persona", "-p", help="A persona's name, or a path to its file.")
@@ -29,7 +30,7 @@ Light = Annotated[
 BaseUrl = Annotated[
     str | None,
     typer.Option(
-        help="Think on an OpenAI-compatible server, e.g. http://localhost:8000/v1; "
+        help="Think on an OpenAI-compatible server, http://HOST:8000/v1; "
         "several: separated by commas."
     ),
 ]
@@ -72,6 +73,8 @@ def make_agent(
     silent: bool = False,
 ) -> Agent:
     """An agent from the command line's options; ``silent`` has neither ears nor voice."""
+    if engine == local.NAME and model is not None and not base_url:
+        local.check_mind(model)  # now: a server would have begun to listen
     engines = Engines(engine, None, None) if silent else Engines(engine, engine, engine)
     return Agent(
         persona,

@@ -28,6 +28,11 @@ def plain(text: str) -> str:
     return _CONTROLS.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 call``, ``2 calls``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def show(*parts: Part, to: Console = out, end: str = "\n") -> None:
     """Print the parts one after another, however long the line gets."""
     pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)

@@ -19,12 +19,13 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from omni_agent.cli.options import days
-from omni_agent.cli.printing import plain, show
+from omni_agent.cli.printing import counted, plain, show
 from omni_agent.errors import ConfigError
 from omni_agent.records import Records, StoredCall, StoredItem, default_path
 
 transcripts = typer.Typer(help="What was kept of the calls: list, show, export, delete.")
 DAY_S = 86_400
+UNHEARD = "(interrupted before it was heard)"
 MOST = 1_000_000
 """Calls in a list."""
 
@@ -79,7 +80,7 @@ def show_call(call: Annotated[str, typer.Argument(help="A call's id.")]) -> None
         show((_title(found), "bold"))
         show((_facts(found), "dim"))
         for item in records.items(found.id):
-            mark = " (interrupted)" if item.body.get("interrupted") else ""
+            mark = " (interrupted)" if _cut(item) else ""
             when = (f"{_clock(item.created)}  ", "dim")
             show(when, (f"{item.kind:<10} ", "bold"), _words(item), mark)
 
@@ -100,7 +101,7 @@ def export(
             for call in chosen:
                 print(write(call, list(records.items(call.id))), file=sink)
     if output is not None:
-        show(f"{output}: {len(chosen)} calls")
+        show(f"{output}: {counted(len(chosen), 'call')}")
 
 
 @transcripts.command()
@@ -121,7 +122,7 @@ def delete(
         else:
             ids = [call.id for call in records.calls()] if every else calls or []
             gone = records.delete([_find(records, one).id for one in ids])
-    show(f"{gone} calls deleted")
+    show(f"{counted(gone, 'call')} deleted")
 
 
 # -- forms -------------------------------------------------------------------------------
@@ -168,7 +169,7 @@ def _finite(value: Any) -> Any:
 def _as_markdown(call: StoredCall, items: list[StoredItem]) -> str:
     lines = [f"# {_title(call)}", "", _facts(call), ""]
     for item in items:
-        mark = " *(interrupted)*" if item.body.get("interrupted") else ""
+        mark = " *(interrupted)*" if _cut(item) else ""
         words = _words(item).replace("\n", "\n> ")
         lines += [f"**{item.kind}** {_clock(item.created)}{mark}", "", f"> {words}", ""]
     return plain("\n".join(lines))
@@ -183,7 +184,13 @@ def _words(item: StoredItem) -> str:
         case "result":
             return f"{'' if body.get('ok', True) else 'failed: '}{body.get('output', '')}"
         case _:
-            return str(body.get("text", ""))
+            text = str(body.get("text", ""))
+            return UNHEARD if body.get("interrupted") and not text.strip() else text
+
+
+def _cut(item: StoredItem) -> bool:
+    """Whether it was interrupted after its first words."""
+    return bool(item.body.get("interrupted")) and _words(item) != UNHEARD
 
 
 def _title(call: StoredCall) -> str:

@@ -10,21 +10,28 @@ from rich.text import Text
 
 from omni_agent import persona as personas_module
 from omni_agent.cli.doctor import doctor
-from omni_agent.cli.printing import out, show
+from omni_agent.cli.printing import err, out, progress, show
 from omni_agent.errors import ModelStoreError, OmniAgentError
-from omni_agent.models import ModelStore, as_rich
+from omni_agent.models import ModelStore, as_lines, as_rich
 from omni_agent.registry import Registry
 
 upkeep = typer.Typer()
 upkeep.command()(doctor)
-models = typer.Typer(help="The model files: list, fetch, verify, remove.", no_args_is_help=True)
+models = typer.Typer(help="The model files: list, fetch, verify, remove.")
 
 FOR_TALKING = ("whisper-base", "qwen2.5-coder-1.5b", "silero-vad")
 FOR_LIGHT = ("whisper-tiny.en", "qwen2.5-coder-0.5b", "silero-vad")
+HERE = ("ready", "installed")
 FOR_TESTS = (*FOR_TALKING, "whisper-tiny.en", "smollm2-135m")
 
 
 # -- models ------------------------------------------------------------------------------
+
+
+@models.callback(invoke_without_command=True)
+def listed_by_default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_models()
 
 
 @models.command("list")
@@ -35,7 +42,7 @@ def list_models() -> None:
         table.add_column(column, justify="right" if column == "size" else "left")
     for status in ModelStore().status():
         model = status.model
-        here = Text("yes", "green") if status.state == "ready" else status.state
+        here = Text("yes", "green") if status.state in HERE else Text(status.state)
         table.add_row(model.name, model.purpose, f"{model.size / 1e6:.0f} MB", model.licence, here)
     out.print(table)
 
@@ -51,9 +58,17 @@ def fetch(
     """Fetch models, each verified by its hash; what is here already is not fetched again."""
     chosen = names or (FOR_TESTS if for_tests else FOR_LIGHT if light else FOR_TALKING)
     store = ModelStore()
-    with as_rich() as report:
-        for name in chosen:
-            store.fetch(name, report)
+    here = {one.model.name for one in store.status() if one.state in HERE}
+    missing = [name for name in chosen if name not in here]
+    if not missing:
+        show(f"all are here: {', '.join(chosen)}")
+    elif err.is_terminal:
+        with as_rich(err) as report:
+            for name in missing:
+                store.fetch(name, report)
+    else:
+        for name in missing:
+            store.fetch(name, as_lines(progress))
 
 
 @models.command()

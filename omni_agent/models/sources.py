@@ -45,9 +45,27 @@ def held(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
+def carried(file: ModelFile) -> bool:
+    """Whether an installed package carries the file."""
+    try:
+        _in_package(file)
+    except SourceError:
+        return False
+    return True
+
+
 def from_package(file: ModelFile, part: Path, tick: Tick) -> None:
     """Copy a file out of an installed package without importing it."""
-    assert file.installed is not None
+    source, package = _in_package(file)
+    tick(0, f"from package {package}")
+    shutil.copyfile(source, part)
+    tick(file.size, f"from package {package}")
+
+
+def _in_package(file: ModelFile) -> tuple[Path, str]:
+    """The file in its package, and the package's name."""
+    if file.installed is None:
+        raise SourceError("no package carries it")
     package, member = file.installed
     try:
         spec = importlib.util.find_spec(package)
@@ -59,9 +77,7 @@ def from_package(file: ModelFile, part: Path, tick: Tick) -> None:
     source = Path(folders[0], member)
     if not source.is_file() or source.stat().st_size != file.size:
         raise SourceError(f"package {package} carries another version of it")
-    tick(0, f"from package {package}")
-    shutil.copyfile(source, part)
-    tick(file.size, f"from package {package}")
+    return source, package
 
 
 class Hub:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from omni_agent.distribution import program
 from omni_agent.errors import ConfigError, ModelStoreError
 from omni_agent.models.catalogue import MODELS, Model, ModelFile
 from omni_agent.models.progress import Progress, Report
-from omni_agent.models.sources import Hub, Registry, SourceError, from_package, held
+from omni_agent.models.sources import Hub, Registry, SourceError, carried, from_package, held
 
 _MARK = ".verified.json"
 _SPARE_BYTES = 200_000_000
@@ -24,12 +25,16 @@ _SPARE_BYTES = 200_000_000
 _CHUNK = 1 << 20
 
 
+State = Literal["ready", "installed", "partial", "missing"]
+
+
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """state: ``partial`` has some bytes, ``ready`` is complete and was verified."""
+    """state: ``partial`` has some bytes, ``ready`` is complete and was verified; ``installed`` is
+    carried by a package that is here, so that it need not be in the store."""
 
     model: Model
-    state: Literal["ready", "partial", "missing"]
+    state: State
     bytes_here: int
     folder: Path
 
@@ -129,8 +134,9 @@ class ModelStore:
                 max(held(folder / file.path), held(_part(folder, file))) for file in model.files
             )
             ready = all(self._trusted(model, file) for file in model.files)
-            state: Literal["ready", "partial", "missing"]
-            state = "ready" if ready else "partial" if here else "missing"
+            state: State = "ready" if ready else "partial" if here else "missing"
+            if not ready and all(carried(file) for file in model.files):
+                state = "installed"
             found.append(ModelStatus(model, state, here, folder))
         return found
 
@@ -216,11 +222,11 @@ class ModelStore:
     def _check(self, model: Model, file: ModelFile) -> None:
         """Hash a file and remember it; move it aside and raise when it is wrong."""
         path = self._folder(model) / file.path
-        again = f"run: omni-agent models fetch {model.name}"
+        again = f"{program('omni-agent')} models fetch {model.name}"
         if not path.is_file():
             part = held(_part(self._folder(model), file))
             what = f"is only half here ({part} of {file.size} bytes)" if part else "is not here"
-            raise ModelStoreError(model.name, f"{file.path} {what}; {again}")
+            raise ModelStoreError(model.name, f"{file.path} {what}", mend=again)
         with self._disk(model.name):
             size = path.stat().st_size
             reason = f"has {size} bytes, not {file.size}" if size != file.size else ""
@@ -229,7 +235,7 @@ class ModelStore:
             if reason:
                 aside = path.replace(_aside(path))
                 raise ModelStoreError(
-                    model.name, f"{path} {reason}; it was moved to {aside.name}; {again}"
+                    model.name, f"{path} {reason}; it was moved to {aside.name}", mend=again
                 )
         self._mark(model, file)
 

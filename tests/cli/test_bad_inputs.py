@@ -131,6 +131,8 @@ SERVE = [
     (["--persona", "."], ""),
     (["--persona", "nobody"], "nobody"),
     (["--engine", "gpt"], "there is no Thinker 'gpt'"),
+    (["--model", "whisper-base"], "it cannot think"),
+    (["--model", "nope"], "or a path to a GGUF file"),
     ([], "is in use already"),
 ]
 
@@ -162,11 +164,12 @@ def test_a_server_key_that_came_out_empty_is_not_none(
     [
         (["chat", "--engine", "gpt"], "there is no Thinker 'gpt'"),
         (["say", "hello", "--engine", "gpt"], "there is no Talker 'gpt'"),
+        (["say", " "], "there is nothing to say"),
         (["say", "hello", "--speed", "9"], "speed"),
         (["say", "hello", "--speed", "nan"], "speed"),
         (["listen", "right.wav", "--engine", "gpt"], "there is no ears 'gpt'"),
         (["demo", "right.wav", "--persona", "nobody"], "nobody"),
-        (["doctor", "--engine", "gpt"], "there is no examiner 'gpt'"),
+        (["doctor", "--engine", "gpt"], "there is no engine to examine 'gpt'"),
         (["models", "fetch", "gpt-4"], "gpt-4"),
         (["models", "verify", "gpt-4"], "gpt-4"),
         (["models", "remove", "gpt-4"], "gpt-4"),

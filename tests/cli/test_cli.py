@@ -129,6 +129,24 @@ def test_the_persona_schema_is_json_for_editors(
     assert "greeting" in json.loads(out)["properties"]
 
 
+def test_models_alone_lists_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMNI_AGENT_MODELS", str(tmp_path))
+    ran = [run("models", *more, monkeypatch=monkeypatch, capsys=capsys) for more in ([], ["list"])]
+    assert ran[0] == ran[1]
+    assert ran[0][0] == 0
+    assert "whisper-base" in ran[0][1]
+
+
+def test_fetching_what_is_here_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("faster_whisper", reason="the local extra is not installed")
+    status, out, err = run("models", "fetch", "silero-vad", monkeypatch=monkeypatch, capsys=capsys)
+    assert (status, out, err) == (0, "all are here: silero-vad\n", "")
+
+
 def test_a_missing_model_cannot_be_fetched_offline_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -113,6 +113,6 @@ def test_an_engine_that_nobody_can_examine_is_one_clear_line(
 ) -> None:
     status, _, err = doctor("--engine", "gpt", monkeypatch=monkeypatch, capsys=capsys)
     assert status == 2
-    assert "there is no examiner 'gpt'; engines that have one: local" in err
+    assert "there is no engine to examine 'gpt'; engines that have one: local" in err
     with pytest.raises(ConfigError):
         list(examine("gpt", EngineOptions()))

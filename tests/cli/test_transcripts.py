@@ -68,6 +68,24 @@ def test_one_call_shows_times_tools_arguments_and_results_as_they_were(command: 
     assert datetime.fromtimestamp(1_700_000_002).strftime("%H:%M:%S") in out
 
 
+def test_an_answer_nobody_heard_is_said_to_be_one(command: Command, tmp_path: Path) -> None:
+    records = Records(default_path())
+    answer = {"text": "", "interrupted": True}
+    records.put("rtc_2", "a", 1_700_000_101.0, "assistant", json.dumps(answer))
+    records.close()
+    unheard = "(interrupted before it was heard)"
+    assert command("transcripts", "show", "rtc_2")[1].endswith(f"assistant  {unheard}\n")
+    markdown = command("transcripts", "export", "rtc_2", "-f", "md")[1]
+    assert f"> {unheard}" in markdown
+    assert "*(interrupted)*" not in markdown
+
+
+def test_one_call_is_not_called_calls(command: Command) -> None:
+    assert command("transcripts", "delete", "rtc_1")[1] == "1 call deleted\n"
+    assert command("transcripts", "delete", "--all")[1] == "1 call deleted\n"
+    assert command("transcripts", "delete", "--all")[1] == "0 calls deleted\n"
+
+
 def test_calls_are_exported_as_a_line_of_json_each(command: Command) -> None:
     _, out, _ = command("transcripts", "export")
     first, second = (json.loads(line) for line in out.splitlines())

@@ -293,6 +293,13 @@ def test_a_file_inside_an_installed_package_needs_no_network(
     assert hashlib.sha256(path.read_bytes()).hexdigest() == MODELS["silero-vad"].files[0].sha256
 
 
+def test_what_an_installed_package_carries_is_not_missing(root: Path) -> None:
+    pytest.importorskip("faster_whisper", reason="the local extra is not installed")
+    states = {status.model.name: status.state for status in ModelStore(root).status()}
+    assert states["silero-vad"] == "installed"
+    assert states["whisper-base"] == "missing"
+
+
 def test_a_file_put_there_by_hand_is_checked_and_used(
     server: Server, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

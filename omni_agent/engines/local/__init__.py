@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omni_agent.distribution import install
-from omni_agent.errors import EngineUnavailable, ModelStoreError
+from omni_agent.errors import ConfigError, EngineUnavailable, ModelStoreError
 from omni_agent.hookspecs import EngineOptions, Finding, hookimpl
 
 if TYPE_CHECKING:
@@ -60,8 +60,11 @@ def _examine(options: EngineOptions) -> Iterable[Finding]:
 async def start_thinker(options: EngineOptions) -> Thinker:
     """``options.model``: a language model of the model store, or a GGUF file.
 
-    Raises EngineUnavailable, or ModelStoreError for a model that cannot be had.
+    Raises EngineUnavailable, ConfigError for a model that cannot think, or ModelStoreError
+    for one that cannot be had.
     """
+    if options.model is not None:
+        check_mind(options.model)
     _need("thinker")
     from omni_agent.engines.local.thinker import LocalThinker
 
@@ -112,6 +115,19 @@ async def _model(name: str, options: EngineOptions) -> Path:
         return await asyncio.to_thread(ModelStore().fetch, name, report)
     finally:
         wanted = False
+
+
+def check_mind(model: str) -> None:
+    """Raises ConfigError for a name that is no language model's in the store."""
+    from omni_agent.models import MODELS
+
+    minds = [name for name, one in MODELS.items() if one.files[0].path.endswith(".gguf")]
+    if named_file(model) is None and model not in minds:
+        does = f"{MODELS[model].purpose}; it cannot think" if model in MODELS else "unknown"
+        raise ConfigError(
+            f"model {model!r} (--model): {does}. The {NAME} engine thinks with "
+            f"{', '.join(minds)}, or a path to a GGUF file"
+        )
 
 
 def named_file(model: str) -> Path | None:

@@ -6,16 +6,17 @@ import importlib.util
 from collections.abc import Iterator
 from itertools import chain
 
-from omni_agent.distribution import install
+from omni_agent.distribution import install, program
 from omni_agent.engines.local import (
     LANGUAGE_MODEL,
     LIGHT_LANGUAGE_MODEL,
     LIGHT_WHISPER,
     PACKAGES,
     WHISPER,
+    check_mind,
     named_file,
 )
-from omni_agent.errors import ModelStoreError
+from omni_agent.errors import ConfigError, ModelStoreError
 from omni_agent.hookspecs import EngineOptions, Finding
 from omni_agent.machine import memory
 
@@ -33,7 +34,7 @@ def examine(options: EngineOptions) -> Iterator[Finding]:
     )
     language_model = LIGHT_LANGUAGE_MODEL if options.light else LANGUAGE_MODEL
     yield _model(LIGHT_WHISPER if options.light else WHISPER)
-    yield _model(options.model or language_model)
+    yield _mind(options.model or language_model)
     # What else the ears and the voice need comes along with their packages.
     if not missing:
         yield _voice_activity()
@@ -62,21 +63,28 @@ def _voices() -> Finding:
     how = ", ".join(name for name in there if name not in absent)
     if absent:
         # No fault: another one stands in for them.
-        how += f" (not installed: {', '.join(absent)}; `hibari --voice NAME Hello` fetches one)"
+        fetch = f"{program('hibari')} --voice NAME Hello"
+        how += f" (not installed: {', '.join(absent)}; `{fetch}` fetches one)"
     return Finding("voices", how)
+
+
+def _mind(name: str) -> Finding:
+    try:
+        check_mind(name)
+    except ConfigError as error:
+        return Finding(f"model {name}", str(error), "name one of these")
+    return _model(name)
 
 
 def _model(name: str) -> Finding:
     if path := named_file(name):
         return Finding("model file", str(path), "" if path.is_file() else "there is no such file")
-    from omni_agent.models import MODELS, ModelStore
+    from omni_agent.models import ModelStore
 
     try:
         return Finding(f"model {name}", str(ModelStore().path(name)))
     except ModelStoreError as error:
-        fetch = f"omni-agent models fetch {name}"
-        mend = fetch if name in MODELS else "name one of these, or a path to a GGUF file"
-        return Finding(f"model {name}", error.reason, mend)
+        return Finding(f"model {name}", error.reason, error.mend)
 
 
 def _memory(light: bool) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 import numpy as np
 
 from omni_agent.audio import AudioFrame
+from omni_agent.distribution import program
 from omni_agent.engines.local.clauses import Clause, ClauseSplitter
 from omni_agent.engines.local.languages import language_of
 from omni_agent.engines.local.manner import (
@@ -70,7 +71,8 @@ class LocalTalker:
             named = f"voice {name!r}" if name == found else f"voice {name!r} (here {found!r})"
             objections.append(
                 f"{named} is not installed, so {DEFAULT_VOICE!r} speaks, {pitch}: "
-                f"fetch it with `hibari --voice {found} -o hello.wav Hello` and start again"
+                f"fetch it with `{program('hibari')} --voice {found} -o hello.wav Hello` "
+                "and start again"
             )
         if language_of(voice.language) != "en":
             objections.append(

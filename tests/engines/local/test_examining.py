@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from omni_agent.distribution import install
 from omni_agent.engines import local
 from omni_agent.hookspecs import EngineOptions, Finding
 
@@ -34,8 +35,14 @@ def test_every_model_of_a_call_is_looked_for() -> None:
 
 def test_a_model_nobody_knows_is_not_to_be_fetched() -> None:
     finding = examined(model="gpt-9000")["model gpt-9000"]
-    assert "known are" in finding.how
-    assert finding.mend == "name one of these, or a path to a GGUF file"
+    assert "smollm2-135m, or a path to a GGUF file" in finding.how
+    assert finding.mend == "name one of these"
+
+
+def test_a_command_that_helps_is_named_once() -> None:
+    finding = examined()["model whisper-base"]
+    assert finding.mend == "omni-agent models fetch whisper-base"
+    assert "fetch" not in finding.how
 
 
 def test_a_model_file_of_ones_own_only_has_to_be_there(tmp_path: Path) -> None:
@@ -49,7 +56,7 @@ def test_missing_packages_are_named_with_the_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     finding = examined()["extra local"]
     assert "xllamacpp" in finding.how
-    assert finding.mend == "pip install 'omni-voice-agent[local]'"
+    assert finding.mend == install("local")
 
 
 def test_too_little_memory_is_mended_by_the_light_models_while_those_fit(

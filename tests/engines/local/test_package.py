@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from omni_agent.engines import local, remote
-from omni_agent.errors import EngineUnavailable, ModelStoreError
+from omni_agent.errors import ConfigError, EngineUnavailable, ModelStoreError
 from omni_agent.hookspecs import EngineOptions
 from omni_agent.models import ModelStore, Progress, Report
 from omni_agent.registry import Registry
@@ -41,9 +41,7 @@ async def test_a_missing_package_is_told_with_the_command_that_helps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(
-        EngineUnavailable, match=r"xllamacpp: pip install 'omni-voice-agent\[local\]'"
-    ):
+    with pytest.raises(EngineUnavailable, match=r"xllamacpp: pip install .*\[local\]'"):
         await local.start_thinker(EngineOptions())
     with pytest.raises(EngineUnavailable, match="hibari"):
         await local.start_talker(EngineOptions())
@@ -57,8 +55,22 @@ async def test_a_model_file_that_is_not_there_is_named() -> None:
 
 
 async def test_a_model_nobody_knows_is_named() -> None:
-    with pytest.raises(ModelStoreError, match="gpt-9000"):
+    with pytest.raises(ConfigError, match="gpt-9000"):
         await local.start_thinker(EngineOptions(model="gpt-9000"))
+
+
+@pytest.mark.parametrize("name", ["whisper-base", "silero-vad", "smart-turn-v3.2", "nope"])
+def test_only_models_that_think_can_be_its_mind(name: str) -> None:
+    with pytest.raises(ConfigError, match=name) as refused:
+        local.check_mind(name)
+    known = str(refused.value).partition("thinks with")[2]
+    assert "qwen2.5-coder-1.5b" in known
+    assert "whisper" not in known
+
+
+@pytest.mark.parametrize("name", ["smollm2-135m", "./mine.gguf", local.LIGHT_LANGUAGE_MODEL])
+def test_a_language_model_can_be_its_mind(name: str) -> None:
+    local.check_mind(name)
 
 
 async def test_a_start_that_is_cancelled_stops_the_fetching(

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from omni_agent.distribution import install
 from omni_agent.engines import qwen3_omni
 from omni_agent.engines.qwen3_omni import examining
 from omni_agent.engines.qwen3_omni.examining import PACKAGES, ask_torch, memory, shared_memory
@@ -154,7 +155,7 @@ def test_a_package_that_is_missing_or_does_not_fit_is_named_with_the_line_that_m
     monkeypatch.setattr(examining, "version", version)
     finding = examined()["package vllm"]
     assert finding.how == says
-    assert finding.mend == ("" if well else "pip install 'omni-voice-agent[qwen3-omni,vllm]'")
+    assert finding.mend == ("" if well else install("qwen3-omni", "vllm"))
 
 
 def test_examining_imports_no_model_library() -> None:
