@@ -30,8 +30,7 @@ Light = Annotated[
 BaseUrl = Annotated[
     str | None,
     typer.Option(
-        help="Think on an OpenAI-compatible server, http://HOST:8000/v1; "
-        "several: separated by commas."
+        help="Think on an OpenAI-compatible server, http://HOST/v1; several: separated by commas."
     ),
 ]
 ApiKey = Annotated[

@@ -186,6 +186,6 @@ def test_a_text_without_a_sound_is_no_file(
 ) -> None:
     broken.error = None  # type: ignore[assignment]  # it works
     monkeypatch.chdir(tmp_path)
-    status, _, err = command("say", "–", "--engine", "broken")
-    assert (status, err) == (2, "error: nothing was voiced: there is no said.wav\n")
+    status, _, err = command("say", "", "--engine", "broken")
+    assert (status, err) == (2, "error: there is nothing to say: the text is empty\n")
     assert not (tmp_path / "said.wav").exists()

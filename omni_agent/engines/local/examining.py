@@ -72,7 +72,7 @@ def _mind(name: str) -> Finding:
     try:
         check_mind(name)
     except ConfigError as error:
-        return Finding(f"model {name}", str(error), "name one of these")
+        return Finding("mind", str(error), "name one of these")
     return _model(name)
 
 

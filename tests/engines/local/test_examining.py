@@ -34,7 +34,7 @@ def test_every_model_of_a_call_is_looked_for() -> None:
 
 
 def test_a_model_nobody_knows_is_not_to_be_fetched() -> None:
-    finding = examined(model="gpt-9000")["model gpt-9000"]
+    finding = examined(model="gpt-9000")["mind"]
     assert "smollm2-135m, or a path to a GGUF file" in finding.how
     assert finding.mend == "name one of these"
 
