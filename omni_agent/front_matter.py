@@ -16,7 +16,8 @@ import yaml
 
 from omni_agent.errors import PersonaError
 
-_MAX_FRONT_CHARS = 64_000
+_MAX_FRONT_CHARS = 8_000
+"""PyYAML reads some 100,000 characters a second, and calls wait meanwhile."""
 _MAX_DEPTH = 16
 
 Key = tuple[str | int, ...]

@@ -22,19 +22,44 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from omni_agent import front_matter
 from omni_agent.errors import PersonaError
 
 MAX_BYTES = 1_000_000
 
+MOST_LISTED = 32
+"""Entries of a list in the front matter."""
+_MOST_TOLD = 10
+"""Problems of a file that a message names."""
+_MOST_HEADINGS = 100
+"""Headings that are looked at for a slip of the pen."""
+
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""UAX #9: they have the text around a name read otherwise than it is written."""
+
+
+def _printable(text: str) -> str:
+    if _BIDI_CONTROLS.search(text) or not _UNPRINTABLE.isdisjoint(map(unicodedata.category, text)):
+        raise PydanticCustomError(
+            "printable", "String should be one line, without control characters"
+        )
+    return text
+
+
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 """Text on one line, or nearly."""
+Lines = Annotated[tuple[Line, ...], Field(max_length=MOST_LISTED)]
+Shown = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_printable)]
+"""What pages, terminals and logs show of a persona."""
 
 
 class TurnTaking(BaseModel, extra="forbid", frozen=True):
@@ -72,15 +97,15 @@ class Persona(BaseModel, extra="forbid", frozen=True):
     a BCP 47 tag.
     """
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
-    description: str = ""
+    name: Annotated[Shown, StringConstraints(min_length=1, max_length=80)]
+    description: Shown = ""
     voice: Line | None = None
     language: str = Field(default="en", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
-    tools: tuple[Line, ...] = ()
-    filters: tuple[Line, ...] = ("no-markdown",)
+    tools: Lines = ()
+    filters: Lines = ("no-markdown",)
     greeting: Line | None = None
     goodbye: Line | None = None
-    fillers: tuple[Line, ...] = ("One moment.", "Let me check.", "Let me see.")
+    fillers: Lines = ("One moment.", "Let me check.", "Let me see.")
     turn: TurnTaking = TurnTaking()
     speech: Speech = Speech()
     sampling: SamplingOptions = SamplingOptions()
@@ -91,7 +116,7 @@ class Persona(BaseModel, extra="forbid", frozen=True):
 def load(path: Path | str) -> Persona:
     """Read a persona file.
 
-    Raises PersonaError with the line of the first problem; its reason lists all.
+    Raises PersonaError with the line of the first problem; its reason lists ten.
     """
     return _parse(_read(Path(path)), Path(path))
 
@@ -150,7 +175,7 @@ def find(name: Path | str, search: Iterable[Path | str] = (), *, paths: bool = T
     if paths and (given.suffix.lower() == ".md" or len(given.parts) > 1):
         if given.is_file():
             return given
-        raise PersonaError(given, 0, "there is no such file")
+        raise PersonaError(given, 0, _no_file(given))
     search = list(search)
     known = available(search)
     by_lower = {stem.lower(): path for stem, path in known.items()}
@@ -211,7 +236,7 @@ def _digest(data: bytes) -> bytes:
 def _read(path: Path) -> bytes:
     try:
         if not path.is_file():  # a pipe or a device would block
-            raise PersonaError(path, 0, "is a folder" if path.is_dir() else "there is no such file")
+            raise PersonaError(path, 0, _no_file(path))
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -225,6 +250,12 @@ def _read(path: Path) -> bytes:
     return data
 
 
+def _no_file(path: Path) -> str:
+    if path.is_dir():
+        return "is a folder"
+    return "is not a regular file" if path.exists() else "there is no such file"
+
+
 def _parse(data: bytes, path: Path) -> Persona:
     front = front_matter.read(data, path)
     values = dict(front.values)
@@ -236,19 +267,25 @@ def _parse(data: bytes, path: Path) -> Persona:
             del values[prompt]
     prompts, misplaced = _sections(front.body, front.body_line)
     problems += misplaced
+    found = len(problems)
     try:
         persona = Persona.model_validate({**values, **prompts})
     except ValidationError as error:
-        problems += [
-            (front.line_of(problem["loc"]), _explain(problem))
+        wrong = [
+            (front.line_of(problem["loc"]), problem)
             for problem in error.errors(include_url=False, include_context=False)
         ]
+        wrong.sort(key=lambda problem: problem[0])
+        found += len(wrong)
+        problems += [(number, _explain(problem)) for number, problem in wrong[:_MOST_TOLD]]
     else:
         if not problems:
             return persona
     problems.sort(key=lambda problem: problem[0])
-    (line, reason), *more = problems
+    (line, reason), *more = problems[:_MOST_TOLD]
     reason += "".join(f"\n{path}:{number}: {other}" for number, other in more)
+    if found > _MOST_TOLD:
+        reason += f"\n{path}: and {found - _MOST_TOLD} more"
     raise PersonaError(path, line, reason)
 
 
@@ -265,6 +302,8 @@ def _explain(problem: Any) -> str:
         return f"unknown key {where!r}; {hint}"
     if problem["type"] == "missing":
         return f"{where!r} is missing"
+    if problem["type"] == "too_long":
+        return f"{where}: should have at most {MOST_LISTED} entries"
     if problem["type"] == "tuple_type":
         return f"{where}: should be a list, such as [{problem['input']}]"
     message = problem["msg"].removeprefix("Input should ").removeprefix("String should ")
@@ -293,7 +332,7 @@ def _sections(body: str, first_line: int) -> tuple[dict[str, str], list[tuple[in
     prompts: dict[str, list[str]] = {"thinker": [], "talker": []}
     opened: dict[str, int] = {}
     problems: list[tuple[int, str]] = []
-    current = "thinker"
+    current, looked_at = "thinker", 0
     for number, line, heading in _headings(body, first_line):
         if heading in prompts:
             if heading in opened:
@@ -304,8 +343,10 @@ def _sections(body: str, first_line: int) -> tuple[dict[str, str], list[tuple[in
             opened[heading] = number
             current = heading
             continue
-        if heading and (close := difflib.get_close_matches(heading, prompts, 1, 0.75)):
-            problems.append((number, f"did you mean '# {close[0].title()}'?"))
+        if heading and looked_at < _MOST_HEADINGS:
+            looked_at += 1
+            if close := difflib.get_close_matches(heading, prompts, 1, 0.75):
+                problems.append((number, f"did you mean '# {close[0].title()}'?"))
         prompts[current].append(line)
     return {name: "\n".join(lines).strip() for name, lines in prompts.items()}, problems
 

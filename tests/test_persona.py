@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -127,7 +128,18 @@ def test_an_empty_value_is_the_same_as_none_where_none_is_allowed(path: Path) ->
         ("---\nname: &a A\nvoice: *a\n---", 2, "anchors and aliases are not supported"),
         ("---\nname: !!python/name:os.system A\n---", 2, "YAML tags"),
         ("---\nname: A\nx: " + "[" * 5000 + "\n---", 3, "nested too deeply"),
-        ("---\nname: A\nx: " + "y" * 70_000 + "\n---", 1, "front matter is over"),
+        ("---\nname: A\nx: " + "y" * 8_000 + "\n---", 1, "front matter is over"),
+        (
+            "---\nname: A\nfillers: [" + "a, " * 33 + "]\n---",
+            3,
+            "fillers: should have at most 32 e",
+        ),
+        ("---\nname: A\ntools: [" + "a, " * 33 + "]\n---", 3, "tools: should have at most 32 e"),
+        ('---\nname: "A\\nb"\n---', 2, "name: should be one line, without control characters"),
+        ('---\nname: "\\e[31mA"\n---', 2, "name: should be one line"),
+        ('---\nname: "\\u202eA"\n---', 2, "name: should be one line"),
+        ("---\nname: A\ndescription: a\u2066b\n---", 3, "description: should be one line"),
+        ("---\nname: A\ndescription: |\n  a\n  b\n---", 3, "description: should be one line"),
         ("name: A\n", 1, "begins with a line ---"),
         ("---\nname: A\n", 1, "not closed"),
         ("", 0, "is empty"),
@@ -164,6 +176,39 @@ def test_all_problems_of_a_file_are_told_at_once(path: Path) -> None:
         f"{path}:3: turn.patience_ms: should be greater than or equal to 200, not '1'",
         f"{path}:7: '# Talker' is here twice; the first is on line 6",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("---\nname: A\n---\n" + "# Thinker\n" * 50_000, 49_999),
+        ("---\nname: A\n" + "".join(f"k{n}: 1\n" for n in range(700)) + "---\n", 700),
+    ],
+    ids=["headings", "keys"],
+)
+def test_a_message_names_the_first_ten_problems(path: Path, text: str, problems: int) -> None:
+    with pytest.raises(PersonaError) as caught:
+        read(path, text)
+    *told, more = str(caught.value).splitlines()
+    assert len(told) == 10
+    assert more == f"{path}: and {problems - 10} more"
+    assert caught.value.line <= 5
+
+
+def test_names_of_all_scripts_and_joined_emoji_are_printable(path: Path) -> None:
+    for name in ("Zoë", "می‌خواهم", "שלום", "👩‍🚀 Ada", "प्रिया"):
+        assert read(path, f"---\nname: {name}\ndescription: >\n  {name}\n---").name == name
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_what_is_no_regular_file_is_said_to_be_none(tmp_path: Path) -> None:
+    pipe, device = tmp_path / "pipe.md", tmp_path / "device.md"
+    os.mkfifo(pipe)
+    device.symlink_to(os.devnull)
+    for path in (pipe, device):
+        for read_or_find in (load, find):
+            with pytest.raises(PersonaError, match="is not a regular file"):
+                read_or_find(path)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
@@ -230,8 +275,6 @@ def test_a_changed_file_is_in_force_at_the_next_look(path: Path) -> None:
 
 
 def test_a_change_of_the_same_size_and_time_is_seen(path: Path) -> None:
-    import os
-
     path.write_text("---\nname: A\n---")
     file, before = PersonaFile(path), path.stat()
     path.write_text("---\nname: B\n---")
