@@ -96,6 +96,39 @@ async def association() -> AsyncIterator[SctpTransport]:
     await peer.close()
 
 
+async def test_two_that_lost_each_others_first_answers_find_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both begin; each has the other's INIT, neither the answer to its own."""
+    peers = client(), client()
+    ends = [SctpTransport(peer.getTransceivers()[0].receiver.transport) for peer in peers]
+    wire: list[tuple[SctpTransport, bytes]] = []
+    for end, other in (ends, ends[::-1]):
+
+        async def send(data: bytes, to: SctpTransport = other) -> None:
+            wire.append((to, data))
+
+        monkeypatch.setattr(end.transport, "_send_data", send)
+
+    async def carry() -> None:
+        while wire:
+            to, data = wire.pop(0)
+            await to._handle_data(data)
+
+    for end in ends:
+        await end.start(SctpTransport.getCapabilities(), 5000)
+    inits, wire[:] = wire[:], []
+    for to, data in inits:
+        await to._handle_data(data)
+    wire.clear()  # the answers
+    await asyncio.gather(*(end._send_chunk(end._t1_chunk) for end in ends))  # as the timer does
+    await carry()
+    assert [end.state for end in ends] == ["connected", "connected"]
+    for end, peer in zip(ends, peers, strict=True):
+        await end.stop()
+        await peer.close()
+
+
 async def test_what_came_ahead_of_a_lost_packet_is_bounded_and_comes_again(
     association: SctpTransport,
 ) -> None:

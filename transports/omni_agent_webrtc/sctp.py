@@ -15,6 +15,7 @@ from aiortc.rtcsctptransport import (
     InitChunk,
     ReconfigChunk,
     SackChunk,
+    serialize_packet,
 )
 from aiortc.utils import uint32_add
 
@@ -59,6 +60,16 @@ class SctpTransport(RTCSctpTransport):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._kinds: set[int] = set()  # of chunks in the packet that is read
+
+    async def _send_chunk(self, chunk: Chunk) -> None:
+        """An INIT says that it is one with a tag of 0 (RFC 9260 section 8.5.1). aiortc repeats
+        it with the other's tag, once that is known, and the other does not look at it."""
+        if isinstance(chunk, InitChunk):
+            assert self._remote_port is not None  # since it was started
+            packet = serialize_packet(self._local_port, self._remote_port, 0, chunk)
+            await self.transport._send_data(packet)
+        else:
+            await super()._send_chunk(chunk)
 
     async def _handle_data(self, data: bytes) -> None:
         if self.state == "closed":
