@@ -324,6 +324,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:40] + "…"
 
 
+_MARKS = frozenset(" `~#")
+"""What a fence or a heading begins with."""
 _HEADING = re.compile(r"#[ \t]+(.*?)[ \t]*#*[ \t]*")
 
 
@@ -355,6 +357,9 @@ def _headings(body: str, first_line: int) -> Iterator[tuple[int, str, str]]:
     """(line number, line, its text in lower case if it is a first-level heading, else "")."""
     fence = ""
     for number, line in enumerate(body.split("\n"), start=first_line):
+        if line[:1] not in _MARKS:
+            yield number, line, ""
+            continue
         mark = re.match(r" {0,3}(`{3,}|~{3,})", line)
         if mark and (not fence or (mark[1].startswith(fence) and not line.strip(" `~"))):
             fence = "" if fence else mark[1]

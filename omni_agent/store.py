@@ -120,14 +120,26 @@ class TranscriptStore:
         self._waiting.join()
 
     def close(self) -> None:
-        """Write what waits, for ``CLOSE_S`` at most, and close."""
+        """Write what waits, for ``CLOSE_S`` at most, and close; what is left is lost."""
         atexit.unregister(self.close)
         self._closing.set()
         with suppress(queue.Full):
             self._waiting.put_nowait(None)  # wake up
         self._thread.join(CLOSE_S)
-        if left := self._waiting.qsize():
-            log.error("%d events of calls were not written: %s", left, self._why or "no time")
+        given_up = self._give_up()
+        if self._lost and (self._failing or given_up):
+            why = self._why or "no time"
+            log.error("transcripts are closed; lost since the start: %d: %s", self._lost, why)
+
+    def _give_up(self) -> bool:
+        """Lose all that waits still; whether there was something."""
+        before = self._lost
+        with suppress(queue.Empty):
+            while True:
+                if self._waiting.get_nowait() is not None:
+                    self._count_lost()
+                self._waiting.task_done()
+        return self._lost > before
 
     # -- the writing thread --------------------------------------------------------------
 

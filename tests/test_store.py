@@ -266,6 +266,41 @@ def test_while_nothing_can_be_written_words_wait_and_what_is_lost_is_counted_and
     assert told.lines[-1] == "transcripts are written again; lost since the start: 49"
 
 
+def test_closing_while_nothing_can_be_written_says_how_many_events_are_lost_in_all(
+    path: Path, kept: TranscriptStore, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.record("s1", started())
+    kept.settle()
+    with spoilt("PRAGMA max_page_count=1")(path, monkeypatch):
+        for number in range(10):
+            kept.record("s1", said(f"{number} " * 10_000))
+        assert told.failing.wait(WAIT_S)
+        kept.close()
+    assert kept.health["lost"] == 10
+    assert told.lines[-1].startswith("transcripts are closed; lost since the start: 10: ")
+
+
+def test_what_waits_behind_a_write_that_takes_too_long_is_lost_when_it_closes(
+    kept: TranscriptStore, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(*_: object) -> None:
+        begun.set()
+        go_on.wait(WAIT_S)
+
+    monkeypatch.setattr(store, "CLOSE_S", 0.0)
+    monkeypatch.setattr(kept, "_put", hold)
+    for number in range(10):
+        kept.record("s1", said(str(number)))
+        assert begun.wait(WAIT_S)
+    kept.close()
+    assert kept.health["lost"] == 9  # one is being written
+    assert told.lines == ["transcripts are closed; lost since the start: 9: no time"]
+    go_on.set()
+    kept.settle()
+
+
 def test_a_deleted_file_is_made_anew_and_the_call_is_in_it(
     path: Path, kept: TranscriptStore, told: Told
 ) -> None:
