@@ -10,8 +10,18 @@ from typing import Any
 import aioice.stun
 import pytest
 from aioice.stun import Class, Message, Method
-from omni_agent_webrtc.ice import MAX_LEARNED, Connection, parse_message
+from omni_agent_webrtc.ice import (
+    MAX_DATAGRAM,
+    MAX_LEARNED,
+    MAX_UNREAD,
+    Connection,
+    connection_of,
+    parse_message,
+)
 from omni_agent_webrtc.stack import configure
+
+from omni_agent.audio import AudioFrame
+from tests.transports.calling import Hum, call, client, first
 
 
 @pytest.fixture
@@ -78,3 +88,25 @@ def test_what_is_whole_is_read_as_before() -> None:
     whole = Message(Method.BINDING, Class.REQUEST, attributes={"PRIORITY": 7})
     whole.add_fingerprint()
     assert parse_message(bytes(whole)).attributes == whole.attributes
+
+
+async def test_what_comes_before_a_call_is_connected_is_bounded(connection: Connection) -> None:
+    (protocol,) = connection._protocols
+    for _ in range(2 * MAX_UNREAD):
+        protocol.datagram_received(b"\x80" + bytes(1_000), ("127.0.0.1", 20_000))
+    assert connection._queue.qsize() == MAX_UNREAD
+
+
+async def test_datagrams_that_aiortc_cannot_read_end_no_call() -> None:
+    """Whoever sends them: nobody has to be in the call for it."""
+    peer = client(Hum())
+    async with call(peer) as line, asyncio.timeout(20):
+        await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+        assert line._peer is not None
+        ours = line._peer.connection.getTransceivers()[0].sender.transport
+        for protocol in connection_of(ours.transport)._protocols:
+            for data in (b"", b"\x80" * (MAX_DATAGRAM + 1), b"\x16" * 60_000, b"\x80", b"\x80\xc8"):
+                protocol.datagram_received(data, ("127.0.0.1", 9))
+        for _ in range(20):
+            await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+        assert (line.ended, ours.state) == (False, "connected")

@@ -39,6 +39,12 @@ REPEAT_S = 1.0
 MAX_LEARNED = 20
 """Addresses of a client that its offer did not name, as many as an offer may name."""
 
+MAX_UNREAD = 1024
+"""Datagrams that wait to be read; until a call is connected anybody may send them."""
+MAX_DATAGRAM = 1500
+"""Bytes, as Ethernet carries them. What is longer, or of nothing, aiortc cannot read: one such
+datagram, from anybody, ended the call."""
+
 _HANDSHAKE = (20, 22)
 """DTLS content types of a handshake (RFC 6347 section 4.3.1)."""
 _stock_parse_message = aioice.stun.parse_message
@@ -126,8 +132,10 @@ class Connection(aioice.Connection):
         await super().send(data)
 
     def data_received(self, data: bytes, component: int) -> None:
-        self._answered = self._answered or data[0] in _HANDSHAKE
-        super().data_received(data, component)
+        """aioice calls it for all that is not STUN, whoever sent it."""
+        if 0 < len(data) <= MAX_DATAGRAM and self._queue.qsize() < MAX_UNREAD:
+            self._answered = self._answered or data[0] in _HANDSHAKE
+            super().data_received(data, component)
 
     async def repeat_handshake(self) -> None:
         """Until cancelled: our side's last flight of the handshake, again and again."""
