@@ -21,7 +21,7 @@ from omni_agent_webrtc.ice import (
 from omni_agent_webrtc.stack import configure
 
 from omni_agent.audio import AudioFrame
-from tests.transports.calling import Hum, call, client, first
+from tests.transports.calling import Hum, call, client, first, until
 
 
 @pytest.fixture
@@ -102,6 +102,7 @@ async def test_datagrams_that_aiortc_cannot_read_end_no_call() -> None:
     peer = client(Hum())
     async with call(peer) as line, asyncio.timeout(20):
         await first(line, lambda arrival: isinstance(arrival, AudioFrame))
+        await until(lambda: line.connected)  # it delivers a little before
         assert line._peer is not None
         ours = line._peer.connection.getTransceivers()[0].sender.transport
         for protocol in connection_of(ours.transport)._protocols:

@@ -121,7 +121,9 @@ async def test_two_that_lost_each_others_first_answers_find_each_other(
     for to, data in inits:
         await to._handle_data(data)
     wire.clear()  # the answers
-    await asyncio.gather(*(end._send_chunk(end._t1_chunk) for end in ends))  # as the timer does
+    for end in ends:
+        assert end._t1_chunk is not None
+        await end._send_chunk(end._t1_chunk)  # as the timer does
     await carry()
     assert [end.state for end in ends] == ["connected", "connected"]
     for end, peer in zip(ends, peers, strict=True):
