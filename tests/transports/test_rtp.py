@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import struct
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -54,21 +55,21 @@ async def test_the_sources_of_a_client_are_bounded_and_its_reports_go_on(
 ) -> None:
     """Of many more aiortc cannot write a report: its task died, and closing waited for it."""
     monkeypatch.setattr("aiortc.rtcrtpreceiver.random.random", lambda: -0.45)
-    reports: list[RtcpRrPacket] = []
+    reports: dict[Any, list[RtcpRrPacket]] = defaultdict(list)  # of each end
     send = Receiver._send_rtcp
 
     async def count(self: Receiver, packet: Any) -> None:
         await send(self, packet)
-        reports.append(packet)
+        reports[self.transport].append(packet)
 
     monkeypatch.setattr(Receiver, "_send_rtcp", count)
     async with connected() as (ours, theirs):
         for ssrc in range(1000, 1000 + 10 * MAX_SOURCES):
             await theirs._send_rtp(silence(ssrc))
         await until(lambda: len(known(ours)) == MAX_SOURCES)
-        before = len(reports)
-        await until(lambda: len(reports) > before + 2)
-        assert 2 <= len(reports[-1].reports) <= MAX_SOURCES
+        before = len(reports[ours])
+        await until(lambda: len(reports[ours]) > before + 2)
+        assert 2 <= len(reports[ours][-1].reports) <= MAX_SOURCES
         assert len(known(ours)) == MAX_SOURCES
         assert len(ours._rtp_router.ssrc_table) <= MAX_SOURCES
 
