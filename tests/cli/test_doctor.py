@@ -13,6 +13,7 @@ import pytest
 from omni_agent import hookimpl
 from omni_agent.cli import main
 from omni_agent.cli.doctor import examine
+from omni_agent.distribution import program
 from omni_agent.errors import ConfigError
 from omni_agent.hookspecs import EngineOptions, Finding
 
@@ -64,7 +65,7 @@ def test_missing_models_are_named_with_what_to_do(
 ) -> None:
     status, out, _ = doctor(monkeypatch=monkeypatch, capsys=capsys)
     assert status == 1
-    assert "→ omni-agent models fetch whisper-base" in out
+    assert f"→ {program('omni-agent')} models fetch whisper-base" in out
     assert "persona concierge" in out
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_agent.distribution import install
+from omni_agent.distribution import install, program
 from omni_agent.engines import local
 from omni_agent.hookspecs import EngineOptions, Finding
 
@@ -41,7 +41,7 @@ def test_a_model_nobody_knows_is_not_to_be_fetched() -> None:
 
 def test_a_command_that_helps_is_named_once() -> None:
     finding = examined()["model whisper-base"]
-    assert finding.mend == "omni-agent models fetch whisper-base"
+    assert finding.mend == f"{program('omni-agent')} models fetch whisper-base"
     assert "fetch" not in finding.how
 
 

@@ -187,7 +187,7 @@ async def test_a_persona_asks_for_a_low_voice_and_keeps_its_tempo(talker: LocalT
         (Voice(speaker="Chelsie", language="en-GB"), []),
         (
             Voice(speaker="Ethan"),
-            ["'Ethan' (here 'fenrir') is not installed", "lower", "`hibari --voice fenrir"],
+            ["'Ethan' (here 'fenrir') is not installed", "lower", "hibari --voice fenrir"],
         ),
         (Voice(speaker="emma"), ["'emma' is not installed", "higher"]),
         (Voice(speaker="nobody"), ["no voice 'nobody'", "choose one of aiden, british, "]),
