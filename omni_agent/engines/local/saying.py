@@ -31,6 +31,8 @@ _SCALE = r"(?:\s?(hundred|thousand|million|billion|trillion)\b|(k|K|m|M|mn|bn|b|
 _SIGNS = {"-": "minus ", "−": "minus ", "+": "plus ", "±": "plus or minus ", "~": "about "}
 _LONGEST = 18
 """Digits of the largest number that is said as one."""
+_ENDLESS = re.compile(r"\d{41,}")
+"""A model that is stuck; the rules below look at each digit of a number again and again."""
 _PARTS = {2: "half", 4: "quarter"}
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 32, 100})
 """Of fractions that people write; other pairs with a slash are more likely dates or names."""
@@ -51,6 +53,7 @@ _SYMBOLS = {
 def say(text: str) -> str:
     """``text`` with everything that is not a word put in words; letters of other scripts
     are spelled in Latin ones, so that nothing is left out."""
+    text = _ENDLESS.sub(lambda run: f" {_digits(run[0])} ", text)
     for pattern, words in _RULES:
         text = pattern.sub(words, text)
     return re.sub(r" +(?=[ ,.;:!?])", "", _latin(text))
