@@ -435,11 +435,11 @@ async def test_an_operator_is_told_once_of_a_proxy_that_is_not_named(
     async with Server(ScriptedHost(), options) as server, client(server, "192.0.2.1") as named:
         forwarded = {**PAGE, "x-forwarded-for": "198.51.100.1"}
         await named.post(SECRETS, headers=forwarded)
-        assert not caplog.records
+        assert "--trusted-proxy" not in caplog.text
         for _ in range(3):
             await server.http.post(SECRETS, headers=forwarded)
-    told = [r for r in caplog.records if r.levelno == logging.WARNING]
-    assert ["--trusted-proxy" in record.getMessage() for record in told] == [True]
+    told = [record.levelno for record in caplog.records if "--trusted-proxy" in record.getMessage()]
+    assert told == [logging.WARNING]
 
 
 def test_a_proxy_that_is_no_address_is_refused() -> None:
