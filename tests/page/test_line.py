@@ -51,7 +51,10 @@ class Served:
 
     def _lose(self) -> None:
         peer = self.line._peer
-        assert peer is not None
+        if peer is None:  # the page is live an instant before the server goes over to it
+            assert self.loop is not None
+            self.loop.call_later(0.01, self._lose)
+            return
         for one in peer.connection.getTransceivers():
             for protocol in connection_of(one.receiver.transport.transport)._protocols:
                 lost: Any = protocol
