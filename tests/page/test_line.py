@@ -51,10 +51,7 @@ class Served:
 
     def _lose(self) -> None:
         peer = self.line._peer
-        if peer is None:  # the page is live an instant before the server goes over to it
-            assert self.loop is not None
-            self.loop.call_later(0.01, self._lose)
-            return
+        assert peer is not None
         for one in peer.connection.getTransceivers():
             for protocol in connection_of(one.receiver.transport.transport)._protocols:
                 lost: Any = protocol
@@ -92,6 +89,12 @@ async def page(chromium: Callable[..., Coroutine[Any, Any, Browser]], served: Se
     await context.close()
 
 
+async def begin(page: Page, served: Served) -> None:
+    """The page is live an instant before the server goes over to its connection."""
+    await call(page)
+    await until(page, lambda: served.line._peer is not None)
+
+
 async def asks(page: Page) -> None:
     await page.get_by_test_id("message").fill(QUESTION)
     await page.keyboard.press("Enter")
@@ -100,7 +103,7 @@ async def asks(page: Page) -> None:
 async def test_a_lost_line_is_said_and_the_call_goes_on_over_another(
     page: Page, served: Served
 ) -> None:
-    await call(page)
+    await begin(page, served)
     served.lose()
     said = page.get_by_test_id("announcer")  # between the two may be no more than an instant
     await expect(said).to_contain_text("The line dropped. Reconnecting.")
@@ -130,7 +133,7 @@ async def test_a_line_that_is_alive_again_when_the_next_comes_up_does_not_end_th
     delayed: None, page: Page, served: Served
 ) -> None:
     """The server goes over to the next one and closes it: that is heard before the next is up."""
-    await call(page)
+    await begin(page, served)
     before = served.line._peer
 
     async def meanwhile(route: Route) -> None:
@@ -149,7 +152,7 @@ async def test_a_line_that_is_alive_again_when_the_next_comes_up_does_not_end_th
 async def test_a_call_goes_on_over_the_old_line_when_no_other_can_be_had(
     page: Page, served: Served
 ) -> None:
-    await call(page)
+    await begin(page, served)
     before = served.line._peer
 
     async def refuse(route: Route) -> None:
@@ -168,7 +171,7 @@ async def test_a_call_goes_on_over_the_old_line_when_no_other_can_be_had(
 async def test_a_call_that_is_hung_up_while_it_is_offered_anew_is_over(
     page: Page, served: Served
 ) -> None:
-    await call(page)
+    await begin(page, served)
     line = served.line
     offered: list[Route] = []
 
@@ -189,7 +192,7 @@ async def test_a_call_that_is_hung_up_while_it_is_offered_anew_is_over(
 async def test_a_call_that_the_server_has_forgotten_is_lost_at_once(
     page: Page, served: Served
 ) -> None:
-    await call(page)
+    await begin(page, served)
     served.lose()
     assert served.loop is not None
     asyncio.run_coroutine_threadsafe(served.line.aclose(), served.loop)
@@ -201,7 +204,7 @@ async def test_a_line_that_stays_lost_counts_down_and_is_given_up_on_both_sides(
     page: Page, served: Served
 ) -> None:
     """The server cannot be asked either; what was said stays on the page."""
-    await call(page)
+    await begin(page, served)
     await asks(page)
     await expect(page.get_by_test_id("line").last).to_have_text(ANSWER)
     line = served.line
@@ -220,7 +223,7 @@ async def test_a_line_that_stays_lost_counts_down_and_is_given_up_on_both_sides(
 
 
 async def test_a_tab_that_closes_says_so(page: Page, served: Served) -> None:
-    await call(page)
+    await begin(page, served)
     line = served.line
     beside = await page.context.new_page()
     await page.close(run_before_unload=False)
