@@ -218,11 +218,9 @@ def test_a_program_of_a_developer_s_own_says_what_the_command_says() -> None:
         assert line == "ready: press Call"
 
 
-@pytest.mark.parametrize("early", [True, False], ids=["while it starts", "when it is ready"])
-def test_ctrl_c_ends_a_server_and_the_program_goes_on_without_a_word(early: bool) -> None:
+def test_ctrl_c_ends_a_server_and_the_program_goes_on_without_a_word() -> None:
     with served() as (process, url):
-        if not early:
-            get(url)
+        get(url)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert out.splitlines()[-1] == "closed"
