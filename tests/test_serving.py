@@ -218,9 +218,11 @@ def test_a_program_of_a_developer_s_own_says_what_the_command_says() -> None:
         assert line == "ready: press Call"
 
 
-def test_ctrl_c_ends_a_server_and_the_program_goes_on_without_a_word() -> None:
+@pytest.mark.parametrize("early", [True, False], ids=["while it starts", "when it is ready"])
+def test_ctrl_c_ends_a_server_and_the_program_goes_on_without_a_word(early: bool) -> None:
     with served() as (process, url):
-        get(url)
+        if not early:
+            get(url)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert out.splitlines()[-1] == "closed"
