@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import aiortc.rtcsctptransport
 import pytest
+from aiortc import RTCDataChannel, RTCSctpTransport
 from aiortc.rtcsctptransport import (
     SCTP_DATA_FIRST_FRAG,
     SCTP_DATA_LAST_FRAG,
@@ -22,6 +25,7 @@ from aiortc.rtcsctptransport import (
     StreamResetOutgoingParam,
     serialize_packet,
 )
+from omni_agent_webrtc import WebRTCTransport
 from omni_agent_webrtc.peer import CHANNEL
 from omni_agent_webrtc.sctp import (
     MAX_CHUNKS,
@@ -35,23 +39,38 @@ from omni_agent_webrtc.sctp import (
 from tests.transports.calling import call, client, first, until
 
 
-async def test_an_init_that_comes_late_does_not_deafen_the_data_channel() -> None:
-    """aiortc would count the client's packets anew and wait for one that came long ago."""
+@dataclass
+class Talking:
+    """A call over whose data channel a message has come already."""
+
+    line: WebRTCTransport
+    channel: RTCDataChannel
+    ours: RTCSctpTransport
+    theirs: RTCSctpTransport
+
+
+@asynccontextmanager
+async def talking() -> AsyncIterator[Talking]:
     peer = client()
     channel = peer.createDataChannel(CHANNEL)
     channel.on("open", lambda: channel.send("first"))
     async with call(peer) as line, asyncio.timeout(20):
         await first(line, lambda arrival: arrival == "first")
         assert line._peer is not None
-        ours, theirs = line._peer.connection.sctp, peer.sctp
-        assert ours is not None
-        assert theirs is not None
-        late = InitChunk()
+        assert line._peer.connection.sctp is not None
+        assert peer.sctp is not None
+        yield Talking(line, channel, line._peer.connection.sctp, peer.sctp)
+
+
+async def test_an_init_that_comes_late_does_not_deafen_the_data_channel() -> None:
+    """aiortc would count the client's packets anew and wait for one that came long ago."""
+    async with talking() as they:
+        theirs, late = they.theirs, InitChunk()
         late.initiate_tag, late.initial_tsn = theirs._local_verification_tag, theirs._local_tsn - 1
         late.advertised_rwnd, late.outbound_streams, late.inbound_streams = 131_072, 65_535, 65_535
-        await ours._receive_chunk(late)
-        channel.send("second")
-        await first(line, lambda arrival: arrival == "second")
+        await they.ours._receive_chunk(late)
+        they.channel.send("second")
+        await first(they.line, lambda arrival: arrival == "second")
 
 
 def piece(tsn: int, *, stream: int = 1, first: bool = False, size: int = 1_100) -> DataChunk:
@@ -63,25 +82,18 @@ def piece(tsn: int, *, stream: int = 1, first: bool = False, size: int = 1_100) 
 
 
 async def test_a_message_without_end_costs_its_client_the_call_and_nobody_time() -> None:
-    peer = client()
-    channel = peer.createDataChannel(CHANNEL)
-    channel.on("open", lambda: channel.send("first"))
-    async with call(peer) as line, asyncio.timeout(20):
-        await first(line, lambda arrival: arrival == "first")
-        assert line._peer is not None
-        ours, theirs = line._peer.connection.sctp, peer.sctp
-        assert ours is not None
-        assert theirs is not None
+    async with talking() as they:
         for count in range(20 * MAX_CHUNKS):
-            chunk = piece(theirs._local_tsn + count, first=count == 0)
+            chunk = piece(they.theirs._local_tsn + count, first=count == 0)
             chunk.stream_seq = 1
-            await theirs._send_chunk(chunk)
-            if line.ended:
+            await they.theirs._send_chunk(chunk)
+            if they.line.ended:
                 break
             if count % 32 == 0:
                 await asyncio.sleep(0)
-        await until(lambda: line.ended)
-        assert sum(len(one.reassembly) for one in ours._inbound_streams.values()) < 2 * MAX_CHUNKS
+        await until(lambda: they.line.ended)
+        held = sum(len(one.reassembly) for one in they.ours._inbound_streams.values())
+        assert held < 2 * MAX_CHUNKS
 
 
 @pytest.fixture
