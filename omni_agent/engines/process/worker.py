@@ -104,6 +104,9 @@ class _Life:
                 self.process.kill()
                 if not await self._ended():  # deep inside the kernel
                     log.error("process %d cannot be killed", self.process.pid)
+        except asyncio.CancelledError:
+            self.process.kill()  # nobody looks after it any more
+            raise
         finally:
             self.stderr.close()
 
@@ -314,8 +317,8 @@ class Worker:
             if asyncio.get_running_loop().time() < self._retry_at:
                 raise EngineUnavailable(self._failure)
             if self._life is not None:
-                life, self._life = self._life, None
-                await life.end()
+                await self._life.end()  # when this is cancelled, aclose ends it
+                self._life = None
             try:
                 self._life = await self._spawn()
             except EngineUnavailable as error:

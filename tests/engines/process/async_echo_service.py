@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ class AsyncEcho:
                 return self._lose()
             case "doom":
                 return self._doom()
+            case "linger":
+                return self._linger()
             case _:
                 raise LookupError(f"there is no operation {op!r}")
 
@@ -91,6 +94,11 @@ class AsyncEcho:
     async def _doom(self) -> AsyncReplies:
         yield {"doomed": True}, b""
         self.last_words.set_result("famous last words")
+
+    async def _linger(self) -> AsyncReplies:
+        os.closerange(3, 256)  # the line is one of them
+        time.sleep(600)  # noqa: ASYNC251  # the process hears nothing more
+        yield {}, b""
 
 
 async def start(options: Mapping[str, Any], report: Callable[[str], None]) -> AsyncEcho:

@@ -129,6 +129,21 @@ async def test_one_that_is_dead_as_soon_as_it_is_there_ends_too(
     await worker.aclose()
 
 
+async def test_one_that_is_being_replaced_when_the_worker_stops_is_gone_too(
+    diary: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omni_agent.engines.process.worker._STOP_S", 1.0)
+    async with started(diary) as worker:
+        pid = worker.pid
+        with pytest.raises(EngineError, match="died"):
+            await worker.call("linger")
+        await eventually(lambda: "it is being restarted" in caplog.text)
+        for _ in range(10):  # a few turns later its end is waited for
+            await asyncio.sleep(0)
+    assert pid is not None
+    assert not Path(f"/proc/{pid}").exists()
+
+
 async def test_when_the_line_closes_requests_end_first_and_the_service_is_closed(
     diary: Path,
 ) -> None:
