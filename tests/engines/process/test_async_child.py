@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -141,7 +142,8 @@ async def test_one_that_is_being_replaced_when_the_worker_stops_is_gone_too(
         for _ in range(10):  # a few turns later its end is waited for
             await asyncio.sleep(0)
     assert pid is not None
-    assert not Path(f"/proc/{pid}").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 async def test_when_the_line_closes_requests_end_first_and_the_service_is_closed(
