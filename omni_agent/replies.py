@@ -222,9 +222,11 @@ class Replies:
             return
         self.current = self._task = None
         self._call.transport.hold()  # silent at once; what it says may take a while to end
-        await self._call.stage_work.end([task])
-        reply.cut(self._call.transport.flush(), by_user=True)
-        self._tools.interrupt()
+        try:
+            await self._call.stage_work.end([task])
+        finally:  # the call may end meanwhile: what was heard is kept still
+            reply.cut(self._call.transport.flush(), by_user=True)
+            self._tools.interrupt()
 
     def _tool_ended(self, reply_id: str) -> None:
         if self.current is None or self.current.id != reply_id:

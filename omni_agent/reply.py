@@ -45,6 +45,8 @@ CALL_FAULT = (
     "Your last tool call could not be read: {reason}. Make it again, exactly as the tool's "
     "parameters say, or tell the user that you cannot do it."
 )
+UNSAID = "Sorry, I have no words for what came of that."
+"""After tools that ran: who is asked to say it again has it done again."""
 UNTOLD = "You have said nothing since the tool's result: tell the user now what came of it."
 MAX_REASON = 300
 """Characters of it; some of them may be the model's own."""
@@ -80,7 +82,7 @@ class Reply:
         self._filling: asyncio.Task[None] | None = None
         self._written = ""  # by the latest round
         self._fault = ""
-        self._retried = self._untold = False
+        self._retried = self._untold = self._used_tools = False
         self._features: Any = None  # of the latest round that gave any
 
     # -- what waits for the turn to be certain ---------------------------------
@@ -131,9 +133,10 @@ class Reply:
                 if self._tools:
                     await asyncio.wait(self._tools)
                     self._tools, self._untold = [], True
+                    self._used_tools = True
                     self.mark("tool_done")
             if not self._answering and not await self._show():
-                await self._say(tasks, APOLOGY, "answer")
+                await self._say(tasks, UNSAID if self._used_tools else APOLOGY, "answer")
         self._finish()
 
     async def say(self, text: str, kind: Kind) -> None:

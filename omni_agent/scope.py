@@ -108,6 +108,7 @@ class Scope:
 
     def __init__(self) -> None:
         self._tasks: dict[asyncio.Task[Any], WeakSet[asyncio.Task[Any]]] = {}
+        self._cancelled: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._closed = False
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
@@ -131,22 +132,27 @@ class Scope:
 
     async def end(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
         """Cancel tasks of this scope and let them clean up; who goes on after PATIENCE_S is
-        left behind, and waited for no more."""
+        left behind, and waited for no more. When this is cancelled, ``aclose`` waits for them."""
         ending = [task for task in tasks if task in self._tasks and not task.done()]
         for task in ending:
-            task.cancel()
-        try:
-            if ending:
-                await asyncio.wait(ending, timeout=PATIENCE_S)
-        finally:
-            self._leave_behind([task for task in ending if not task.done()])
+            if task not in self._cancelled:  # a second time would cut its cleaning up short
+                self._cancelled.add(task)
+                task.cancel()
+        if ending:
+            await asyncio.wait(ending, timeout=PATIENCE_S)
+            self._leave_behind(ending)
 
     async def aclose(self) -> None:
         """End all tasks; from now on there are no new ones."""
         self._closed = True
-        await self.end(tuple(self._tasks))
+        tasks = tuple(self._tasks)
+        try:
+            await self.end(tasks)
+        finally:
+            self._leave_behind(tasks)
 
-    def _leave_behind(self, tasks: list[asyncio.Task[Any]]) -> None:
+    def _leave_behind(self, ended: Iterable[asyncio.Task[Any]]) -> None:
+        tasks = [task for task in ended if task in self._tasks and not task.done()]
         for name in sorted({task.get_name() for task in tasks}):
             log.warning("%s did not end when it was cancelled: it is left behind", name)
         # asyncio.run cancels the tasks it knows of and waits for them without a limit.

@@ -104,6 +104,9 @@ class TranscriptStore:
                 call = self._ongoing.setdefault(session_id, _unknown(session_id, now))
             case _:
                 return
+        if self._closing.is_set():
+            self._lose(call, "transcripts are closed")
+            return
         try:
             self._waiting.put_nowait(_Write(call, now, event))
         except queue.Full:
@@ -127,6 +130,9 @@ class TranscriptStore:
             self._waiting.put_nowait(None)  # wake up
         self._thread.join(CLOSE_S)
         given_up = self._give_up()
+        if self._thread.is_alive():  # in the middle of a write, or nearly
+            self._count_lost()
+            given_up = True
         if self._lost and (self._failing or given_up):
             why = self._why or "no time"
             log.error("transcripts are closed; lost since the start: %d: %s", self._lost, why)

@@ -157,6 +157,23 @@ async def test_nothing_is_announced_while_an_interrupted_reply_is_still_ending(t
 
 
 @virtual_time
+async def test_what_was_heard_is_kept_although_the_call_ends_while_its_reply_does() -> None:
+    thinker = SlowToStop(["Once upon a time there was a king. " * 3, Pause(5000), "The end."])
+    async with rehearse(thinker) as stage:
+        stage.types("Tell me a story.")
+        await stage.until(events.PlaybackStarted)
+        await asyncio.sleep(2)
+        stage.line.put(Interrupt())
+        await asyncio.sleep(0.3)
+        stage.session.end("time")
+        await stage.until(events.SessionEnded)
+        (told,) = stage.seen(events.UtteranceFinished)
+        assert told.heard.startswith("Once upon a time")
+        assert stage.session.conversation.told == told.heard
+        assert [reply.interrupted for reply in stage.seen(events.ReplyFinished)] == [True]
+
+
+@virtual_time
 async def test_a_draft_s_tools_do_not_run_and_are_not_missed_when_it_is_discarded() -> None:
     ran = []
 

@@ -26,6 +26,7 @@ from omni_agent.thinker import Features, MalformedCall
 from omni_agent.transport import Interrupt
 
 APOLOGY = "Sorry, something went wrong on my side. Could you say that again?"
+UNSAID = "Sorry, I have no words for what came of that."
 
 
 @tool
@@ -190,9 +191,19 @@ async def test_a_result_that_is_not_told_is_asked_for_once_more(second: Sequence
     async with rehearse(thinker, tools=[room_of]) as stage:
         await stage.user("Where is Ann, please?")
         assert await stage.agent() == "Let me look."
-        assert await stage.agent() == ("In room twelve." if second else APOLOGY)
+        assert await stage.agent() == ("In room twelve." if second else UNSAID)
         notes = ["tell the user now" in request.instructions for request in thinker.requests]
         assert notes == [False, False, True]
+    thinker.assert_complete()
+
+
+@virtual_time
+async def test_a_thinker_that_only_uses_tools_does_not_have_them_asked_for_again() -> None:
+    asking = ([call("room_of", name=name)] for name in ("Ann", "Bo", "Cy"))
+    thinker = ScriptedThinker(*asking, [])
+    async with rehearse(thinker, tools=[room_of]) as stage:
+        await stage.user("Where are they, please?")
+        assert await stage.agent() == UNSAID
     thinker.assert_complete()
 
 

@@ -104,3 +104,24 @@ async def test_a_scope_is_bounded() -> None:
     await asyncio.sleep(2)
     scope.spawn(asyncio.sleep(1), "again")
     await scope.aclose()
+
+
+@virtual_time
+async def test_who_waits_for_an_end_may_be_cancelled_and_the_scope_waits_on() -> None:
+    scope, ended = Scope(), list[str]()
+
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(1)
+            ended.append("clean")
+
+    task = scope.spawn(slow(), "slow")
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(scope.end([task]))
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await scope.aclose()
+    assert ended == ["clean"]

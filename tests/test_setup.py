@@ -74,6 +74,20 @@ def test_when_the_packages_that_are_asked_for_change_they_are_installed_again(
     assert installs(checkout, "local,dev") == [".[local,dev]"]
 
 
+def test_an_environment_without_pip_is_given_one_and_kept(checkout: Path) -> None:
+    """``uv venv`` makes them so."""
+    python, pip = checkout / ".venv" / "bin" / "python", checkout / "has-pip"
+    program(
+        python,
+        f'case "$*" in *ensurepip*) touch {pip} ;; esac',
+        f'case "$*" in *pip*) [ -e {pip} ] || exit 1 ;; esac',
+        f'echo "$@" >> "{checkout}/installed"',
+    )
+    (checkout / ".venv" / "mine").touch()
+    assert installs(checkout, "local") == [".[local]"]
+    assert (checkout / ".venv" / "mine").exists()
+
+
 @pytest.mark.parametrize("left", ["exit 1", None])
 def test_an_environment_that_was_left_half_made_is_made_anew(
     left: str | None, checkout: Path, monkeypatch: pytest.MonkeyPatch
@@ -154,3 +168,23 @@ def test_a_pipe_is_told_nothing_more(checkout: Path) -> None:
     said = subprocess.run(setup, check=True, capture_output=True, text=True).stderr
     assert said.count("\n") == 1
     assert " s\r" not in said
+
+
+@pytest.mark.parametrize(("here", "beside"), [(0, 0), (1, 0), (0, 1)])
+def test_the_two_runs_of_the_tests_have_one_result(here: int, beside: int, tmp_path: Path) -> None:
+    """scripts/test, with tests that only say which they are."""
+    for name in ("scripts", ".venv/bin", "bin", "tmp"):
+        (tmp_path / name).mkdir(parents=True)
+    shutil.copy(ROOT / "scripts/test", tmp_path / "scripts/test")
+    for name in ("scripts/setup", "scripts/check", ".venv/bin/omni-agent", "bin/chromium"):
+        program(tmp_path / name)
+    program(tmp_path / "bin/ip")
+    program(
+        tmp_path / ".venv/bin/python",
+        f'case "$*" in *--ignore*) echo here; exit {here} ;; *) echo beside; exit {beside} ;; esac',
+    )
+    environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "TMPDIR": f"{tmp_path}/tmp"}
+    ran = subprocess.run([tmp_path / "scripts/test"], env=environment, capture_output=True)
+    assert ran.returncode == max(here, beside)
+    assert ran.stdout.split() == [b"here", b"beside"]
+    assert not list((tmp_path / "tmp").iterdir())

@@ -295,9 +295,19 @@ def test_what_waits_behind_a_write_that_takes_too_long_is_lost_when_it_closes(
         kept.record("s1", said(str(number)))
         assert begun.wait(WAIT_S)
     kept.close()
-    assert kept.health["lost"] == 9  # one is being written
-    assert told.lines == ["transcripts are closed; lost since the start: 9: no time"]
+    assert kept.health["lost"] == 10  # the one that is being written, too
+    assert told.lines == ["transcripts are closed; lost since the start: 10: no time"]
     go_on.set()
+
+
+def test_what_is_said_after_it_closed_is_lost_and_told_once_a_call(
+    kept: TranscriptStore, told: Told
+) -> None:
+    kept.close()
+    for number in range(3):
+        kept.record("s1", said(str(number)))
+    assert kept.health["lost"] == 3
+    assert told.lines == ["call s1: a part is not in its transcript: transcripts are closed"]
     kept.settle()
 
 

@@ -100,7 +100,8 @@ class Access:
 
     def _tell_of_proxy(self, request: Request) -> None:
         """An operator whose proxy is not believed sees all callers share one address."""
-        forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+        headers = request.headers.getlist("x-forwarded-for")
+        forwarded = [address.strip() for header in headers for address in header.split(",")]
         believed = request.client is not None and request.client.host in forwarded
         if forwarded and not believed and not self._told_of_proxy:
             self._told_of_proxy = True

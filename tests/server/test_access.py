@@ -433,7 +433,8 @@ async def test_an_operator_is_told_once_of_a_proxy_that_is_not_named(
 ) -> None:
     options = ServerOptions(trusted_proxies=("192.0.2.1",))  # another one is
     async with Server(ScriptedHost(), options) as server, client(server, "192.0.2.1") as named:
-        forwarded = {**PAGE, "x-forwarded-for": "198.51.100.1"}
+        # An address that the proxy's own is a part of.
+        forwarded = {**PAGE, "x-forwarded-for": "198.51.100.1, 127.0.0.12"}
         await named.post(SECRETS, headers=forwarded)
         assert "--trusted-proxy" not in caplog.text
         for _ in range(3):

@@ -90,6 +90,34 @@ def test_what_is_whole_is_read_as_before() -> None:
     assert parse_message(bytes(whole)).attributes == whole.attributes
 
 
+class OldStun(asyncio.DatagramProtocol):
+    """It answers as RFC 3489 has it, which aioice does not read."""
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        asked = parse_message(data)
+        answer = Message(asked.message_method, Class.RESPONSE, asked.transaction_id)
+        answer.attributes["MAPPED-ADDRESS"] = addr
+        self._transport.sendto(bytes(answer), addr)
+
+
+async def test_a_stun_server_that_cannot_be_understood_costs_no_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    configure()
+    loop = asyncio.get_running_loop()
+    server, _ = await loop.create_datagram_endpoint(OldStun, local_addr=("127.0.0.1", 0))
+    ours = Connection(ice_controlling=False, stun_server=server.get_extra_info("sockname"))
+    ours.udp_ports = (42_000, 42_100)
+    (host,) = await ours.get_component_candidates(1, ["127.0.0.1"])
+    assert host.type == "host"
+    assert "gave no address" in caplog.text
+    await ours.close()
+    server.close()
+
+
 async def test_what_comes_before_a_call_is_connected_is_bounded(connection: Connection) -> None:
     (protocol,) = connection._protocols
     for _ in range(2 * MAX_UNREAD):

@@ -342,6 +342,24 @@ async def test_a_client_that_leaves_a_hole_in_what_it_acknowledges_loses_the_cha
     assert association.state == "closed"
 
 
+async def test_a_stream_that_is_reset_in_the_middle_of_a_message_takes_no_room_any_more(
+    association: SctpTransport, answers: list[Chunk]
+) -> None:
+    before = association._advertised_rwnd
+    for tsn in range(1, 50):
+        await association._receive_chunk(piece(tsn, stream=2, first=True))
+        assert association._advertised_rwnd < before
+        association._kinds.clear()
+        asked = StreamResetOutgoingParam(
+            request_sequence=tsn, response_sequence=0, last_tsn=tsn, streams=[2]
+        )
+        reset = ReconfigChunk()
+        reset.params = [(13, bytes(asked))]
+        await association._receive_chunk(reset)
+    assert association.state == "connected"
+    assert association._advertised_rwnd == before
+
+
 async def test_channels_are_bounded_although_their_streams_are_given_up(
     association: SctpTransport, answers: list[Chunk]
 ) -> None:

@@ -174,7 +174,8 @@ class Connection(aioice.Connection):
         asking = aioice.ice.server_reflexive_candidate(host, self.stun_server)
         try:
             return [(await asyncio.wait_for(asking, wait_s))[0]]
-        except (OSError, TransactionError, TimeoutError):
+        except Exception:  # no answer, or one that aioice cannot read: then there is none
+            log.debug("no address from the STUN server", exc_info=True)
             return []
 
     async def _bind(self, component: int, address: str) -> StunProtocol:

@@ -135,6 +135,17 @@ class SctpTransport(RTCSctpTransport):
         expected = uint32_add(self._last_received_tsn or 0, 1)
         return len(self._sack_misordered) >= MAX_CHUNKS and chunk.tsn != expected
 
+    async def _reset_deferred_streams(self) -> None:
+        """aiortc forgets what a stream that is reset still held, and not that it takes room."""
+        held = self._held()
+        await super()._reset_deferred_streams()
+        self._advertised_rwnd += held - self._held()
+
+    def _held(self) -> int:
+        """Bytes of messages that are not complete."""
+        streams = self._inbound_streams.values()
+        return sum(len(chunk.user_data) for stream in streams for chunk in stream.reassembly)
+
     def _holds_too_much(self) -> bool:
         """Whether the client overran the window it was told of, never ends a message, or
         leaves a hole in what it acknowledges."""

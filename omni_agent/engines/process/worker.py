@@ -258,6 +258,7 @@ class Worker:
     async def aclose(self) -> None:
         """Stop the process; requests that are running fail."""
         self._closed = True
+        self._running.set()  # whoever waits for a process waits for none
         if self._keeper is not None:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):
@@ -304,6 +305,8 @@ class Worker:
                     await self._running.wait()
             except TimeoutError:
                 raise EngineError(self.trouble or f"{self.job.name}: it is not running") from None
+            if self._closed:
+                raise EngineUnavailable(f"{self.job.name}: it has been stopped")
         assert self._life is not None
         return self._life
 

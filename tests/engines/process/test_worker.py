@@ -317,6 +317,17 @@ async def test_stopping_ends_the_process_and_refuses_requests() -> None:
         await worker.call("echo", {"say": 1})
 
 
+async def test_stopping_tells_those_who_wait_for_a_restart_at_once() -> None:
+    async with started() as worker:
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGSTOP)
+        worker.replace(worker.pid, "a test")
+        waiting = asyncio.create_task(worker.call("echo", {"say": 1}, wait_s=600))
+        await asyncio.sleep(0)
+    with pytest.raises(EngineUnavailable, match="stopped"):
+        await waiting
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_the_process_dies_with_its_parent() -> None:
     program = (
