@@ -35,8 +35,8 @@ async def microphone(say: Say, path: Path) -> Path:
     """What the user says, with the silences in between, as Chromium's fake microphone takes it."""
     script = [
         (7.0, "What is twelve times seven?"),
-        (14.0, "Please tell me a long story about the sea."),
-        (7.0, "Stop, please. That is quite enough for today, thank you."),
+        (25.0, "Please tell me a long story about the sea."),
+        (12.0, "Stop, please. That is quite enough for today, thank you."),
         (30.0, ""),
     ]
     parts = []
