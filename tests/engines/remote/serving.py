@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from omni_agent.conversation import user
+from omni_agent.engines.remote.thinker import OpenAIThinker
+from omni_agent.thinker import TextDelta, ThinkRequest, Thought
 
 Answer = Callable[[], Response]
 
@@ -125,6 +129,15 @@ def text(words: str) -> dict[str, Any]:
 
 STOP = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
 HELLO = sse(text("Hel"), text("lo."), STOP)
+GREETED: list[Thought] = [TextDelta("Hel"), TextDelta("lo.")]
+"""What a Thinker makes of HELLO."""
+HI = ThinkRequest("", (user("hi"),))
+
+
+async def said(thinker: OpenAIThinker, request: ThinkRequest = HI) -> list[Thought]:
+    """All that it thinks."""
+    async with aclosing(thinker.think(request)) as stream:  # type: ignore[type-var]  # an async generator
+        return [thought async for thought in stream]
 
 
 @dataclass

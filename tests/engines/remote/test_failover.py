@@ -16,9 +16,11 @@ from omni_agent.engines.remote.servers import Patience
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import EngineError
 from omni_agent.hookspecs import EngineOptions
-from omni_agent.thinker import TextDelta, ThinkRequest, Thought
+from omni_agent.thinker import TextDelta, ThinkRequest
 from tests.engines.remote.serving import (
+    GREETED,
     HELLO,
+    HI,
     STOP,
     Answer,
     Clock,
@@ -27,19 +29,12 @@ from tests.engines.remote.serving import (
     cluster,
     joined,
     nobody,
+    said,
     serving,
     sse,
     status,
     text,
 )
-
-REQUEST = ThinkRequest("", (user("hi"),))
-GREETED: list[Thought] = [TextDelta("Hel"), TextDelta("lo.")]
-
-
-async def said(thinker: OpenAIThinker, request: ThinkRequest = REQUEST) -> list[Thought]:
-    async with aclosing(thinker.think(request)) as stream:  # type: ignore[type-var]  # an async generator
-        return [thought async for thought in stream]
 
 
 def broken() -> Response:
@@ -87,7 +82,7 @@ async def test_a_failure_before_the_first_word_moves_to_the_next_server_at_once(
         thinker = OpenAIThinker(joined([ill, well]), "m", sleep=waits, patience=patience)
         assert await said(thinker, likes(thinker, ill)) == GREETED
         assert len(ill.requests) == 1
-        assert await said(thinker, REQUEST) == GREETED  # and it is not asked again
+        assert await said(thinker, HI) == GREETED  # and it is not asked again
         assert (len(ill.requests), len(well.requests)) == (1, 2)
         await thinker.aclose()
     assert waits.seconds == []
@@ -193,6 +188,6 @@ async def test_the_engine_starts_when_one_of_its_servers_does() -> None:
     async with serving(HELLO) as server:
         options = EngineOptions(base_url=f"{nobody()}, {server.url}")
         thinker = await start_thinker(options)
-        assert [t async for t in thinker.think(REQUEST)] == GREETED
+        assert [t async for t in thinker.think(HI)] == GREETED
         await thinker.aclose()
     assert server.bodies[0]["model"] == "first"

@@ -13,8 +13,9 @@ from omni_agent.engines.remote import start_thinker
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import EngineError
 from omni_agent.hookspecs import EngineOptions
-from omni_agent.thinker import TextDelta, ThinkRequest, Thought
+from omni_agent.thinker import ThinkRequest
 from tests.engines.remote.serving import (
+    GREETED,
     HELLO,
     Answer,
     Clock,
@@ -22,21 +23,17 @@ from tests.engines.remote.serving import (
     Waits,
     cluster,
     joined,
+    said,
     serving,
     status,
 )
 
 SPEECH = AudioFrame(np.zeros(1600, np.int16), 16_000)
 DEAF = status(400, "At most 0 audio(s) may be provided in one prompt.")
-GREETED: list[Thought] = [TextDelta("Hel"), TextDelta("lo.")]
 
 
 def spoken(words: str | None) -> ThinkRequest:
     return ThinkRequest("", (Message("user", (AudioPart(SPEECH, words),)),))
-
-
-async def said(thinker: OpenAIThinker, request: ThinkRequest) -> list[Thought]:
-    return [thought async for thought in thinker.think(request)]
 
 
 def content(server: Server, request: int = -1) -> str:

@@ -13,12 +13,11 @@ from omni_agent.engines.remote.question import ChatQuestion
 from omni_agent.engines.remote.server import Server as RemoteServer
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import EngineError
-from omni_agent.thinker import Sampling, TextDelta, ThinkRequest, Thought, ToolCallRequest
-from tests.engines.remote.serving import HELLO, Answer, Waits, serving, sse, status
+from omni_agent.thinker import Sampling, ThinkRequest, ToolCallRequest
+from tests.engines.remote.serving import GREETED, HELLO, Answer, Waits, said, serving, sse, status
 from tests.engines.remote.streams import CALLED, PARIS, TOOLS, piece
 
 REQUEST = ThinkRequest("", (user("hi"),), sampling=Sampling(max_tokens=40, seed=3))
-GREETED: list[Thought] = [TextDelta("Hel"), TextDelta("lo.")]
 
 
 def mistral() -> JSONResponse:
@@ -26,8 +25,14 @@ def mistral() -> JSONResponse:
     return JSONResponse({"object": "error", "message": {"detail": detail}}, 422)
 
 
-async def asked(thinker: OpenAIThinker, request: ThinkRequest = REQUEST) -> list[Thought]:
-    return [thought async for thought in thinker.think(request)]
+async def twice(refusal: Answer) -> list[dict[str, Any]]:
+    """What a server that refuses once is sent for two requests."""
+    async with serving(refusal, HELLO) as server:
+        thinker = OpenAIThinker(server.url, "m", sleep=Waits())
+        for _ in range(2):
+            assert await said(thinker, REQUEST) == GREETED
+        await thinker.aclose()
+    return server.bodies
 
 
 @pytest.mark.parametrize(
@@ -47,12 +52,7 @@ async def asked(thinker: OpenAIThinker, request: ThinkRequest = REQUEST) -> list
 async def test_a_field_that_is_refused_is_left_out_from_then_on(
     refusal: Answer, without: str, instead: dict[str, Any]
 ) -> None:
-    async with serving(refusal, HELLO) as server:
-        thinker = OpenAIThinker(server.url, "m", sleep=Waits())
-        assert await asked(thinker) == GREETED
-        assert await asked(thinker) == GREETED
-        await thinker.aclose()
-    first, second, third = server.bodies
+    first, second, third = await twice(refusal)
     left = {key: value for key, value in first.items() if key != without}
     assert second == third == left | instead
     assert without in first
@@ -62,7 +62,7 @@ async def test_a_field_that_is_refused_again_ends_it() -> None:
     async with serving(status(400, "seed: no")) as server:
         thinker = OpenAIThinker(server.url, "m", sleep=Waits())
         with pytest.raises(EngineError, match="seed: no"):
-            await asked(thinker)
+            await said(thinker, REQUEST)
         await thinker.aclose()
     assert len(server.requests) == 2
 
@@ -86,12 +86,7 @@ CONTEXT = status(
 async def test_what_is_wrong_with_one_request_says_nothing_about_others(
     refusal: Answer, without: str
 ) -> None:
-    async with serving(refusal, HELLO) as server:
-        thinker = OpenAIThinker(server.url, "m", sleep=Waits())
-        assert await asked(thinker) == GREETED
-        assert await asked(thinker) == GREETED
-        await thinker.aclose()
-    first, again, another = server.bodies
+    first, again, another = await twice(refusal)
     assert again == {key: value for key, value in first.items() if key != without}
     assert another == first
 
@@ -112,12 +107,12 @@ async def test_what_came_with_a_call_goes_back_with_it() -> None:
         thinker = OpenAIThinker(server.url, "m")
         (call,) = [
             thought
-            for thought in await asked(thinker, ThinkRequest("", (user("hi"),), TOOLS))
+            for thought in await said(thinker, ThinkRequest("", (user("hi"),), TOOLS))
             if isinstance(thought, ToolCallRequest)
         ]
         made = ToolCall(call.call_id, call.name, call.arguments)
         items = (user("hi"), made, ToolCall("other", "now", {}), ToolResult(call.call_id, "Rain."))
-        await asked(thinker, ThinkRequest("", items, TOOLS))
+        await said(thinker, ThinkRequest("", items, TOOLS))
         await thinker.aclose()
     with_it, without = server.bodies[1]["messages"][1]["tool_calls"]
     assert with_it["extra_content"] == signature
@@ -132,7 +127,7 @@ async def test_halves_of_characters_anywhere_do_not_fail_the_request() -> None:
     )
     async with serving(HELLO) as server:
         thinker = OpenAIThinker(server.url, "m")
-        assert await asked(thinker, ThinkRequest("Be brief\ud83d.", items)) == GREETED
+        assert await said(thinker, ThinkRequest("Be brief\ud83d.", items)) == GREETED
         await thinker.aclose()
     system, asking, called, result = server.bodies[0]["messages"]
     assert (system["content"], asking["content"]) == ("Be brief\ufffd.", "a\ufffd")
@@ -145,6 +140,6 @@ async def test_arguments_that_are_no_json_do_not_fail_the_request(value: Any) ->
     items = (user("hi"), ToolCall("c", "find", {"what": value}), ToolResult("c", "no"))
     async with serving(HELLO) as server:
         thinker = OpenAIThinker(server.url, "m")
-        assert await asked(thinker, ThinkRequest("", items)) == GREETED
+        assert await said(thinker, ThinkRequest("", items)) == GREETED
         await thinker.aclose()
     assert server.bodies[0]["messages"][1]["tool_calls"][0]["function"]["arguments"] == "{}"
