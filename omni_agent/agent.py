@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from omni_agent.call import Outfit, Stages
 from omni_agent.ears import PickyEars
-from omni_agent.errors import ConfigError, EngineError
+from omni_agent.errors import ConfigError, EngineError, first_of
 from omni_agent.hookspecs import EngineOptions
 from omni_agent.persona import Persona
 from omni_agent.registry import Registry
@@ -322,7 +322,7 @@ async def _together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
     except BaseExceptionGroup as group:
         failed = group
     if failed is not None:  # out there, where the error has no context but its own
-        raise failed.exceptions[0]
+        raise first_of(failed)
 
 
 async def _stop(stage: Any) -> None:

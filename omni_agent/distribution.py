@@ -10,11 +10,9 @@ import json
 import shlex
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 NAME = "omni-voice-agent"
 
@@ -23,11 +21,11 @@ def install(*extras: str) -> str:
     """The command that installs the package with these extras, from where it was installed."""
     wanted = f"[{','.join(extras)}]"
     origin = _origin()
-    folder = _folder(origin)
-    if folder is None:
-        return f"pip install '{NAME}{wanted}'"
-    editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
-    return f"pip install {editable}{shlex.quote(folder + wanted)}"
+    if folder := _folder(origin):
+        editable = "-e " if _part(origin, "dir_info").get("editable") else ""
+        return f"pip install {editable}{shlex.quote(folder + wanted)}"
+    url = _url(origin)
+    return "pip install " + shlex.quote(f"{NAME}{wanted}" + (f" @ {url}" if url else ""))
 
 
 def program(name: str) -> str:
@@ -38,6 +36,8 @@ def program(name: str) -> str:
 
 def _origin() -> dict[str, Any]:
     """What was installed, as installers note it (PEP 610); empty for a package of the index."""
+    from importlib.metadata import PackageNotFoundError, distribution  # slow, and rarely needed
+
     try:
         noted = json.loads(distribution(NAME).read_text("direct_url.json") or "{}")
     except (PackageNotFoundError, OSError, ValueError):
@@ -47,6 +47,19 @@ def _origin() -> dict[str, Any]:
 
 def _folder(origin: dict[str, Any]) -> str | None:
     """The folder that was installed, where it was one and is there still."""
-    url = urlsplit(str(origin.get("url", "")))
-    folder = url2pathname(url.path)
+    url = urlsplit(str(origin.get("url") or ""))
+    folder = unquote(url.path)
     return folder if url.scheme == "file" and Path(folder, "pyproject.toml").is_file() else None
+
+
+def _url(origin: dict[str, Any]) -> str:
+    """What pip takes after an ``@``: a repository's commit, or an archive that is not here."""
+    url, vcs = str(origin.get("url") or ""), _part(origin, "vcs_info")
+    if vcs:
+        return f"{vcs.get('vcs', 'git')}+{url}@{vcs.get('commit_id', 'HEAD')}"
+    return "" if url.startswith("file:") else url
+
+
+def _part(origin: dict[str, Any], name: str) -> dict[str, Any]:
+    part = origin.get(name)
+    return part if isinstance(part, dict) else {}

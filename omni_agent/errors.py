@@ -45,6 +45,11 @@ def public(error: BaseException) -> str:
     return error.public if isinstance(error, OmniAgentError) else OmniAgentError.public
 
 
+def first_of(error: BaseException) -> BaseException:
+    """The error itself, or the first one of a group."""
+    return first_of(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
 def detail(error: BaseException) -> str:
     """What those who run the agent are told of it."""
     return str(error) if isinstance(error, OmniAgentError) else repr(error)

@@ -124,12 +124,13 @@ async def no_markdown(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
 
 def _markup_cut(held: str) -> int:
     at = after_last_word(held)
+    spans = [found.span() for whole in (_LINK, _TAG) for found in whole.finditer(held)]
+    spans += [(found.start(), found.end() + 1) for found in _URL.finditer(held)]
     for unclosed, longest in ((_OPEN_LINK, _MAX_LINK), (_OPEN_TAG, _MAX_TAG)):
         if found := unclosed.search(held, max(0, len(held) - longest)):
-            at = min(at, _word_start(held, found.start()))
-    for address in _URL.finditer(held):
-        if address.start() < at <= address.end():
-            at = _word_start(held, address.start())
+            spans.append((found.start(), len(held) + 1))
+    while inside := [start for start, end in spans if start < at < end]:
+        at = _word_start(held, min(inside))
     line = held.rfind("\n", 0, at) + 1  # a list mark must come with the word after it
     return line if _LINE_START.match(held[line:at]) else at
 

@@ -58,8 +58,8 @@ def _printable(text: str) -> str:
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 """Text on one line, or nearly."""
 Lines = Annotated[tuple[Line, ...], Field(max_length=MOST_LISTED)]
-Shown = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_printable)]
-"""What pages, terminals and logs show of a persona."""
+Shown = AfterValidator(_printable)
+"""Of what pages, terminals and logs show of a persona."""
 
 
 class TurnTaking(BaseModel, extra="forbid", frozen=True):
@@ -97,8 +97,10 @@ class Persona(BaseModel, extra="forbid", frozen=True):
     a BCP 47 tag.
     """
 
-    name: Annotated[Shown, StringConstraints(min_length=1, max_length=80)]
-    description: Shown = ""
+    name: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), Shown
+    ]
+    description: Annotated[str, StringConstraints(strip_whitespace=True), Shown] = ""
     voice: Line | None = None
     language: str = Field(default="en", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
     tools: Lines = ()

@@ -13,6 +13,7 @@ from typing import Any
 
 from omni_agent.call import Call
 from omni_agent.conversation import Message
+from omni_agent.errors import first_of
 from omni_agent.listening import UserTurn
 from omni_agent.preparation import Preparation
 from omni_agent.reply import APOLOGY, Reply
@@ -187,8 +188,7 @@ class Replies:
             if not self._wanted(reply):
                 return
             await reply.confirmation()
-            first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-            self._call.report("reply", first)
+            self._call.report("reply", first_of(error))
             reply.cut(self._call.transport.flush(), by_user=False)
             if not reply.apologised:
                 self._announcements.appendleft((APOLOGY, "apology"))

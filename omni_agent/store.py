@@ -130,12 +130,11 @@ class TranscriptStore:
             self._waiting.put_nowait(None)  # wake up
         self._thread.join(CLOSE_S)
         given_up = self._give_up()
-        if self._thread.is_alive():  # in the middle of a write, or nearly
-            self._count_lost()
-            given_up = True
-        if self._lost and (self._failing or given_up):
+        unfinished = self._thread.is_alive()
+        if unfinished or (self._lost and (self._failing or given_up)):
+            lost = f"{self._lost}, and one is still being written" if unfinished else self._lost
             why = self._why or "no time"
-            log.error("transcripts are closed; lost since the start: %d: %s", self._lost, why)
+            log.error("transcripts are closed; lost since the start: %s: %s", lost, why)
 
     def _give_up(self) -> bool:
         """Lose all that waits still; whether there was something."""

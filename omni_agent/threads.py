@@ -29,15 +29,18 @@ class DaemonThreads(Executor):
     function that it has returned, or will never run.
     """
 
-    def __init__(self, ended: Callable[[], None]) -> None:
-        self._ended = ended
+    def __init__(self, name: str, ended: Callable[[], None] = lambda: None) -> None:
+        """name: of the threads, for who looks at them."""
+        self._name, self._ended = name, ended
 
     def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         future: Future[T] = Future()
         future.add_done_callback(lambda _: self._ended())
         work = partial(function, *args, **kwargs)
         try:
-            threading.Thread(target=_settle, args=(future, work), name="tool", daemon=True).start()
+            threading.Thread(
+                target=_settle, args=(future, work), name=self._name, daemon=True
+            ).start()
         except RuntimeError:  # the system has no thread left
             future.cancel()
             raise
@@ -71,7 +74,7 @@ class ToolThreads:
             if self._running[call] >= MOST_PER_CALL or self._running.total() >= MOST:
                 raise ToolError("That is still busy with an earlier request.")
             self._running[call] += 1
-        threads = DaemonThreads(partial(self._ended, call))
+        threads = DaemonThreads("tool", partial(self._ended, call))
         carried = partial(_carried, contextvars.copy_context(), work)
         try:
             future = asyncio.get_running_loop().run_in_executor(threads, carried)

@@ -18,7 +18,6 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from omni_agent import distribution
 from omni_agent.distribution import NAME, install, program
 
 ROOT = Path(__file__).parent.parent
@@ -30,7 +29,7 @@ def installed_from(noted: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """noted: what the installer wrote (PEP 610); None: that it was the index."""
     text = None if noted is None else json.dumps(noted)
     found = SimpleNamespace(read_text=lambda name: text)
-    monkeypatch.setattr(distribution, "distribution", lambda name: found)
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: found)
 
 
 @pytest.mark.parametrize("editable", [True, False])
@@ -48,13 +47,31 @@ def test_who_runs_from_a_clone_is_pointed_to_the_clone(
 
 
 @pytest.mark.parametrize(
-    "noted", [None, [], {"url": "https://x.example/a.whl"}, {"url": "file:///tmp/a.whl"}]
+    "noted", [None, [], {"url": "file:///tmp/a.whl"}, {"url": None, "dir_info": None}]
 )
 def test_whoever_has_no_clone_is_pointed_to_the_index(
     noted: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed_from(noted, monkeypatch)
     assert install("local") == f"pip install '{NAME}[local]'"
+
+
+@pytest.mark.parametrize(
+    ("noted", "origin"),
+    [
+        ({"url": "https://x.example/a.whl", "archive_info": {}}, "https://x.example/a.whl"),
+        (
+            {"url": "https://x.example/r", "vcs_info": {"vcs": "git", "commit_id": "4f2a"}},
+            "git+https://x.example/r@4f2a",
+        ),
+    ],
+    ids=["an archive", "a repository"],
+)
+def test_whoever_installed_it_from_elsewhere_is_pointed_there(
+    noted: object, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed_from(noted, monkeypatch)
+    assert install("local", "webrtc") == f"pip install '{NAME}[local,webrtc] @ {origin}'"
 
 
 def test_a_program_that_the_shell_would_not_find_is_named_by_its_path(

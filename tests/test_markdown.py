@@ -116,7 +116,8 @@ def test_an_emoji_that_comes_in_two_halves_is_whole_again() -> None:
 _PIECES = st.sampled_from([
     *"ab *_`#-[](): \n.!|<>&\\=+5~你好สั",
     "```", "python\n", "|---|\n", "| a | b |\n", "<b>", "</b>", "&amp;", "http://x.y/z", "[a](b)",
-    "<think>", "</think>", "<|im_end|>", "<tool_call>", "</tool_call>", "😀", "\ud83d", "\ude00",
+    "[a b](c d)", '<a href="x y">', "<think>", "</think>", "<|im_end|>", "<tool_call>",
+    "</tool_call>", "😀", "\ud83d", "\ude00",
     "- ", "> ", "[ ] ", "[^1]", "\\*", "[INST]",
 ])  # fmt: skip
 

@@ -114,6 +114,8 @@ def test_an_empty_value_is_the_same_as_none_where_none_is_allowed(path: Path) ->
         ("---\nvoice: x\n---", 1, "'name' is missing"),
         ("---\n---", 1, "'name' is missing"),
         ("---\n# nothing\n---", 1, "'name' is missing"),
+        ("---\nname: ''\n---", 2, "name: should have at least 1 character"),
+        ("---\nname: " + "a" * 81 + "\n---", 2, "name: should have at most 80 characters"),
         ("---\nname:\n---", 2, "name: should be a valid string, not nothing"),
         ("---\nname: A\ntools: clock\n---", 3, "tools: should be a list, such as [clock]"),
         ("---\nname: A\ntools:\n- clock\n- {a: b}\n---", 5, "tools: should be a valid string"),

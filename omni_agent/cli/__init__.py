@@ -12,7 +12,7 @@ from omni_agent.cli.printing import err, show
 from omni_agent.cli.serve import serve
 from omni_agent.cli.transcripts import transcripts
 from omni_agent.cli.upkeep import models, upkeep
-from omni_agent.errors import OmniAgentError
+from omni_agent.errors import OmniAgentError, first_of
 from omni_agent.registry import Registry
 
 app = typer.Typer(
@@ -39,17 +39,13 @@ def main() -> None:
     except BaseExceptionGroup as group:  # of a task group that something failed in
         if group.split(OmniAgentError)[1] is not None:
             raise
-        _refuse(str(_first(group)))
+        _refuse(str(first_of(group)))
     except OSError as error:
         if error.filename is None:
             raise
         _refuse(f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _first(error: BaseException) -> BaseException:
-    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _refuse(why: str) -> NoReturn:

@@ -227,18 +227,18 @@ async def _chat(agent: Agent) -> None:
         async with asyncio.TaskGroup() as tasks:
             call = tasks.create_task(session.run())
             done = await _reply_after(line, 0) if session.greets else 0
-            while text := await _typed(call):
+            while text := await _typed(line, call):
                 line.put(UserText(text))
                 line.put(ReplyRequest())
                 done = await _reply_after(line, done)
             line.hang_up()
 
 
-async def _typed(call: asyncio.Task[None]) -> str:
+async def _typed(line: InProcessTransport, call: asyncio.Task[None]) -> str:
     """The next line; empty at the end of the input, and when the call ends first."""
-    if call.done():
+    if _is_over(line):
         return ""
-    typing = asyncio.get_running_loop().run_in_executor(DaemonThreads(lambda: None), _prompt)
+    typing = asyncio.get_running_loop().run_in_executor(DaemonThreads("keyboard"), _prompt)
     await asyncio.wait((typing, call), return_when=asyncio.FIRST_COMPLETED)
     return "" if call.done() else await typing
 

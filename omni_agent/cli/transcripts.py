@@ -80,7 +80,7 @@ def show_call(call: Annotated[str, typer.Argument(help="A call's id.")]) -> None
         show((_title(found), "bold"))
         show((_facts(found), "dim"))
         for item in records.items(found.id):
-            mark = " (interrupted)" if _cut(item) else ""
+            mark = " (interrupted)" if _is_cut(item) else ""
             when = (f"{_clock(item.created)}  ", "dim")
             show(when, (f"{item.kind:<10} ", "bold"), _words(item), mark)
 
@@ -169,7 +169,7 @@ def _finite(value: Any) -> Any:
 def _as_markdown(call: StoredCall, items: list[StoredItem]) -> str:
     lines = [f"# {_title(call)}", "", _facts(call), ""]
     for item in items:
-        mark = " *(interrupted)*" if _cut(item) else ""
+        mark = " *(interrupted)*" if _is_cut(item) else ""
         words = _words(item).replace("\n", "\n> ")
         lines += [f"**{item.kind}** {_clock(item.created)}{mark}", "", f"> {words}", ""]
     return plain("\n".join(lines))
@@ -184,13 +184,21 @@ def _words(item: StoredItem) -> str:
         case "result":
             return f"{'' if body.get('ok', True) else 'failed: '}{body.get('output', '')}"
         case _:
-            text = str(body.get("text", ""))
-            return UNHEARD if body.get("interrupted") and not text.strip() else text
+            return UNHEARD if _is_unheard(item) else str(body.get("text", ""))
 
 
-def _cut(item: StoredItem) -> bool:
+def _is_unheard(item: StoredItem) -> bool:
+    """Whether it was interrupted before its first word."""
+    return _is_interrupted(item) and not str(item.body.get("text", "")).strip()
+
+
+def _is_interrupted(item: StoredItem) -> bool:
+    return bool(item.body.get("interrupted"))
+
+
+def _is_cut(item: StoredItem) -> bool:
     """Whether it was interrupted after its first words."""
-    return bool(item.body.get("interrupted")) and _words(item) != UNHEARD
+    return _is_interrupted(item) and not _is_unheard(item)
 
 
 def _title(call: StoredCall) -> str:

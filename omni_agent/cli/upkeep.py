@@ -21,7 +21,6 @@ models = typer.Typer(help="The model files: list, fetch, verify, remove.")
 
 FOR_TALKING = ("whisper-base", "qwen2.5-coder-1.5b", "silero-vad")
 FOR_LIGHT = ("whisper-tiny.en", "qwen2.5-coder-0.5b", "silero-vad")
-HERE = ("ready", "installed")
 FOR_TESTS = (*FOR_TALKING, "whisper-tiny.en", "smollm2-135m")
 
 
@@ -42,7 +41,7 @@ def list_models() -> None:
         table.add_column(column, justify="right" if column == "size" else "left")
     for status in ModelStore().status():
         model = status.model
-        here = Text("yes", "green") if status.state in HERE else Text(status.state)
+        here = Text("yes", "green") if status.here else Text(status.state)
         table.add_row(model.name, model.purpose, f"{model.size / 1e6:.0f} MB", model.licence, here)
     out.print(table)
 
@@ -58,17 +57,17 @@ def fetch(
     """Fetch models, each verified by its hash; what is here already is not fetched again."""
     chosen = names or (FOR_TESTS if for_tests else FOR_LIGHT if light else FOR_TALKING)
     store = ModelStore()
-    here = {one.model.name for one in store.status() if one.state in HERE}
+    # What is named is wanted in the store, though a package carries it.
+    here = {one.model.name for one in store.status() if one.here and not names}
     missing = [name for name in chosen if name not in here]
-    if not missing:
-        show(f"all are here: {', '.join(chosen)}")
-    elif err.is_terminal:
+    if err.is_terminal:
         with as_rich(err) as report:
             for name in missing:
                 store.fetch(name, report)
     else:
         for name in missing:
             store.fetch(name, as_lines(progress))
+    show(f"all are here: {', '.join(chosen)}")
 
 
 @models.command()

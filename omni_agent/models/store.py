@@ -38,6 +38,11 @@ class ModelStatus:
     bytes_here: int
     folder: Path
 
+    @property
+    def here(self) -> bool:
+        """Whether it need not be fetched."""
+        return self.state in ("ready", "installed")
+
 
 def default_root() -> Path:
     """OMNI_AGENT_MODELS, or ``omni_agent/models`` in the user's cache folder (XDG).

@@ -83,7 +83,7 @@ class Access:
             self._guesses.wait_s(address)
         return right
 
-    def has_login(self, request: Request) -> bool:
+    def may_log_out(self, request: Request) -> bool:
         """Whether it can log out: its browser brought the key, which is asked for here."""
         return self.logins is not None and self.is_logged_in(request)
 

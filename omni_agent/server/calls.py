@@ -222,7 +222,7 @@ class Calls:
         known = ", ".join(granted) or "none"
         raise SignallingError(400, f"no persona is called {persona[:80]!r}; there are {known}")
 
-    def may_renew(self, call_id: str, secret: str | None) -> None:
+    def check_renewal(self, call_id: str, secret: str | None) -> None:
         """Raises as ``renew`` does, as far as that is known without an offer."""
         self._line(call_id, secret)
 

@@ -163,7 +163,7 @@ class Desk:
         Brought what the call was begun with, or the key.
         """
         call_id, secret = request.path_params["call_id"], self._secret_of(request)
-        self._calls.may_renew(call_id, secret)  # before anything a stranger sends is read
+        self._calls.check_renewal(call_id, secret)  # before anything a stranger sends is read
         offer, _ = await self._offer(request)
         answer = await self._calls.renew(call_id, offer, secret)
         return Response(answer, 200, media_type="application/sdp")
@@ -308,7 +308,7 @@ class Desk:
                 ],
                 "sees": self._host.sees,
                 "engine": dict(self._host.engine),
-                "logged_in": self._access.has_login(request),
+                "logged_in": self._access.may_log_out(request),
                 **self._state(),
             },
             headers={"Vary": "Authorization, Cookie"},

@@ -139,12 +139,19 @@ def test_models_alone_lists_them(
     assert "whisper-base" in ran[0][1]
 
 
-def test_fetching_what_is_here_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_what_is_fetched_by_name_is_in_the_store_then_though_a_package_carries_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("faster_whisper", reason="the local extra is not installed")
-    status, out, err = run("models", "fetch", "silero-vad", monkeypatch=monkeypatch, capsys=capsys)
-    assert (status, out, err) == (0, "all are here: silero-vad\n", "")
+    monkeypatch.setenv("OMNI_AGENT_MODELS", str(tmp_path))
+    for _ in range(2):
+        status, out, err = run(
+            "models", "fetch", "silero-vad", monkeypatch=monkeypatch, capsys=capsys
+        )
+        assert (status, out) == (0, "all are here: silero-vad\n")
+    assert err == ""  # the second time there was nothing to fetch
+    status, out, _ = run("models", "verify", monkeypatch=monkeypatch, capsys=capsys)
+    assert (status, out.split()) == (0, ["ok", "silero-vad"])
 
 
 def test_a_missing_model_cannot_be_fetched_offline_and_says_so(

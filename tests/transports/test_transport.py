@@ -366,6 +366,28 @@ async def test_a_second_connection_that_never_comes_up_costs_nothing() -> None:
     await later.close()
 
 
+async def test_a_second_connection_whose_data_channel_never_opens_costs_nothing(
+    request: pytest.FixtureRequest,
+) -> None:
+    old, mute = client(), client(Hum())
+    channel = old.createDataChannel(CHANNEL)
+    channel.on("message", channel.send)
+    mute.createDataChannel(CHANNEL)
+    async with call(old) as line, asyncio.timeout(20):
+        line.send("there and back")
+        await first(line, lambda arrival: arrival == "there and back")
+        request.getfixturevalue("held")
+        sdp = await line.renew(await offer_of(mute))
+        await mute.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        line._connect_s = 0.3  # for what never comes
+        await until(lambda: line._peers[-1].connected.is_set())
+        await until(lambda: len(line._peers) == 1)
+        line.send("still here")
+        await first(line, lambda arrival: arrival == "still here")
+        assert line.connected
+    await mute.close()
+
+
 async def test_a_line_that_is_cancelled_blames_nobody() -> None:
     peer = client()
     line, sdp = await answer(await offer_of(peer))

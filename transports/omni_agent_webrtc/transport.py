@@ -207,7 +207,8 @@ class WebRTCTransport:
             if peer.connected.is_set() and peer.offers_channel:
                 # Until then its client speaks and listens over the one before.
                 await _first_of(peer.in_use, peer.over, timeout=self._connect_s)
-            if peer.connected.is_set() and not peer.over.is_set():
+            ready = peer.in_use.is_set() or not peer.offers_channel
+            if ready and peer.connected.is_set() and not peer.over.is_set():
                 self._use(peer)
                 await peer.run()
         finally:

@@ -22,7 +22,6 @@ from omni_agent.engines.qwen3_omni.model_files import ModelFiles, Weights, in_wo
 from omni_agent.errors import EngineUnavailable
 from omni_agent.hookspecs import EngineOptions, Finding
 
-INSTALL = install("qwen3-omni", "vllm")
 _REINSTALL = "pip install --force-reinstall 'torch>=2.8,<3', then ask the doctor again"
 CACHES = 0.08
 """KV caches and activations beside the weights, as a share of them: 5.6 GB when published."""
@@ -117,14 +116,18 @@ def _package(package: Package) -> Finding:
     what = f"package {package.names[0]}"
     name, there = next(_installed(package.names), ("", ""))
     if not there:
-        return Finding(what, "missing", INSTALL)
+        return Finding(what, "missing", _install())
     wanted = f"≥ {_dotted(package.least)}"
     if package.below is not None:
         wanted += f", < {_dotted(package.below)}"
     numbers = tuple(int(number) for number in re.findall(r"\d+", there)[:2])
     fits = numbers >= package.least and (package.below is None or numbers < package.below)
     named = there if name == package.names[0] else f"{there} ({name})"
-    return Finding(what, named) if fits else Finding(what, f"{named}, wanted {wanted}", INSTALL)
+    return Finding(what, named) if fits else Finding(what, f"{named}, wanted {wanted}", _install())
+
+
+def _install() -> str:
+    return install("qwen3-omni", "vllm")
 
 
 def _installed(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -53,10 +53,10 @@ def _values(written: str) -> Iterator[Any]:
         at = past(written, at)
 
 
-def past(written: str, at: int) -> int:
-    """The place after what a parser left there."""
-    leftover = LEFTOVER.match(written, at)
-    return leftover.end() if leftover else at
+def past(written: str, at: int, what: re.Pattern[str] = LEFTOVER) -> int:
+    """The place after what stands there; by default what a parser left."""
+    found = what.match(written, at)
+    return found.end() if found else at
 
 
 def _object(found: Any, depth: int = 0) -> Arguments:

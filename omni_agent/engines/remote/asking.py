@@ -145,7 +145,7 @@ def _in_short(body: bytes) -> str:
     """OpenAI says ``error.message``, FastAPI ``detail``; Gemini has a list with one error, and
     Mistral a list of fields as its message."""
     try:
-        said = loads(body.decode("utf-8", "replace"))
+        said = loads(body)
     except (ValueError, RecursionError):
         return ""
     said = said[0] if isinstance(said, list) and said else said

@@ -13,8 +13,10 @@ MOST_VALUES = 1 << 16
 """A chunk has some dozens. Commas in its strings count: a text of 1 MB has some 20,000."""
 
 
-def loads(text: str, most: int = MOST_VALUES) -> Any:
+def loads(text: str | bytes, most: int = MOST_VALUES) -> Any:
     """Raises ValueError for what is no JSON or might be more values than that; RecursionError."""
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "replace")
     if sum(map(text.count, ",[{")) > most:
         raise ValueError(f"more than {most} values")
     return json.loads(text)

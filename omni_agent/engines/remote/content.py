@@ -10,6 +10,7 @@ import re
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
+from omni_agent.engines.remote.arguments import past
 from omni_agent.engines.remote.markup import Written, calls
 from omni_agent.errors import EngineError
 from omni_agent.marks import CALLS, DROPPED, ENDS, FENCES, REASONING, Mark, Marks, overlap
@@ -86,7 +87,7 @@ class Content:
 
     def _settled(self, *, final: bool) -> bool:
         """Whether it is known now if the reply begins with reasoning that nothing opened."""
-        opened = self._held.startswith(tuple(REASONING), _past_space(self._held, 0))
+        opened = self._held.startswith(tuple(REASONING), past(self._held, 0, _SPACE))
         if not opened and _UNOPENED_END in self._held:
             self._block = _Block("", _UNOPENED_END, reasoning=True)
             self._unopened = True
@@ -99,7 +100,7 @@ class Content:
 
     def _outside(self, *, final: bool) -> Generator[Said, None, bool]:
         if not self._saying:
-            self._at = _past_space(self._held, self._at)
+            self._at = past(self._held, self._at, _SPACE)
             if self._held.startswith(self._bare, self._at):
                 self._block = _Block("", None, sure=False)
                 return True
@@ -165,8 +166,3 @@ class Content:
         else:
             why = "it cannot be read" if self._tools else "no tool was offered"
             yield MalformedCall(whole_block, why)
-
-
-def _past_space(text: str, at: int) -> int:
-    space = _SPACE.match(text, at)
-    return space.end() if space else at

@@ -24,9 +24,9 @@ AUDIO = "audio"
 """In ``Server.lacks``: the server refuses audio, and gets words instead."""
 OLDER = "older audio"
 """In ``Server.lacks``: it takes few recordings, and gets the latest only."""
-_DEAF_S = 3600.0
-"""Then audio is tried again: a server may be another by then. Where it is not, a caller hears an
-apology."""
+SPARED_S = 3600.0
+"""Then what was refused is tried again: a server may be another by then. Where it is not, a
+caller hears an apology."""
 _OPTIONAL = ("stream_options", "seed", "top_p", "temperature", "max_tokens", _RENAMED)
 """What a request has, and what servers refuse: some the field (Mistral), some any value but
 one (OpenAI's reasoning models)."""
@@ -104,8 +104,10 @@ class ChatQuestion:
         own = is_own(refusal)
         if self._recordings is not None and _NAMES_AUDIO.search(refusal.said):
             if own and self._recorded > 1 and OLDER not in self._without:
-                return self._spare(server, OLDER, _DEAF_S, refusal, "it hears the latest only")
-            return self._spare(server, AUDIO, 0 if own else _DEAF_S, refusal, "it gets transcripts")
+                return self._spare(server, OLDER, SPARED_S, refusal, "it hears the latest only")
+            return self._spare(
+                server, AUDIO, 0 if own else SPARED_S, refusal, "it gets transcripts"
+            )
         named = (field for field in _OPTIONAL if re.search(rf"\b{field}\b", refusal.said))
         field = next((field for field in named if field not in self._without), "")
         own = own or not _UNSUPPORTED.search(refusal.said)

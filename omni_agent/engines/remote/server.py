@@ -156,7 +156,7 @@ async def pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:
 def _listed(body: bytes) -> list[Model]:
     """Many servers have no such list; the first reply will tell."""
     try:
-        rows = loads(body.decode("utf-8", "replace"), _MOST_LISTED)["data"]
+        rows = loads(body, _MOST_LISTED)["data"]
         return [Model(str(row["id"]), str(row.get("root") or "")) for row in rows]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -13,7 +14,7 @@ import httpx
 from omni_agent.audio import AudioFrame
 from omni_agent.engines.remote.asking import Again, Refusal, Sleep, ask, broken, failure
 from omni_agent.engines.remote.completions import Completions
-from omni_agent.engines.remote.question import is_own
+from omni_agent.engines.remote.question import SPARED_S, is_own
 from omni_agent.engines.remote.server import Server, pieces
 from omni_agent.engines.remote.servers import Servers
 from omni_agent.engines.vllm_omni.pcm import PcmReader
@@ -76,7 +77,7 @@ class Aloud:
         try:
             async with http.stream("POST", url, json=body, timeout=timeout) as response:
                 if response.status_code in _NOT_OFFERED:
-                    raise self._not_offered(server)
+                    raise self._not_offered(server, math.inf)
                 if response.status_code != 200:
                     raise await failure(self._servers, server, response)
                 async for data in pieces(response):
@@ -89,9 +90,9 @@ class Aloud:
                 raise Again from refusal
             if refusal.status not in _UNFIT or is_own(refusal):  # this text is too long
                 raise EngineError(refusal.reason) from refusal
-            raise self._not_offered(server) from refusal
+            raise self._not_offered(server, SPARED_S) from refusal
 
-    def _not_offered(self, server: Server) -> Again:
-        server.spare(SPEECH)
+    def _not_offered(self, server: Server, for_s: float) -> Again:
+        server.spare(SPEECH, for_s)
         log.info("%s speaks no text for %s: it is asked to read", server.url, self._servers.model)
         return Again()

@@ -10,7 +10,7 @@ from typing import Any
 from omni_agent.audio import AudioFrame
 from omni_agent.engines.remote.asking import Refusal
 from omni_agent.engines.remote.deltas import ChunkReader
-from omni_agent.engines.remote.question import ChatQuestion
+from omni_agent.engines.remote.question import ChatQuestion, is_own
 from omni_agent.engines.remote.recordings import Recordings
 from omni_agent.engines.remote.server import Server
 from omni_agent.engines.vllm_omni.reader import SpokenReader
@@ -41,7 +41,7 @@ class NamedVoice:
 
     def concede(self, server: Server, refusal: Refusal) -> bool:
         """True when the server refused the voice: it is asked for its own from now on."""
-        if not self._asked or not _NAMES_VOICE.search(refusal.said):
+        if not self._asked or is_own(refusal) or not _NAMES_VOICE.search(refusal.said):
             return False
         server.spare(self._lack)
         log.warning("%s; it speaks with its own voice from now on", refusal.reason)

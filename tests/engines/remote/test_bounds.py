@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count, islice, repeat
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from omni_agent.engines.remote.bounded_json import MOST_VALUES
 from omni_agent.engines.remote.deltas import ChunkReader
-from omni_agent.engines.remote.server import Server, models
+from omni_agent.engines.remote.server import _LONGEST_LIST, Server, models
 from omni_agent.engines.remote.sse import SPEECH, TEXT, Bounds, EventReader
 from omni_agent.errors import EngineError
 from tests.engines.remote.streams import TOOLS, delta, piece
@@ -118,3 +120,15 @@ def test_arguments_nested_without_end_are_no_call() -> None:
         list(reader.read(piece(index=0, name="now", arguments=deep[start : start + 10_000])))
     (thought,) = reader.finish(ended=True)
     assert "too deep" in getattr(thought, "reason", "")
+
+
+def test_the_page_tells_the_bounds_as_they_are() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "engines.md").read_text()
+    told = " ".join(page.split())
+    for text in (
+        f"a line or event {TEXT.line >> 20} MiB ({SPEECH.line >> 20} MiB with speech)",
+        f"a stream {TEXT.whole >> 20} MiB ({SPEECH.whole >> 20} MiB with speech)",
+        f"a JSON {MOST_VALUES:,} values",
+        f"a list of models {_LONGEST_LIST >> 20} MiB",
+    ):
+        assert text in told

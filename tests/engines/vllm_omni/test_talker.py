@@ -24,7 +24,7 @@ from omni_agent.errors import ConfigError, EngineError
 from omni_agent.hookspecs import EngineOptions
 from omni_agent.streams import Channel, one
 from omni_agent.talker import Speech, Voice
-from tests.engines.remote.serving import HELLO, Answer, Waits, serving, sse, status
+from tests.engines.remote.serving import HELLO, Answer, Clock, Waits, serving, sse, status
 from tests.engines.vllm_omni.wire import heard, reply, streamed_wav, tone, word
 
 NOWHERE = "http://127.0.0.1:9/v1"
@@ -185,6 +185,23 @@ async def test_a_server_without_one_has_its_model_read_the_text() -> None:
     assert body["messages"][-1] == {"role": "user", "content": WORDS}
     assert body["modalities"] == ["text", "audio"]
     assert (body["speaker"], body["temperature"]) == ("ethan", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "asked_again"), [(status(422, "no"), True), (status(404), False)]
+)
+async def test_an_endpoint_that_gives_no_reason_is_tried_again_after_an_hour(
+    refusal: Answer, asked_again: bool
+) -> None:
+    clock = Clock()
+    async with serving(sse(*reply([WORDS], [tone(9)]))) as server:
+        server.spoken = refusal
+        speaking = VllmOmniTalker(Servers(server.url, "omni", clock=clock), Waits())
+        for seconds in (0, 3599, 2):
+            clock.now += seconds
+            assert [piece async for piece in speaking.speak(one(WORDS), Voice())]
+        await speaking.aclose()
+    assert len(server.texts) == 1 + asked_again
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,17 @@ async def test_a_voice_the_model_does_not_have_is_given_up_for_its_own(
     assert caplog.text.count("with its own voice from now on") == 1
 
 
+async def test_a_request_that_is_too_long_does_not_cost_the_voice() -> None:
+    long = status(400, "The input is too long: at most 4096 characters per voice request")
+    async with serving(long, HELLO) as server:
+        thinker = await thinking(server)
+        with pytest.raises(EngineError, match="too long"):
+            await thoughts(thinker)
+        await thoughts(thinker)
+        await thinker.aclose()
+    assert ["speaker" in body for body in server.bodies] == [True, True]
+
+
 async def test_a_voice_that_one_persona_lacks_is_not_anothers_loss() -> None:
     unknown = status(400, "Invalid speaker 'ethan'. Supported: aiden, chelsie")
     async with serving(unknown, HELLO) as server:
