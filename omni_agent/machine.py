@@ -1,4 +1,4 @@
-"""What this process may use of the machine it runs on: processors and memory.
+"""What this process may use of the machine it runs on: processors, memory, a home.
 
 A container is told the machine's own numbers by most interfaces; its limits are in the
 control groups (Linux, Documentation/admin-guide/cgroup-v2.rst: cpu.max, memory.max).
@@ -11,7 +11,17 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from omni_agent.errors import ConfigError
+
 CGROUP = Path("/sys/fs/cgroup")
+
+
+def home_folder(instead: str) -> Path:
+    """The user's. Raises ConfigError, naming the variable that would do, for one without."""
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise ConfigError(f"this user has no home folder: set {instead} to a folder") from error
 
 
 def cores() -> int:

@@ -328,7 +328,6 @@ def _shown(value: Any) -> str:
 
 _MARKS = frozenset(" `~#")
 """What a fence or a heading begins with."""
-_HEADING = re.compile(r"#[ \t]+(.*?)[ \t]*#*[ \t]*")
 
 
 def _sections(body: str, first_line: int) -> tuple[dict[str, str], list[tuple[int, str]]]:
@@ -365,5 +364,5 @@ def _headings(body: str, first_line: int) -> Iterator[tuple[int, str, str]]:
         mark = re.match(r" {0,3}(`{3,}|~{3,})", line)
         if mark and (not fence or (mark[1].startswith(fence) and not line.strip(" `~"))):
             fence = "" if fence else mark[1]
-        match = None if fence else _HEADING.fullmatch(line)
-        yield number, line, match[1].strip().lower() if match else ""
+        is_heading = not fence and line.startswith(("# ", "#\t"))
+        yield number, line, line[1:].strip().rstrip("#").strip().lower() if is_heading else ""

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from omni_agent.errors import ConfigError, OmniAgentError
+from omni_agent.machine import home_folder
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +97,10 @@ def data_dir() -> Path:
             return Path(home).expanduser()
         except RuntimeError as error:
             raise ConfigError(f"OMNI_AGENT_HOME={home}: there is no such user") from error
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "omni_agent"
+    base = os.environ.get("XDG_DATA_HOME")
+    return (
+        Path(base) if base else home_folder("OMNI_AGENT_HOME") / ".local" / "share"
+    ) / "omni_agent"
 
 
 def default_path() -> Path:

@@ -68,11 +68,9 @@ async def chain(first: str, rest: AsyncIterator[str]) -> AsyncGenerator[str, Non
 
 async def first_words(stream: AsyncIterator[str]) -> str:
     """The beginning of a stream up to its first visible character; empty if there is none."""
-    text = ""
     async for piece in stream:
-        text += piece
-        if text.strip():
-            return text.lstrip()
+        if begun := piece.lstrip():
+            return begun
     return ""
 
 

@@ -12,17 +12,21 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
-from omni_agent import manners, text
+from omni_agent_calculator.arithmetic import ArithmeticProblem, evaluate
+from omni_agent_calculator.spoken import as_expression
+
+from omni_agent import manners, persona, text
 from omni_agent.conversation import user
 from omni_agent.echo import is_echo
 from omni_agent.engines.local import calls, clauses, guards, saying
 from omni_agent.engines.qwen3_omni.hermes import HermesParser
 from omni_agent.engines.remote import arguments, markup
 from omni_agent.engines.remote.content import Content
-from omni_agent.errors import EngineError
+from omni_agent.errors import EngineError, PersonaError
 from omni_agent.markdown import no_markdown, sayable
-from omni_agent.streams import one
+from omni_agent.streams import first_words, one
 from omni_agent.thinker import ToolCallRequest, ToolSchema
 
 _LIMIT_S = 1.0
@@ -113,6 +117,26 @@ def _guards(written: str) -> None:
     guards.mistimed(call, _TOOL, [user(written)])
 
 
+def _persona(written: str) -> None:
+    for begin in ("", "# a"):
+        with suppress(PersonaError):
+            front = f"---\nname: A\n---\n{begin}{written}"
+            persona._parse(front.encode("utf-8", "replace"), Path("a.md"))
+
+
+def _calculation(written: str) -> None:
+    with suppress(ArithmeticProblem):
+        evaluate(as_expression(written))
+
+
+async def _begun(written: str) -> None:
+    async def letters() -> AsyncIterator[str]:
+        for letter in written:
+            yield letter
+
+    await first_words(letters())
+
+
 READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "sayable": (16_000, _filtered(sayable)),
     "no_markdown": (16_000, _filtered(no_markdown)),
@@ -127,6 +151,9 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "manners": (4000, _manners),
     "echo": (4000, lambda written: is_echo(written, written)),
     "guards": (4000, _guards),
+    "persona": (16_000, _persona),
+    "calculation": (16_000, _calculation),
+    "first words": (80_000, lambda written: asyncio.run(_begun(written))),
 }
 """How much of a text comes at once at the most, and what reads it."""
 

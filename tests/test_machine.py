@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from omni_agent import machine
+from omni_agent.engines.local.states import states_folder
+from omni_agent.errors import ConfigError
+from omni_agent.models.store import default_root
+from omni_agent.records import data_dir
 
 
 @pytest.fixture
@@ -44,3 +48,21 @@ def test_processors_it_may_not_run_on_do_not_count(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5}, raising=False)
     assert machine.cores() == 2
+
+
+def test_a_user_without_a_home_is_told_which_variable_would_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nobody(*_: object) -> str:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(machine.Path, "home", nobody)
+    for variable in ("OMNI_AGENT_HOME", "XDG_DATA_HOME", "OMNI_AGENT_MODELS", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    for find, variable in (
+        (data_dir, "OMNI_AGENT_HOME"),
+        (default_root, "OMNI_AGENT_MODELS"),
+        (states_folder, "XDG_CACHE_HOME"),
+    ):
+        with pytest.raises(ConfigError, match=f"no home folder: set {variable}"):
+            find()

@@ -15,6 +15,7 @@ from typing import Literal
 
 from omni_agent.distribution import program
 from omni_agent.errors import ConfigError, ModelStoreError
+from omni_agent.machine import home_folder
 from omni_agent.models.catalogue import MODELS, Model, ModelFile
 from omni_agent.models.progress import Progress, Report
 from omni_agent.models.sources import Hub, Registry, SourceError, carried, from_package, held
@@ -55,7 +56,8 @@ def default_root() -> Path:
         except RuntimeError as error:
             raise ConfigError(f"OMNI_AGENT_MODELS={chosen}: there is no such user") from error
     cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "omni_agent" / "models"
+    home = Path(cache) if cache else home_folder("OMNI_AGENT_MODELS") / ".cache"
+    return home / "omni_agent" / "models"
 
 
 def offline() -> bool:

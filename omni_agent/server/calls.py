@@ -195,9 +195,10 @@ class Calls:
         if len(self._places) >= self._most:
             raise SignallingError(503, "all lines are busy, try again in a moment")
         own = [place for place in self._places.values() if address and place.address == address]
-        if len(own) >= limits.calls_per_address:
+        if len(own) >= _share(limits.calls_per_address, self._most, left=4):
             raise SignallingError(429, f"your address has {len(own)} calls already, its share")
-        if sum(not place.connected for place in own) >= limits.connecting_per_address:
+        connecting = sum(not place.connected for place in own)
+        if connecting >= _share(limits.connecting_per_address, self._most, left=2):
             raise SignallingError(429, "your address has calls that have not connected yet")
 
     def _choose(
@@ -312,6 +313,11 @@ class Calls:
         finally:
             self._talking.pop(session, None)
             await transport.aclose()
+
+
+def _share(given: int, lines: int, *, left: int) -> int:
+    """What one address may have: of few lines, one in ``left`` stays for others."""
+    return max(1, min(given, lines - max(1, lines // left)))
 
 
 def _same(secret: str, given: str) -> bool:

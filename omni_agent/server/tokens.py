@@ -35,10 +35,12 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """expires: on the given clock, seconds. session: what its call is to begin with."""
+    """expires: seconds since 1970; good_until: the same on a clock that nobody sets. session: what
+    its call is to begin with."""
 
     value: str
     expires: float
+    good_until: float
     session: SessionConfig | None
     grant: Grant
 
@@ -49,9 +51,9 @@ class Token:
 
 
 class Tokens:
-    """Mints tokens, each for one call. ``now``: wall clock, seconds since 1970."""
+    """Mints tokens, each for one call. now: a clock that only goes on."""
 
-    def __init__(self, limits: RequestLimits, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, limits: RequestLimits, now: Callable[[], float] = time.monotonic) -> None:
         self._limits, self._now = limits, now
         self._unused: OrderedDict[str, Token] = OrderedDict()
         self._spending: set[str] = set()
@@ -60,8 +62,8 @@ class Tokens:
         grant = grant or Grant()
         self._forget_expired()
         self._make_room(grant.address)
-        expires = self._now() + self._limits.token_s
-        token = Token(PREFIX + secrets.token_urlsafe(32), expires, session, grant)
+        value, good_s = PREFIX + secrets.token_urlsafe(32), self._limits.token_s
+        token = Token(value, time.time() + good_s, self._now() + good_s, session, grant)
         self._unused[token.value] = token
         return token
 
@@ -95,5 +97,5 @@ class Tokens:
 
     def _forget_expired(self) -> None:
         now = self._now()
-        while self._unused and next(iter(self._unused.values())).expires <= now:
+        while self._unused and next(iter(self._unused.values())).good_until <= now:
             self._unused.popitem(last=False)

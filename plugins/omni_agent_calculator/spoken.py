@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from omni_agent_calculator.arithmetic import PERCENT, ArithmeticProblem, Number
+from omni_agent_calculator.arithmetic import MAX_CHARS, PERCENT, ArithmeticProblem, Number
 
 _UNITS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
 fifteen sixteen seventeen eighteen nineteen"""
@@ -46,6 +46,8 @@ def as_expression(said: str) -> str:
     ``percent_(5)`` unless a number follows (then it is the remainder). Raises
     ArithmeticProblem for characters that no arithmetic has.
     """
+    if len(said) > MAX_CHARS:  # the patterns take time that grows with its square
+        raise ArithmeticProblem("That is too long to calculate.")
     text = said.strip().lower()
     for pattern, replacement in _PHRASES:
         text = re.sub(pattern, f" {replacement} " if replacement else "", text)

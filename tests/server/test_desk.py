@@ -97,6 +97,18 @@ def test_a_token_expires() -> None:
         assert spent is None
 
 
+def test_a_token_expires_whatever_is_done_to_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    tokens = Tokens(RequestLimits(token_s=10.0), now=lambda: now)
+    old = tokens.mint()
+    monkeypatch.setattr("time.time", lambda: old.expires - 3600)  # the clock was put back
+    now = 5.0
+    fresh = tokens.mint()
+    now = 10.0
+    assert tokens.look(old.value) is None
+    assert tokens.look(fresh.value) is fresh
+
+
 def test_one_address_has_its_share_of_the_unused_tokens_and_never_costs_another_its_own() -> None:
     tokens = Tokens(RequestLimits(tokens=100, tokens_per_address=3))
     of_key = tokens.mint().value

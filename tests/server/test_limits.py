@@ -416,6 +416,14 @@ async def test_one_address_has_its_share_of_the_lines() -> None:
         await hang_up(callers)
 
 
+@pytest.mark.parametrize(("lines", "statuses"), [(4, [201, 201, 429]), (1, [201, 503])])
+async def test_of_few_lines_an_address_has_never_all(lines: int, statuses: list[int]) -> None:
+    async with Server(ScriptedHost(), ServerOptions(limits=Limits(calls=lines))) as server:
+        answered, callers = await offers(server, len(statuses))
+        assert answered == statuses
+        await hang_up(callers)
+
+
 async def test_who_has_the_key_may_have_all_lines() -> None:
     options = ServerOptions(
         api_key="secret", limits=Limits(calls=3, calls_per_address=1, connecting_per_address=1)

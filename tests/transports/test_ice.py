@@ -13,6 +13,7 @@ from aioice.stun import Class, Message, Method
 from omni_agent_webrtc.ice import (
     MAX_DATAGRAM,
     MAX_LEARNED,
+    MAX_PROVEN,
     MAX_UNREAD,
     Connection,
     connection_of,
@@ -120,9 +121,28 @@ async def test_a_stun_server_that_cannot_be_understood_costs_no_call(
 
 async def test_what_comes_before_a_call_is_connected_is_bounded(connection: Connection) -> None:
     (protocol,) = connection._protocols
+    connection.request_received(check(connection), ("127.0.0.1", 20_000), protocol)
     for _ in range(2 * MAX_UNREAD):
         protocol.datagram_received(b"\x80" + bytes(1_000), ("127.0.0.1", 20_000))
     assert connection._queue.qsize() == MAX_UNREAD
+
+
+async def test_what_comes_from_where_nobody_proved_anything_is_not_read(
+    connection: Connection,
+) -> None:
+    (protocol,) = connection._protocols
+    alert = bytes.fromhex("15fefd00000000000000000002022800")  # DTLS: a fatal one, to anybody
+    connection._early_checks_done = False
+    for port, proves in ((20_000, False), (20_001, True)):
+        if proves:
+            connection.request_received(check(connection), ("127.0.0.1", port), protocol)
+        protocol.datagram_received(alert, ("127.0.0.1", port))
+        assert connection._queue.qsize() == proves
+    connection._early_checks.clear()
+    for port in range(20_001, 20_001 + 2 * MAX_PROVEN):
+        connection._early_checks_done = True
+        connection.request_received(check(connection), ("127.0.0.1", port), protocol)
+    assert len(connection._proven) == MAX_PROVEN
 
 
 async def test_datagrams_that_aiortc_cannot_read_end_no_call() -> None:
@@ -133,6 +153,7 @@ async def test_datagrams_that_aiortc_cannot_read_end_no_call() -> None:
         await until(lambda: line.connected)  # it delivers a little before
         assert line._peer is not None
         ours = line._peer.connection.getTransceivers()[0].sender.transport
+        connection_of(ours.transport)._proven.add(("127.0.0.1", 9))
         for protocol in connection_of(ours.transport)._protocols:
             for data in (b"", b"\x80" * (MAX_DATAGRAM + 1), b"\x16" * 60_000, b"\x80", b"\x80\xc8"):
                 protocol.datagram_received(data, ("127.0.0.1", 9))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from omni_agent_webrtc.sdp import as_seen_from_outside, reachable, screen
+from omni_agent_webrtc.sdp import MAX_WILDCARDS, as_seen_from_outside, reachable, screen
 
 from omni_agent.errors import SignallingError
 
@@ -101,3 +101,10 @@ def test_no_text_raises_anything_else(text: str) -> None:
             screen(offer, allow_private=False)
         except SignallingError as error:
             assert error.status == 400  # noqa: PT017  # either outcome is fine, a third is not
+
+
+def test_feedback_for_any_format_is_bounded() -> None:
+    lines = [f"a=rtcp-fb:* nack {n}" for n in range(3 * MAX_WILDCARDS)]
+    kept = screen(AUDIO + "\r\n".join([*lines, candidate("8.8.8.8"), ""]), allow_private=False)
+    assert [line for line in kept.splitlines() if "rtcp-fb" in line] == lines[:MAX_WILDCARDS]
+    assert candidate("8.8.8.8") in kept

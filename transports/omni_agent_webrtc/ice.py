@@ -39,6 +39,9 @@ REPEAT_S = 1.0
 MAX_LEARNED = 20
 """Addresses of a client that its offer did not name, as many as an offer may name."""
 
+MAX_PROVEN = 64
+"""Addresses that a client's checks came from; from others, nothing but checks is read."""
+
 MAX_UNREAD = 1024
 """Datagrams that wait to be read; until a call is connected anybody may send them."""
 MAX_DATAGRAM = 1500
@@ -75,6 +78,7 @@ class Connection(aioice.Connection):
         """First and last port of host candidates; None leaves the choice to the system."""
         self._flight: list[bytes] = []
         self._answered = False
+        self._proven: set[tuple[str, int]] = set()
         self.signs = 0
         self.sign_at = asyncio.get_running_loop().time()
 
@@ -88,6 +92,8 @@ class Connection(aioice.Connection):
     ) -> None:
         """aioice calls it for checks that are authenticated."""
         self.sign_of_life()
+        if len(self._proven) < MAX_PROVEN:
+            self._proven.add(addr)
         if "PRIORITY" in message.attributes and self._has_room_for(addr):
             super().check_incoming(message, addr, protocol)
 
@@ -96,6 +102,10 @@ class Connection(aioice.Connection):
         known = {(one._network_host, one.port) for one in self._remote_candidates}
         learned = sum(one.type == "prflx" for one in self._remote_candidates)
         return addr in known or learned < MAX_LEARNED
+
+    def is_proven(self, addr: tuple[str, int]) -> bool:
+        """Whether somebody there has shown that they know our password."""
+        return addr in self._proven or any(addr == early[1] for early in self._early_checks)
 
     async def query_consent(self) -> None:
         """In aioice's place; runs from the connection's first success until it is closed."""
@@ -186,7 +196,7 @@ class Connection(aioice.Connection):
         for port in ports[start:] + ports[:start]:
             try:
                 transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-                    lambda: StunProtocol(self), local_addr=(address, port)
+                    lambda: Protocol(self), local_addr=(address, port)
                 )
             except OSError:  # taken; the next may be free
                 continue
@@ -203,6 +213,16 @@ class Connection(aioice.Connection):
             )
             return protocol
         raise SignallingError(503, f"all UDP ports from {first} to {last} of {address} are taken")
+
+
+class Protocol(StunProtocol):
+    """Takes nothing but STUN from addresses that have proved nothing: 15 bytes from anybody, in
+    the name of DTLS, would end a call that is being set up."""
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        is_stun = data[:1] <= b"\x03"  # type: ignore[operator]  # bytes, for UDP (RFC 7983, 7)
+        if is_stun or self.receiver.is_proven((addr[0], addr[1])):
+            super().datagram_received(data, addr)
 
 
 def connection_of(transport: RTCIceTransport) -> Connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable, Iterator
 
 from aiortc.sdp import SessionDescription
 
@@ -11,6 +12,8 @@ from omni_agent.errors import SignallingError
 
 MAX_MEDIA = 4
 MAX_CANDIDATES = 20
+MAX_WILDCARDS = 16
+"""Lines of feedback for any format; browsers send none, and more are left out."""
 
 
 def reachable(address: str, *, allow_private: bool) -> bool:
@@ -66,10 +69,19 @@ def screen(
     # go on waiting for the address it learns when the client's check arrives.
     kept = [
         line
-        for line in lines
+        for line in _with_few_wildcards(lines)
         if line not in refused and not (refused and line.startswith("a=end-of-candidates"))
     ]
     return "\r\n".join(kept) + "\r\n"
+
+
+def _with_few_wildcards(lines: Iterable[str]) -> Iterator[str]:
+    """aiortc reads what is for any format once for each of them."""
+    wildcards = 0
+    for line in lines:
+        wildcards += line.startswith("a=rtcp-fb:*")
+        if wildcards <= MAX_WILDCARDS or not line.startswith("a=rtcp-fb:*"):
+            yield line
 
 
 def require_identity(offer: str) -> None:

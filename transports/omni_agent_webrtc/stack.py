@@ -17,7 +17,7 @@ import aiortc.rtcsctptransport
 from aiortc import RTCDtlsTransport, RTCPeerConnection
 from aiortc.rtcdtlstransport import RTCDtlsParameters
 
-from omni_agent_webrtc.ice import Connection, connection_of, parse_message
+from omni_agent_webrtc.ice import Connection, Protocol, connection_of, parse_message
 from omni_agent_webrtc.peer import close_peer
 from omni_agent_webrtc.rtp import Nacks, Receiver, Router, Session
 from omni_agent_webrtc.sctp import SctpTransport, decode_params
@@ -76,6 +76,7 @@ def configure() -> None:
     """Put our parts into aiortc, which has no other place for them. Idempotent."""
     for module, name, ours in (
         (aioice.stun, "parse_message", parse_message),
+        (aioice.ice, "StunProtocol", Protocol),
         (aiortc.rtcicetransport, "Connection", Connection),
         (aiortc.rtcpeerconnection, "RTCDtlsTransport", DtlsTransport),
         (aiortc.rtcpeerconnection, "RTCSctpTransport", SctpTransport),

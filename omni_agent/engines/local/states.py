@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from omni_agent.machine import home_folder
+
 log = logging.getLogger(__name__)
 
 MOST_FILES, MOST_BYTES = 16, 512 << 20
@@ -18,9 +20,13 @@ _ABANDONED_S = 3600.0
 
 
 def states_folder() -> Path:
-    """``$XDG_CACHE_HOME/omni_agent/states`` (``~/.cache`` when unset)."""
+    """``$XDG_CACHE_HOME/omni_agent/states`` (``~/.cache`` when unset).
+
+    Raises ConfigError for a user without a home.
+    """
     cache = os.environ.get("XDG_CACHE_HOME")
-    root = Path(cache) if cache and Path(cache).is_absolute() else Path.home() / ".cache"
+    known = cache and Path(cache).is_absolute()
+    root = Path(cache or "") if known else home_folder("XDG_CACHE_HOME") / ".cache"
     return root / "omni_agent" / "states"
 
 

@@ -80,7 +80,13 @@ class Servers:
             headers["Authorization"] = f"Bearer {api_key}"
         # How many calls there are is not for the connection pool to decide (it stops at 100).
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-        self.http = httpx.AsyncClient(headers=headers, timeout=patience.timeout, limits=limits)
+        try:
+            self.http = httpx.AsyncClient(headers=headers, timeout=patience.timeout, limits=limits)
+        except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+            raise ConfigError(
+                f"the environment's proxies or certificates cannot be used: {error} "
+                "(HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE)"
+            ) from error
 
     async def aclose(self) -> None:
         await self.http.aclose()

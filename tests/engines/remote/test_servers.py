@@ -121,3 +121,21 @@ async def test_a_server_without_a_health_address_is_asked_for_its_models() -> No
         assert await pool.revive() is pool.all[0]
         assert server.probes == ["health", "models"]
         await pool.aclose()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("NO_PROXY", "fe80::/10"),
+        ("ALL_PROXY", "socks5://127.0.0.1:1"),
+        ("HTTP_PROXY", "ftp://x"),
+        ("SSL_CERT_FILE", "/nonexistent"),
+    ],
+)
+def test_an_environment_that_no_connection_can_be_made_in_is_named(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv(variable.lower(), value)
+    with pytest.raises(ConfigError, match="environment's proxies or certificates"):
+        Servers("http://127.0.0.1:1/v1")
