@@ -4,7 +4,8 @@
 
     OmniAgentError
     ├── ConfigError             something the user wrote is wrong
-    │   └── PersonaError        a persona file: path, line, reason
+    │   ├── PersonaError        a persona file: path, line, reason
+    │   └── UnknownPartError    a tool or filter that a persona names and nobody provides
     ├── PluginError             a plugin that does not load, or does wrong later
     ├── ModelStoreError         a model that is missing, damaged or cannot be fetched
     ├── EngineError             a Thinker, Talker or transcriber failed
@@ -75,6 +76,17 @@ class PersonaError(ConfigError):
         self.path, self.line, self.reason = Path(path), line, reason
         where = f"{path}:{line}" if line else f"{path}"
         super().__init__(f"{where}: {reason}", public=public)
+
+
+class UnknownPartError(ConfigError):
+    """A tool or a filter that a persona names and nobody provides.
+
+    ``key``: where its front matter names it, e.g. ``("tools", 1)``.
+    """
+
+    def __init__(self, persona: str, key: tuple[str, int], reason: str) -> None:
+        self.key, self.reason = key, reason
+        super().__init__(f"persona {persona!r}: {reason}")
 
 
 class PluginError(OmniAgentError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import inspect
 import logging
 from collections.abc import (
@@ -22,7 +23,13 @@ from typing import Any, TypeVar
 
 from omni_agent.call import Outfit
 from omni_agent.ears import Ears
-from omni_agent.errors import ConfigError, EngineError, OmniAgentError, PluginError
+from omni_agent.errors import (
+    ConfigError,
+    EngineError,
+    OmniAgentError,
+    PluginError,
+    UnknownPartError,
+)
 from omni_agent.events import SessionStarted
 from omni_agent.hooks import Complain, Hooks, Misfit, name_of, shown
 from omni_agent.hookspecs import EngineOptions, Finding
@@ -122,10 +129,10 @@ class Registry:
         if broken := next((p for p in self.problems if p.plugin == name), None):
             log.warning("persona %s goes without %s", persona.name, broken)
             return []
+        names = {*given, *plugins, *(tool for tools in plugins.values() for tool in tools)}
         known = ", ".join(sorted({*plugins, *given})) or "none"
-        raise ConfigError(
-            f"persona {persona.name!r}: no plugin or tool {name!r}; there are: {known}"
-        )
+        reason = f"no plugin or tool {name!r}; {_meant(name, names)}there are: {known}"
+        raise UnknownPartError(persona.name, ("tools", persona.tools.index(name)), reason)
 
     def _gives_way(self, plugin: str, tool: str, winner: str) -> None:
         reason = f"its tool {tool!r} gives way to that of plugin {winner!r}"
@@ -138,12 +145,11 @@ class Registry:
             for name, text_filter in filters.items():
                 failed = partial(self._hooks.failed, plugin, f"filter {name!r}")
                 known[name] = _contained(text_filter, plugin, failed)
-        missing = [name for name in persona.filters if name not in known]
-        if missing:
-            raise ConfigError(
-                f"persona {persona.name!r}: no text filter {missing[0]!r}; "
-                f"filters: {', '.join(sorted(known))}"
-            )
+        for place, name in enumerate(persona.filters):
+            if name not in known:
+                there = ", ".join(sorted(known))
+                reason = f"no text filter {name!r}; {_meant(name, known)}filters: {there}"
+                raise UnknownPartError(persona.name, ("filters", place), reason)
         return tuple(known[name] for name in persona.filters)
 
     # -- engines -----------------------------------------------------------------------
@@ -209,6 +215,11 @@ class Registry:
             if self._hooks.ask_one("register_cli", implementation, read, {"app": extra}):
                 app.registered_commands += extra.registered_commands
                 app.registered_groups += extra.registered_groups
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 # -- reading what hooks return ----------------------------------------------------------------

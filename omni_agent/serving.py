@@ -224,7 +224,7 @@ def bind(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(
                 f"port {port} is in use already: stop what runs there, or choose another "
-                f"with --port (0 takes any free one)"
+                "(--port, serve(port=…); 0 takes any free one)"
             ) from error
         raise ConfigError(
             f"cannot listen on {_authority(host, port)}: {error.strerror or error}"

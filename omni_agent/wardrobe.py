@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omni_agent import persona as personas
 from omni_agent.call import Outfit
-from omni_agent.errors import OmniAgentError, PersonaError
+from omni_agent.errors import OmniAgentError, PersonaError, UnknownPartError
 from omni_agent.persona import Persona
 from omni_agent.registry import Registry
 from omni_agent.tools import Tool
@@ -18,8 +18,11 @@ log = logging.getLogger(__name__)
 
 Source = str | Path | Persona
 """A persona's name, its file, a folder of such files, or one made in code."""
-KEPT = "This persona was edited and has a mistake; the version before it stays in force."
-"""What callers are told of it; where the mistake is stands in the log."""
+KEPT = (
+    "This persona was edited and has a mistake, which the server's log names; the version before "
+    "it stays in force."
+)
+"""What callers are told of it."""
 Examine = Callable[[Outfit], Sequence[str]]
 """Says what an outfit will go without; raises OmniAgentError for one that nobody can wear."""
 
@@ -105,7 +108,7 @@ class PersonaWardrobe:
             return self._made[key]
         try:
             if file.reload_if_changed():
-                outfit = self._fitting(self._registry.outfit(file.persona, self._tools))
+                outfit = self._dressed(file)
                 self._former[self._made[key].persona.name] = key
                 self._made[key] = outfit
                 log.info("%s: the new version is in force", file.path)
@@ -116,8 +119,15 @@ class PersonaWardrobe:
 
     def _load(self, key: str, path: Path) -> None:
         file = personas.PersonaFile(path)
-        self._made[key] = self._fitting(self._registry.outfit(file.persona, self._tools))
+        self._made[key] = self._dressed(file)
         self._files[key] = file
+
+    def _dressed(self, file: personas.PersonaFile) -> Outfit:
+        try:
+            return self._fitting(self._registry.outfit(file.persona, self._tools))
+        except UnknownPartError as error:
+            line = personas.line_of(file.path, *error.key)
+            raise PersonaError(file.path, line, error.reason) from error
 
     def _key(self, name: str) -> str:
         """The key of an outfit by its persona's name, now or before, or by its file's."""

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from omni_agent import EngineOptions, Persona, Tool, events, hookimpl, tool
 from omni_agent.call import Outfit
-from omni_agent.errors import ConfigError, EngineError, PluginError
+from omni_agent.errors import ConfigError, EngineError, PluginError, UnknownPartError
 from omni_agent.registry import Registry
 from omni_agent.reply import APOLOGY
 from omni_agent.streams import one
@@ -63,8 +63,15 @@ def test_a_persona_gets_the_tools_it_names_by_plugin_or_by_tool() -> None:
 
 def test_a_tool_that_nobody_provides_is_named_with_what_there_is() -> None:
     registry = Registry([Pings()], discover=False)
-    with pytest.raises(ConfigError, match=r"no plugin or tool 'pong'; there are: Pings"):
+    with pytest.raises(ConfigError, match=r"no plugin or tool 'pong'; .*there are: Pings"):
         registry.outfit(Persona(name="x", tools=("pong",), filters=()))
+
+
+def test_a_tool_that_is_nearly_right_is_asked_about() -> None:
+    registry = Registry([Pings()], discover=False)
+    with pytest.raises(UnknownPartError, match=r"did you mean 'ping'\?") as raised:
+        registry.outfit(Persona(name="x", tools=("Pings", "pin"), filters=()))
+    assert raised.value.key == ("tools", 1)
 
 
 def test_a_filter_that_nobody_provides_is_named() -> None:

@@ -99,7 +99,7 @@ UNKNOWN = "---\nname: Desk\ntools: [no_such]\n---\n# Thinker\nYou answer.\n"
 
 
 @pytest.mark.parametrize(
-    ("edit", "where", "why"), [(BROKEN, "desk.md:3", "patience"), (UNKNOWN, "desk.md", "no_such")]
+    ("edit", "where", "why"), [(BROKEN, "desk.md:3", "patience"), (UNKNOWN, "desk.md:3", "no_such")]
 )
 def test_a_mistake_in_an_edit_is_logged_once_with_its_place_and_the_last_good_version_stays(
     own: Path, caplog: pytest.LogCaptureFixture, edit: str, where: str, why: str

@@ -91,15 +91,15 @@ async def test_typing_reaches_the_server_and_is_no_shortcut(
     await expect(page.get_by_test_id("mute")).to_have_attribute("aria-pressed", "false")
 
 
-@pytest.mark.parametrize("how", ["button", "Escape"])
+@pytest.mark.parametrize(("how", "activity"), [("button", "speaking"), ("Escape", "thinking")])
 async def test_stop_cancels_the_reply_and_its_sound(
-    open_page: Any, server: ScriptedServer, how: str
+    open_page: Any, server: ScriptedServer, how: str, activity: str
 ) -> None:
     page = await open_page()
     await dial(page, server)
     stop = page.get_by_test_id("stop")
     await expect(stop).to_be_disabled()
-    server.send({"type": "omni.activity", "activity": "speaking"})
+    server.send({"type": "omni.activity", "activity": activity})
     await expect(stop).to_be_enabled()
     if how == "button":
         await stop.click()

@@ -257,7 +257,7 @@ function hold(on) {
 
 /** Esc and the stop button; false when there is nothing to stop. */
 function stopSpeech() {
-  if (says(state).activity !== "speaking" || !call) return false;
+  if (!says(state).stop.enabled || !call) return false;
   call.send({ type: "response.cancel" });
   call.send({ type: "output_audio_buffer.clear" });
   return true;

@@ -27,6 +27,7 @@ export const START = Object.freeze({
 
 const UP = new Set(["live", "reconnecting"]);
 const BUSY = new Set(["asking", "connecting", ...UP]);
+const STOPPABLE = new Set(["thinking", "speaking"]);
 const AGENT_DOES = { listening: "Listening", hearing: "Hearing you", thinking: "Thinking", speaking: "Speaking" };
 
 const HAPPENINGS = {
@@ -106,7 +107,7 @@ export function says(state, agent = "the agent") {
     mute: { hidden: !up || holding, label: microphoneLabel(state), pressed: state.muted, off: state.muted || !state.microphone },
     talk: { hidden: !up || !holding, pressed: state.held },
     camera: { hidden: !up },
-    stop: { hidden: !up, enabled: activity === "speaking" },
+    stop: { hidden: !up, enabled: STOPPABLE.has(activity) },
     message: { enabled: live, hint: live ? "Or type a message" : "You can type here during a call" },
   };
 }
