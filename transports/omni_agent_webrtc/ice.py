@@ -9,7 +9,7 @@ import socket
 import struct
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import aioice.ice
 import aioice.stun
@@ -221,7 +221,8 @@ class Protocol(StunProtocol):
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         is_stun = data[:1] <= b"\x03"  # type: ignore[operator]  # bytes, for UDP (RFC 7983, 7)
-        if is_stun or self.receiver.is_proven((addr[0], addr[1])):
+        ours = cast(Connection, self.receiver)
+        if is_stun or ours.is_proven((addr[0], addr[1])):
             super().datagram_received(data, addr)
 
 
