@@ -38,7 +38,7 @@ def to_jpeg(frame: av.VideoFrame) -> tuple[bytes, int, int]:
 async def watch_camera(track: MediaStreamTrack, deliver: Callable[[VideoFrame], None]) -> None:
     """Drain a video track until it ends, delivering its newest picture now and then.
 
-    An unread track would grow without bound; the decoding itself is aiortc's.
+    The decoding itself is aiortc's.
     """
     loop = asyncio.get_running_loop()
     due = loop.time()

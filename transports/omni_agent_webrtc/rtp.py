@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import struct
+import threading
 
 import pylibsrtp
-from aiortc import RTCRtpReceiver
+from aiortc import RTCDtlsTransport, RTCRtpReceiver
 from aiortc.rtcdtlstransport import RtpReceiver, RtpRouter, RtpSender
 from aiortc.rtcrtpreceiver import NackGenerator
 from aiortc.rtp import (
@@ -18,11 +20,18 @@ from aiortc.rtp import (
 )
 from aiortc.utils import uint16_add
 
+from omni_agent_webrtc.pictures import Encoded
+
 log = logging.getLogger(__name__)
 
 MAX_SOURCES = 16
 """SSRCs of a client: one for each of its media, one more for each that is sent again. libsrtp
 and aiortc keep every one; of more than 31 aiortc cannot write a report any more."""
+
+DECODER_ERROR = "_RTCRtpReceiver__decoder_error"
+DECODER_QUEUE = "_RTCRtpReceiver__decoder_queue"
+DECODER_THREAD = "_RTCRtpReceiver__decoder_thread"
+"""Private to aiortc 1.16; tests pin the version and the names."""
 
 
 class Session(pylibsrtp.Session):
@@ -65,7 +74,27 @@ class Router(RtpRouter):
 
 
 class Receiver(RTCRtpReceiver):
-    """Goes on with its reports after one that cannot be written."""
+    """Decodes few pictures at a time; goes on with its reports after one that cannot be written."""
+
+    def __init__(self, kind: str, transport: RTCDtlsTransport) -> None:
+        super().__init__(kind, transport)
+        self._decoder: threading.Thread | None = None
+        if kind == "video":
+            setattr(self, DECODER_QUEUE, Encoded(getattr(self, DECODER_ERROR)))
+
+    def _RTCRtpReceiver__stop_decoder(self) -> None:  # aiortc's own name for it
+        """As aiortc does, but without waiting for the thread on the event loop."""
+        thread = getattr(self, DECODER_THREAD)
+        if thread is not None:
+            self._decoder = thread
+            setattr(self, DECODER_THREAD, None)
+            getattr(self, DECODER_QUEUE).put(None)
+
+    async def stop(self) -> None:
+        """Returns once the decoder's thread is at its end, too."""
+        await super().stop()
+        if self._decoder is not None:
+            await asyncio.to_thread(self._decoder.join)
 
     async def _send_rtcp(self, packet: AnyRtcpPacket) -> None:
         try:

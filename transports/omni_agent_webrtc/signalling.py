@@ -14,6 +14,7 @@ from omni_agent.errors import SignallingError
 from omni_agent_webrtc.ice import configuration, connection_of
 from omni_agent_webrtc.inbox import Arrival
 from omni_agent_webrtc.peer import Peer, close_peer
+from omni_agent_webrtc.pictures import only_vp8
 from omni_agent_webrtc.sdp import (
     MAX_CANDIDATES,
     MAX_MEDIA,
@@ -89,7 +90,7 @@ class Terms:
         if voice.mid is None:
             raise SignallingError(400, "the offer has no audio section that could be used")
         for transceiver in connection.getTransceivers():
-            if transceiver.kind == "video" and not self.sees:
+            if transceiver.kind == "video" and not (self.sees and only_vp8(transceiver)):
                 transceiver.direction = "inactive"
             connection_of(transceiver.sender.transport.transport).udp_ports = self.udp_ports
         await connection.setLocalDescription(await connection.createAnswer())

@@ -19,6 +19,7 @@ from aiortc.rtcdtlstransport import RTCDtlsParameters
 
 from omni_agent_webrtc.ice import Connection, Protocol, connection_of, parse_message
 from omni_agent_webrtc.peer import close_peer
+from omni_agent_webrtc.pictures import RemoteTrack
 from omni_agent_webrtc.rtp import Nacks, Receiver, Router, Session
 from omni_agent_webrtc.sctp import SctpTransport, decode_params
 
@@ -82,6 +83,7 @@ def configure() -> None:
         (aiortc.rtcpeerconnection, "RTCSctpTransport", SctpTransport),
         (aiortc.rtcdtlstransport, "Session", Session),
         (aiortc.rtcpeerconnection, "RTCRtpReceiver", Receiver),
+        (aiortc.rtcpeerconnection, "RemoteStreamTrack", RemoteTrack),
         (aiortc.rtcrtpreceiver, "NackGenerator", Nacks),
         (aiortc.rtcsctptransport, "decode_params", decode_params),
         (aiortc.rtcsctptransport, "SCTP_RTO_INITIAL", SCTP_RTO_INITIAL_S),
