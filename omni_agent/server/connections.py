@@ -1,4 +1,5 @@
-"""TCP connections: how many, and for how long. For uvicorn, which bounds neither."""
+"""TCP connections: how many, for how long, and how much at a time. For uvicorn, which bounds none
+of these."""
 
 from __future__ import annotations
 
@@ -9,9 +10,13 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import h11
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from omni_agent.server.limits import ConnectionLimits, Limits
@@ -29,6 +34,10 @@ RESERVED_FILES = 512
 FEW = 8
 """Connections that a browser is fine with: the last eighth of the total is for addresses that
 have fewer, so that no eight addresses keep all others out."""
+MAX_PIECE = 2048
+"""Bytes that are read in a connection's turn, which is one of the event loop's."""
+MAX_HEADERS = 100
+"""Headers of a request: a browser's has some 20, and a proxy adds a few."""
 
 
 class Door:
@@ -48,6 +57,7 @@ class Door:
         self._by_address: Counter[str] = Counter()
         self._shaking: dict[Peer, asyncio.TimerHandle] = {}
         self._told = Bucket(1.0)
+        self.turns = _Turns()
 
     @property
     def open(self) -> int:
@@ -133,17 +143,41 @@ class _Listening(socket.socket):
         return connection, peer
 
 
+class _Turns:
+    """Whose turn it is to be read: one connection's in each turn of the event loop, so that
+    neither much from one nor a little from many holds it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Connection, None] = {}
+
+    def wait(self, connection: Connection) -> None:
+        """To be read once, after those that wait already."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._waiting.setdefault(connection)
+
+    def _next(self) -> None:
+        connection = next(iter(self._waiting))
+        del self._waiting[connection]
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        connection.turn()
+
+
 class Connection(H11Protocol):
-    """uvicorn's connection, which always has a deadline."""
+    """uvicorn's connection, which always has a deadline, and is read in turn with others."""
 
     def __init__(self, door: Door, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
+        self.app = _sized(self.app)
         self._door, self._address = door, ""
         self._deadline: asyncio.TimerHandle | None = None
         self._receiving = False
+        self._unread = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # as uvicorn has it
+        self.flow = FlowControl(self)  # type: ignore[arg-type]  # as much of a transport as it uses
         address = address_of(self.client[0] if self.client else None)
         peer = transport.get_extra_info("peername")
         if not (self._door.shook(peer) or self._door.enter(address)):
@@ -152,9 +186,56 @@ class Connection(H11Protocol):
         self._address = address
         self._expect()
 
+    # -- in turn: h11 is given a piece of what has come, and that only when it asks for more ----
+
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._expect()
+        self._unset_keepalive_if_required()
+        self._unread += data
+        self.transport.pause_reading()
+        self._door.turns.wait(self)
+
+    def handle_events(self) -> None:
+        """uvicorn has answered a request: the next, if it came along with that, has to wait."""
+        self._door.turns.wait(self)
+
+    def turn(self) -> None:
+        if self.transport.is_closing():
+            return
+        self._read()
+        if self._unread and not (self.flow.read_paused or self.transport.is_closing()):
+            self.conn.receive_data(bytes(self._unread[:MAX_PIECE]))
+            del self._unread[:MAX_PIECE]
+            self._read()
+        if self.timeout_keep_alive_task is None:  # it is not idle
+            self._expect()
+        if not self.flow.read_paused:
+            self.resume_reading()
+
+    def _read(self) -> None:
+        if self._is_crowded():
+            self.send_400_response("Too many headers.")
+        else:
+            super().handle_events()
+
+    def _is_crowded(self) -> bool:
+        """Whether a head is to come with too many headers, which cost little as long as they are
+        counted and not read."""
+        if self.conn.their_state is not h11.IDLE:
+            return False
+        head, _, _ = self.conn.trailing_data[0].partition(b"\r\n\r\n")
+        return head.count(b"\n") > MAX_HEADERS
+
+    def pause_reading(self) -> None:
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._unread:
+            self.transport.pause_reading()  # uvicorn resumes it itself after an early answer
+            self._door.turns.wait(self)
+        else:
+            self.transport.resume_reading()
+
+    # -- deadlines ------------------------------------------------------------------------------
 
     def _expect(self) -> None:
         """What comes next has its time: the rest of a request, or its response's leaving."""
@@ -170,7 +251,7 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         self._forget_deadline()  # uvicorn's own, for an idle connection, begins
         super().on_response_complete()
-        if self.timeout_keep_alive_task is None:  # closing, or a pipelined request has begun
+        if self.timeout_keep_alive_task is None:  # closing
             self._expect()
 
     def timeout_keep_alive_handler(self) -> None:
@@ -193,6 +274,20 @@ class Connection(H11Protocol):
         if self._address:
             self._door.leave(self._address)
             self._address = ""
+
+
+def _sized(app: ASGIApp) -> ASGIApp:
+    """The app, but no body in chunks, which could be of a byte each: no client of ours sends one,
+    and they cost much to read."""
+
+    async def sized(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = app
+        if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
+            status = HTTPStatus.LENGTH_REQUIRED
+            answer = PlainTextResponse(status.phrase, status, {"connection": "close"})
+        await answer(scope, receive, send)
+
+    return sized
 
 
 def uvicorn_options(door: Door, limits: Limits) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import h11
 import pytest
 import uvicorn
 from starlette.requests import Request
@@ -22,6 +23,8 @@ from uvicorn.server import ServerState
 
 from omni_agent.server.connections import (
     FEW,
+    MAX_HEADERS,
+    MAX_PIECE,
     RESERVED_FILES,
     Door,
     quieten_logs,
@@ -38,7 +41,7 @@ GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Serving:
-    """An app that answers with the size of the body, behind a door."""
+    """An app that answers with the size of the body (at /early unread), behind a door."""
 
     def __init__(self, limits: ConnectionLimits, files: int | None = None) -> None:
         self.door = Door(limits, files)
@@ -50,10 +53,12 @@ class Serving:
         self.state = ServerState()
         self.dialled: list[Dialled] = []
         self.connections: list[Any] = []
+        self.asked: list[str] = []
         self.port = 0
 
     async def answer(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]  # ASGI
-        size = len(await Request(scope, receive).body())
+        self.asked.append(scope["path"])
+        size = 0 if scope["path"] == "/early" else len(await Request(scope, receive).body())
         sizes = {"/big": [50_000_000], "/chunks": [1_000_000] * 50}.get(scope["path"])
         response: Response = PlainTextResponse(str(size))
         if sizes is not None:
@@ -179,6 +184,98 @@ async def test_a_head_has_a_size() -> None:
         dialled = await server.dial()
         dialled[1].write(b"GET / HTTP/1.1\r\nX: " + b"x" * 5000 + b"\r\n\r\n")
         assert b"400" in await ended(dialled)
+
+
+@pytest.mark.parametrize(
+    ("headers", "answer"),
+    [
+        ("Transfer-Encoding: chunked\r\n", b"411 Length Required"),
+        ("a:\r\n" * MAX_HEADERS, b"400 Bad Request"),
+        ("a:\r\n" * (MAX_HEADERS - 1), b"200 OK"),
+    ],
+    ids=["a body in chunks", "many headers", "not too many"],
+)
+async def test_requests_that_cost_much_to_read_are_refused(headers: str, answer: bytes) -> None:
+    """And no more is read from there."""
+    async with serving(idle_s=0.05) as server:
+        reader, writer = await server.dial()
+        writer.write(f"POST / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
+        assert (await ended((reader, writer))).startswith(b"HTTP/1.1 " + answer)
+        assert len(server.asked) == (answer == b"200 OK")
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[h11.Connection, int]]:
+    """Who is read in which order, and how many bytes at a time."""
+    pieces = []
+    receive_data = h11.Connection.receive_data
+
+    def noting(self: h11.Connection, data: bytes) -> None:
+        pieces.append((self, len(data)))
+        receive_data(self, data)
+
+    monkeypatch.setattr(h11.Connection, "receive_data", noting)
+    return pieces
+
+
+def post(size: int, path: str = "/") -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n"
+    return head.encode() + b"x" * size
+
+
+async def test_connections_are_read_in_turn_a_piece_in_each_turn_of_the_loop(
+    read: list[tuple[h11.Connection, int]],
+) -> None:
+    """However many have sent however much."""
+    async with serving() as server:
+        dialled = [await server.dial() for _ in range(3)]
+        await server.until_open(3)
+        sent = [post(50_000), post(50_000), GET]
+        for connection, data in zip(server.connections, sent, strict=True):
+            connection.data_received(data)  # in one turn of the loop
+        while sum(size for _, size in read) < sum(map(len, sent)):
+            before = len(read)
+            await asyncio.sleep(0)
+            assert len(read) <= before + 1
+        for (reader, _), answer in zip(dialled, [b"50000", b"50000", b"0"], strict=True):
+            await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(len(answer)) == answer
+    assert max(size for _, size in read) <= MAX_PIECE
+    assert len({connection for connection, _ in read[:3]}) == 3
+
+
+@pytest.mark.parametrize("sent", [GET * 1000, post(3000, "/early") * 20], ids=["many", "unread"])
+async def test_no_more_is_taken_in_while_some_waits_to_be_read(
+    sent: bytes, read: list[tuple[h11.Connection, int]]
+) -> None:
+    """Whenever uvicorn answers, or stops and starts to read."""
+    async with serving() as server:
+        await server.dial()
+        await server.until_open(1)
+        (connection,) = server.connections
+        connection.data_received(sent)
+        while sum(size for _, size in read) < len(sent):
+            assert not connection.transport.is_reading()
+            assert len(connection.conn.trailing_data[0]) <= MAX_PIECE
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            while not connection.transport.is_reading():  # noqa: ASYNC110  # sockets tell nobody
+                await asyncio.sleep(0)
+
+
+async def test_requests_that_come_at_once_are_answered_one_by_one_and_between_them_others() -> None:
+    async with serving() as server:
+        many, one = await server.dial(), await server.dial()
+        await server.until_open(2)
+        other = GET.replace(b"/", b"/other", 1)
+        server.connections[0].data_received(GET * 500)
+        server.connections[1].data_received(other)
+        await one[0].readuntil(b"\r\n\r\n")
+        for _ in range(500):
+            assert b"200 OK" in await many[0].readuntil(b"\r\n\r\n")
+            assert await many[0].readexactly(1) == b"0"
+        assert server.asked.index("/other") < 3
+        assert len(server.asked) == 501
 
 
 async def test_one_address_has_its_share_of_the_connections(
