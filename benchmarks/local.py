@@ -33,7 +33,7 @@ from spoken_requests import REQUESTS, TALK, Request
 from omni_agent import Agent, Persona, events
 from omni_agent.audio import AudioFrame, concatenate, resample
 from omni_agent.ears import EAR_RATE
-from omni_agent.in_process import InProcessTransport
+from omni_agent.lines.in_process import InProcessTransport
 from omni_agent.streams import closing, one
 from omni_agent.talker import Voice
 

@@ -24,9 +24,9 @@ from typing import get_args
 from typed_requests import DEVELOPMENT, HELD_OUT, Call, Half, Kind, Request
 
 from omni_agent import Agent
-from omni_agent.agent import Engines
 from omni_agent.conversation import ToolCall, ToolResult, assistant, user
-from omni_agent.engines.local.calls import call_text
+from omni_agent.engines.local.tool_calls import call_text
+from omni_agent.stages import Engines
 from omni_agent.streams import closing
 from omni_agent.thinker import TextDelta, Thinker, ThinkRequest, ToolCallRequest
 

@@ -24,11 +24,11 @@ from pathlib import Path
 from omni_agent.audio import AudioFrame, concatenate, resample
 from omni_agent.conversation import user
 from omni_agent.ears import Ears
+from omni_agent.engine import StageOptions
 from omni_agent.engines import local
 from omni_agent.engines.local.ears import LocalEars
 from omni_agent.engines.local.talker import LocalTalker
 from omni_agent.engines.local.thinker import LocalThinker
-from omni_agent.hookspecs import EngineOptions
 from omni_agent.talker import Talker, Voice
 from omni_agent.thinker import (
     Sampling,
@@ -196,7 +196,7 @@ async def measure_first_audio(
             break
 
 
-async def measure_start(figures: Figures, options: EngineOptions) -> None:
+async def measure_start(figures: Figures, options: StageOptions) -> None:
     """A second start: everything is on disk, the prefix's state too."""
     began = time.perf_counter()
     started = await asyncio.gather(
@@ -210,7 +210,7 @@ async def measure_start(figures: Figures, options: EngineOptions) -> None:
 
 async def main(light: bool, repeats: int) -> Figures:
     figures = Figures()
-    options = EngineOptions(light=light, report=print)
+    options = StageOptions(light=light, report=print)
     ears, thinker, talker = await asyncio.gather(
         local.start_ears(options), local.start_thinker(options), local.start_talker(options)
     )

@@ -48,10 +48,10 @@ import torch
 from random_omni import Engines, Step, start, write_model
 from simulated_callers import MARKS, Mode, Span, Turn, Workload, hold_calls
 
-from omni_agent.call import Outfit
-from omni_agent.engines.qwen3_omni.thinker.options import ThinkerOptions
-from omni_agent.registry import Registry
-from omni_agent.wardrobe import PersonaWardrobe
+from omni_agent.engines.qwen3_omni.thinker.engine_options import ThinkerOptions
+from omni_agent.personas.outfit import Outfit
+from omni_agent.registry.registry import Registry
+from omni_agent.registry.wardrobe import PersonaWardrobe
 
 TARGETS_MS = {1: 80, 4: 150, 6: 200, 16: 350}
 """First packet, median, on one H100."""

@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 
-from omni_agent.engines.qwen3_omni import POSITIONS, SLOTS
+from omni_agent.engines.qwen3_omni import SLOTS
+from omni_agent.engines.qwen3_omni.features import POSITIONS
 from omni_agent.engines.qwen3_omni.talker.config import OmniConfig, parse_config
 from omni_agent.engines.qwen3_omni.talker.engine import QwenTalker
 from omni_agent.engines.qwen3_omni.talker.layout import TEXT_EMBEDDING, runtime_layout
@@ -38,7 +39,7 @@ from omni_agent.engines.qwen3_omni.talker.tiny_vocabulary import (
 )
 from omni_agent.engines.qwen3_omni.talker.tokens import TextTokenizer, added_tokens
 from omni_agent.engines.qwen3_omni.talker.weights import TalkerWeights, build
-from omni_agent.engines.qwen3_omni.thinker.options import ThinkerOptions
+from omni_agent.engines.qwen3_omni.thinker.engine_options import ThinkerOptions
 from omni_agent.engines.qwen3_omni.thinker.thinker import QwenThinker
 
 PUBLISHED = Path(__file__).parents[1] / "tests/engines/qwen3_omni/talker/published_config.json"

@@ -37,12 +37,12 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 from omni_agent_webrtc import WebRTCTransport, answer
-from omni_agent_webrtc.clock import FrameClock
 from omni_agent_webrtc.opus import OpusEncoder
 from omni_agent_webrtc.peer import CHANNEL
 from omni_agent_webrtc.stack import configure
 
 from omni_agent.audio import AudioFrame
+from omni_agent.lines.clock import FrameClock
 
 LOOPBACK = "127.0.0.1"
 SETTLE_S = 12.0
@@ -244,11 +244,16 @@ class Held:
     pong: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def listen(self) -> None:
-        async for arrival in self.line.frames():
-            self.frames += isinstance(arrival, AudioFrame)
-            if arrival == "pong":
-                self.pong.set()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._count())
+            async for message in self.line.messages():
+                if message == "pong":
+                    self.pong.set()
         self.ended_at = asyncio.get_running_loop().time()
+
+    async def _count(self) -> None:
+        async for _ in self.line.audio():
+            self.frames += 1
 
     async def talk(self) -> None:
         """Speech half of the time, from now to the end."""

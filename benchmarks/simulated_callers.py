@@ -21,16 +21,18 @@ import numpy as np
 from random_omni import Engines
 
 from omni_agent.audio import AudioFrame
-from omni_agent.call import Call, Outfit, Stages
+from omni_agent.call.preparation import Preparation
+from omni_agent.call.state import Call
 from omni_agent.conversation import AudioPart, Conversation, Message, assistant
 from omni_agent.errors import OmniAgentError
-from omni_agent.in_process import InProcessTransport
-from omni_agent.ledger import Ledger
-from omni_agent.preparation import Preparation
+from omni_agent.lines.in_process import InProcessTransport
+from omni_agent.personas.outfit import Outfit
+from omni_agent.stages import Stages
 from omni_agent.streams import Channel, chain, closing, first_words
 from omni_agent.talker import Speech
 from omni_agent.text import compose
 from omni_agent.thinker import Features, TextDelta, ThinkRequest, Usage
+from omni_agent.tools.ledger import Ledger
 
 RATE = 16_000
 MARKS = ("features", "first token", "first text", "first PCM")
@@ -155,11 +157,10 @@ class Caller:
             stages=Stages(self._engines.thinker, self._engines.talker),
             transport=InProcessTransport(),
             conversation=Conversation(),
-            ledger=Ledger({}),
+            ledger=Ledger(),
             outfit=self._outfit,
             emit=lambda event: None,
             spawn=tasks.create_task,
-            retrieve=lambda text: "",
         )
 
     async def _turn(

@@ -36,10 +36,10 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from omni_agent_webrtc import WebRTCTransport, answer
-from omni_agent_webrtc.clock import FrameClock
 from omni_agent_webrtc.tracks import InlineReceiver, read_stock
 
 from omni_agent.audio import AudioFrame
+from omni_agent.lines.clock import FrameClock
 
 RATE = 48_000
 CLICK_EVERY_S = 0.5
@@ -223,10 +223,10 @@ class StockVoice(MediaStreamTrack):
 
 
 async def echo_ours(line: WebRTCTransport) -> None:
-    async for arrival in line.frames():
+    async for frame in line.audio():
         # An echo is live: without a bound, one stall of the machine would delay it for good.
-        if isinstance(arrival, AudioFrame) and line._playout.queued_s <= BACKLOG * 0.02:
-            await line.play("echo", arrival)
+        if line._speech.playout.queued_s <= BACKLOG * 0.02:
+            await line.play("echo", frame)
 
 
 async def stock_answer(offer: str) -> tuple[RTCPeerConnection, str]:
@@ -337,7 +337,7 @@ async def talk(line: WebRTCTransport, words: AudioFrame) -> None:
 
 
 async def listen(line: WebRTCTransport) -> None:
-    async for _ in line.frames():
+    async for _ in line.audio():
         pass
 
 

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omni_agent.call import Outfit, Stages
-from omni_agent.ears import PickyEars
-from omni_agent.errors import ConfigError, EngineError, first_of
-from omni_agent.hookspecs import EngineOptions
-from omni_agent.persona import Persona
-from omni_agent.registry import Registry
-from omni_agent.scope import answer_of
-from omni_agent.session import Observer, Session
-from omni_agent.store import TranscriptStore
-from omni_agent.talker import MuteTalker, PickyTalker
+from omni_agent.call.request import CallRequest
+from omni_agent.call.session import Observer, Session
+from omni_agent.engine import StageOptions
+from omni_agent.errors import EngineError
+from omni_agent.line import Line
+from omni_agent.persona import BY_WORDS, Persona
+from omni_agent.records.transcripts import TranscriptStore
+from omni_agent.registry.engines import Lineup, choices
+from omni_agent.registry.fitting import objections
+from omni_agent.registry.registry import Registry
+from omni_agent.registry.starting import start_stages
+from omni_agent.registry.wardrobe import PersonaWardrobe
+from omni_agent.runtime.scope import answer_of
+from omni_agent.stages import Engines, Stages
 from omni_agent.thinker import ThinkRequest
-from omni_agent.tools import Tool
+from omni_agent.tools.tool import Tool
 from omni_agent.transport import Transport
-from omni_agent.wardrobe import PersonaWardrobe
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -34,17 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_PERSONA = "concierge"
-_SERVED = frozenset({"remote", "vllm-omni"})
-"""Thinkers that are servers; with a ``base_url``, any other gives way to ``remote``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """Which engine provides which stage, by name; None does without voice or ears."""
-
-    thinker: str = "local"
-    talker: str | None = "local"
-    ears: str | None = "local"
 
 
 class Agent:
@@ -58,12 +48,15 @@ class Agent:
     names, paths, folders or Personas; None offers what lies in the persona's folder
     where it was given by name, and nothing else where it is a path or a Persona.
     tools: there for every persona.
-    plugins: objects with hooks, beside the installed ones. engine: a name for
-    all stages, or an Engines. With ``base_url`` an OpenAI-compatible server does
-    the thinking; ``model`` is then its model's name, but a checkpoint of the engine
-    that speaks where that needs one (qwen3-omni). stages: ready-made models instead of
-    engines (the agent does not close them). transcripts: where calls are kept; None
-    keeps nothing.
+    plugins: objects with hooks, beside the installed ones. transcripts: where calls are kept;
+    None keeps nothing.
+
+    thinker, talker, ears: an engine's name, or StageOptions; None is what is said for all:
+    engine: a name, or an Engines; empty takes what is there. model: of the Thinker, and of a
+    Talker that has one. light: the smaller models. base_url, api_key: an OpenAI-compatible
+    server does the thinking; ``model`` is then its model's name, but a checkpoint of the
+    engine that speaks where that needs one. stages: ready-made models instead of engines (the
+    agent does not close them; as many calls as the server allows are taken).
 
     Raises OmniAgentError subclasses that say what is wrong with the persona,
     the plugins or the options.
@@ -76,7 +69,10 @@ class Agent:
         personas: Sequence[str | Path | Persona] | None = None,
         tools: Sequence[Tool] = (),
         plugins: Iterable[Any] = (),
-        engine: str | Engines = "local",
+        engine: str | Engines = "",
+        thinker: str | StageOptions | None = None,
+        talker: str | StageOptions | None = None,
+        ears: str | StageOptions | None = None,
         model: str | None = None,
         light: bool = False,
         base_url: str | None = None,
@@ -87,21 +83,18 @@ class Agent:
         self.registry = Registry(plugins)
         self.wardrobe = PersonaWardrobe(self.registry, persona, tools, personas)
         self.transcripts = transcripts
-        engines = engine if isinstance(engine, Engines) else Engines(engine, engine, engine)
-        elsewhere = base_url and engines.thinker not in _SERVED
-        self.engines = replace(engines, thinker="remote") if elsewhere else engines
-        self.options = EngineOptions(
+        all_of_it = StageOptions(
             model=model, light=light, base_url=base_url, api_key=api_key, report=self._report
         )
-        # A Talker with a checkpoint of its own has the one model that can be named.
-        own = elsewhere and engines.talker not in (None, "local")
-        self._thinker_options = replace(self.options, model=None) if own else self.options
+        asked = choices(engine, thinker=thinker, talker=talker, ears=ears)
+        # What nobody provides is an error now, not at the first call.
+        self.lineup = Lineup() if stages else self.registry.engines.lineup(asked, all_of_it)
         self._stages, self._owns_stages = stages, stages is None
-        if stages is None:
-            self._factories()  # a name nobody provides is an error now, not at the first call
         self._listeners: list[Callable[[str], None]] = []
         self._starting = ""
         """What is being started, in words for the user; empty when nothing is."""
+        self._told = False
+        """Whether plugins may have opened something, which they are to close."""
 
     # -- life ---------------------------------------------------------------------
 
@@ -109,6 +102,11 @@ class Agent:
     def ready(self) -> bool:
         """True when calls can be held: every stage has been started and works."""
         return self._stages is not None and not self.progress
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """How users can reach it: the lines that plugins bring."""
+        return self.registry.lines()
 
     @property
     def progress(self) -> str:
@@ -119,7 +117,7 @@ class Agent:
 
     @property
     def stages(self) -> Stages:
-        """The running models. Raises EngineError before ``start`` is done."""
+        """The running models. Raises EngineError before ``start`` has them."""
         if self._stages is None:
             raise EngineError("the agent has not been started")
         return self._stages
@@ -145,71 +143,60 @@ class Agent:
 
         Raises what an engine raises, as soon as it does; then nothing runs.
         """
+        if self._told:
+            return
         try:
-            if self._stages is None:
-                self._tell("starting the models")
-                stages = await self._start_stages()
-                try:
-                    await self._take_up(stages)
-                except BaseException:
-                    await stages.aclose()
-                    raise
-                self._stages = stages
-            else:
-                self.wardrobe.fit(partial(self._examine, self._stages))
-        finally:
-            self._tell("")
+            try:
+                await self._begin()
+            finally:
+                self._tell("")
+            await self.registry.started(self)  # calls are taken meanwhile
+        except BaseException:
+            await self.aclose()
+            raise
 
-    async def _take_up(self, stages: Stages) -> None:
-        self.wardrobe.fit(partial(self._examine, stages))
-        self._tell("reading the persona and its tools (the first time takes longer)")
-        await stages.thinker.prepare(self._opening())
+    async def _begin(self) -> None:
+        if self._stages is None:
+            self._tell("starting the models")
+            ends = self._turn_ends()
+            self._stages = await start_stages(self.registry.engines, self.lineup, ends)
+        self._told = True
+        await self._dress(self._stages)
+        if self._owns_stages:
+            self._tell("reading the persona and its tools (the first time takes longer)")
+            await answer_of(self._stages.thinker.prepare(self._opening()))
 
-    @staticmethod
-    def _examine(stages: Stages, outfit: Outfit) -> Sequence[str]:
-        """What these stages cannot do of a persona. Raises ConfigError when it would be deaf."""
-        persona, ears, talker = outfit.persona, stages.ears, stages.talker
-        if isinstance(ears, PickyEars) and (why := ears.objection(persona.language)):
-            raise ConfigError(f"persona {persona.name!r}: {why}")
-        return talker.objections(outfit.voice) if isinstance(talker, PickyTalker) else ()
+    async def _dress(self, stages: Stages) -> None:
+        """See that personas have their tools, and that nothing is wrong with any."""
+        if self.registry.connects:
+            self._tell("connecting to tools")
+            await self.registry.connect(self.wardrobe.known())
+            self.wardrobe.renew()
+        self.wardrobe.fit(partial(objections, stages))
 
-    def _factories(self) -> dict[str, Callable[[], Awaitable[Any]]]:
-        """How the Thinker, the Talker and the ears (where wanted) are started."""
-        engines, options = self.engines, self.options
-        factories: dict[str, Callable[[], Awaitable[Any]]] = {
-            "thinker": partial(self.registry.thinker(engines.thinker), self._thinker_options)
-        }
-        if engines.talker is not None:
-            factories["talker"] = partial(self.registry.talker(engines.talker), options)
-        if engines.ears is not None:
-            factories["ears"] = partial(self.registry.ears(engines.ears), options)
-        return factories
-
-    async def _start_stages(self) -> Stages:
-        factories, started = self._factories(), dict[str, Any]()
-        async with AsyncExitStack() as running:  # stopped when another fails, or we are cancelled
-
-            async def start(name: str) -> None:
-                stage = await answer_of(factories[name]())
-                running.push_async_callback(_stop, stage)
-                started[name] = stage
-
-            if self.engines.thinker in _SERVED:  # while it is not there, nothing else is worth it
-                await start("thinker")
-            await _together([start(name) for name in factories if name not in started])
-            running.pop_all()
-        talker = started.get("talker", MuteTalker())
-        return Stages(started["thinker"], talker, started.get("ears"))
+    def _turn_ends(self) -> dict[str, StageOptions]:
+        """The learned ends of turn that personas ask for; where there are ears to hear with."""
+        known = self.wardrobe.known() if "ears" in self.lineup.roles else ()
+        names = {persona.turn.end for persona in known} - {BY_WORDS}
+        return {name: StageOptions(name, report=self._report) for name in sorted(names)}
 
     def _opening(self) -> ThinkRequest:
         outfit = self.wardrobe.outfit(None)
         return ThinkRequest(outfit.persona.thinker, (), outfit.schemas, outfit.sampling)
 
     async def aclose(self) -> None:
-        """Stop the engines."""
+        """Stop the engines, also where this is cancelled while plugins are told."""
+        async with AsyncExitStack() as closing:  # in reverse order
+            closing.push_async_callback(self._stop_models)
+            closing.push_async_callback(self.registry.aclose)
+            if self._told:
+                self._told = False
+                await self.registry.stopping(self)
+
+    async def _stop_models(self) -> None:
         if self._stages is not None and self._owns_stages:
-            await self._stages.aclose()
-            self._stages = None
+            stages, self._stages = self._stages, None
+            await stages.aclose()
 
     async def __aenter__(self) -> Agent:
         await self.start()
@@ -223,18 +210,17 @@ class Agent:
     def session(
         self,
         transport: Transport,
+        request: CallRequest | None = None,
         *,
-        persona: str | None = None,
-        call_id: str | None = None,
-        caller: str = "",
         observers: Sequence[Observer] = (),
-        idle_s: float = 900.0,
-        max_call_s: float | None = None,
     ) -> Session:
         """A call over this line; ``await session.run()`` holds it.
 
-        call_id: its name everywhere; None makes one. caller: whose call it is.
+        request: which persona is called, by whom, and how; None is the default persona's call, of
+        nobody known. observers: told of every event. Raises as Session does.
         """
+        request = request or CallRequest()
+        transport = self.registry.wrapped(transport, request.session_id, request.caller)
         watching: list[Observer] = [self.registry.observe, *observers]
         if self.transcripts is not None:
             watching.append(self.transcripts.record)
@@ -242,12 +228,9 @@ class Agent:
             self.stages,
             transport,
             self.wardrobe,
-            persona=persona,
-            call_id=call_id,
-            caller=caller,
+            request,
+            counsel=self.registry,
             observers=watching,
-            idle_s=idle_s,
-            max_call_s=max_call_s,
         )
 
     def app(
@@ -259,13 +242,14 @@ class Agent:
         this one's, ``app.router.lifespan_context(app)`` (examples/mounted.py); where it
         does not, the models start with the first request. wait_for_engine: as for ``serve``.
         """
-        from omni_agent.serving import AgentHost, create_agent_app
+        from omni_agent.server.agent_host import AgentHost
+        from omni_agent.server.serving import create_agent_app
 
         host = AgentHost(self, wait_for_engine=wait_for_engine)
         return create_agent_app(self, options, host=host)
 
     def _show_in_terminal(self) -> None:
-        from omni_agent.cli.logs import log_to_stderr
+        from omni_agent.runtime.logs import log_to_stderr
 
         if not logging.getLogger().handlers:  # an application that logs goes on as it does
             log_to_stderr(0)
@@ -292,7 +276,7 @@ class Agent:
         port cannot be had.
         """
         from omni_agent.server.options import ServerOptions
-        from omni_agent.serving import serve
+        from omni_agent.server.serving import serve
 
         if announce is None:
             self._show_in_terminal()
@@ -310,23 +294,3 @@ class Agent:
 
 def _print(line: str) -> None:
     print(line, flush=True)
-
-
-async def _together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run them all; the first that fails has the others cancelled, and raises its error."""
-    failed: BaseExceptionGroup[BaseException] | None = None
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for work in works:
-                tasks.create_task(work)
-    except BaseExceptionGroup as group:
-        failed = group
-    if failed is not None:  # out there, where the error has no context but its own
-        raise first_of(failed)
-
-
-async def _stop(stage: Any) -> None:
-    try:
-        await stage.aclose()
-    except Exception:  # an engine is somebody else's; the other stages are stopped, too
-        log.exception("%s did not stop", type(stage).__name__)

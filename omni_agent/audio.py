@@ -6,6 +6,7 @@ import struct
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import soxr
 from numpy.typing import NDArray
 
 Pcm = NDArray[np.int16]
+
+SHORTEST_S = 0.0025
+"""Of a piece of audio: Opus's shortest frame (RFC 6716, section 2.1.4)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -36,6 +40,12 @@ class AudioFrame:
     def seconds(self) -> float:
         return len(self.pcm) / self.sample_rate
 
+    @property
+    def held_s(self) -> float:
+        """What it counts where audio waits: its seconds, though none is so short as to take no
+        memory."""
+        return max(self.seconds, SHORTEST_S)
+
     def float32(self) -> NDArray[np.float32]:
         """The samples as float32 in [-1, 1), shape (samples,)."""
         return self.pcm.astype(np.float32) / 32768.0
@@ -48,7 +58,17 @@ class AudioFrame:
 
     @staticmethod
     def silence(seconds: float, sample_rate: int, position: int = 0) -> AudioFrame:
+        """A frame of zeros. position: samples before it in its stream."""
         return AudioFrame(np.zeros(round(seconds * sample_rate), np.int16), sample_rate, position)
+
+
+def is_audio(value: Any) -> bool:
+    """Whether it is a frame with all that belongs in it, whoever made it."""
+    if not isinstance(value, AudioFrame):
+        return False
+    pcm, rate = value.pcm, value.sample_rate
+    right = isinstance(pcm, np.ndarray) and pcm.dtype == np.int16 and pcm.ndim == 1
+    return right and isinstance(rate, Integral) and int(rate) > 0
 
 
 class Resampler:
@@ -74,6 +94,22 @@ class Resampler:
         out = AudioFrame(pcm, self.target_rate, self._position)
         self._position += len(pcm)
         return out
+
+
+class ToRate:
+    """A stream whose frames may have any rate, and another one in the middle, at one rate."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self.sample_rate = sample_rate
+        self._resampler: Resampler | None = None
+
+    def push(self, frame: AudioFrame) -> AudioFrame:
+        """The samples that are ready."""
+        if frame.sample_rate == self.sample_rate:
+            return frame
+        if self._resampler is None or self._resampler.source_rate != frame.sample_rate:
+            self._resampler = Resampler(frame.sample_rate, self.sample_rate)
+        return self._resampler.push(frame)
 
 
 def resample(frame: AudioFrame, sample_rate: int) -> AudioFrame:

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from itertools import takewhile
+from typing import Any, Literal, get_args
 
-from omni_agent.audio import AudioFrame
+from omni_agent.audio import AudioFrame, is_audio
+from omni_agent.frozen import frozen
+from omni_agent.utf8 import whole, whole_json
 
 Role = Literal["user", "assistant", "system"]
 
-
-def whole(text: str) -> str:
-    """``text`` without halves of characters: two that meet become one, a lone one U+FFFD.
-
-    JSON can spell a half of a UTF-16 pair, and servers, tools and clients do; UTF-8 cannot, so
-    that one in a conversation would fail every later turn.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def whole_json(value: Any) -> Any:
-    """A JSON value whose every text is whole."""
-    match value:
-        case str():
-            return whole(value)
-        case Mapping():
-            return {whole_json(key): whole_json(item) for key, item in value.items()}
-        case list() | tuple():
-            return [whole_json(item) for item in value]
-        case _:
-            return value
+DEEPEST = 64
+"""So deep may a tool call's arguments lie in each other."""
 
 
 def new_id(prefix: str) -> str:
@@ -45,6 +26,8 @@ def new_id(prefix: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
+    """Words, as they were typed, thought or heard."""
+
     text: str
 
 
@@ -83,12 +66,16 @@ Part = TextPart | AudioPart | ImagePart | VideoPart
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message. ``interrupted`` marks an assistant message cut to what was heard."""
+    """A message. ``interrupted`` marks an assistant message cut to what was heard.
+
+    retrieved: nobody said it: what plugins found for the turn after it, for the Thinker alone.
+    """
 
     role: Role
     parts: tuple[Part, ...]
     id: str = field(default_factory=lambda: new_id("item"))
     interrupted: bool = False
+    retrieved: bool = False
 
     @property
     def text(self) -> str:
@@ -130,11 +117,64 @@ class ToolResult:
 Item = Message | ToolCall | ToolResult
 
 
-def user(text: str) -> Message:
-    return Message("user", (TextPart(text),))
+def is_part(value: Any) -> bool:
+    """Whether it is a part with all that belongs in it, whoever made it."""
+    match value:
+        case TextPart(text):
+            return isinstance(text, str)
+        case AudioPart(audio, transcript):
+            return is_audio(audio) and isinstance(transcript, str | None)
+        case ImagePart(data, mime):
+            return _is_picture(data) and isinstance(mime, str)
+        case VideoPart(frames, fps, audio, mime):
+            pictures = isinstance(frames, tuple) and bool(frames) and all(map(_is_picture, frames))
+            rate = isinstance(fps, int | float) and 0 < fps < math.inf
+            heard = audio is None or is_audio(audio)
+            return pictures and rate and heard and isinstance(mime, str)
+        case _:
+            return False
+
+
+def _is_picture(data: Any) -> bool:
+    return isinstance(data, bytes) and bool(data)
+
+
+def is_item(value: Any) -> bool:
+    """Whether it is an item with all that belongs in it: it stays, for every later request."""
+    match value:
+        case Message(role, parts, item_id):
+            right = role in get_args(Role) and isinstance(parts, tuple) and all(map(is_part, parts))
+        case ToolCall(call_id, name, arguments):
+            item_id = value.id
+            flat = isinstance(arguments, Mapping) and not _is_deeper(arguments, DEEPEST)
+            right = flat and _are_texts(call_id, name)
+        case ToolResult(call_id, output, _, item_id):
+            right = _are_texts(call_id, output)
+        case _:
+            return False
+    return right and _are_texts(item_id) and bool(item_id)
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner: Iterable[Any] = ()
+    if isinstance(value, Mapping):
+        inner = value.values()
+    elif isinstance(value, list | tuple):
+        inner = value
+    return levels < 0 or any(_is_deeper(one, levels - 1) for one in inner)
+
+
+def _are_texts(*values: Any) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def user(text: str, item_id: str = "") -> Message:
+    """What the user said. item_id: empty makes one."""
+    return Message("user", (TextPart(text),), item_id or new_id("item"))
 
 
 def assistant(text: str) -> Message:
+    """What the agent said."""
     return Message("assistant", (TextPart(text),))
 
 
@@ -197,17 +237,20 @@ def _says_something(item: Item) -> bool:
     return bool(item.text) or not all(isinstance(part, TextPart) for part in item.parts)
 
 
-def _whole_item(item: Item) -> Item:
+def _kept(item: Item) -> Item:
+    """With whole texts, and nothing in it that can be changed: it is shown to plugins."""
     match item:
         case ToolCall():
-            return replace(item, arguments=whole_json(item.arguments))
+            return replace(item, arguments=frozen(whole_json(item.arguments)))
         case ToolResult():
             return replace(item, output=whole(item.output))
         case Message():
-            return replace(item, parts=tuple(map(_whole_part, item.parts)))
+            return replace(item, parts=tuple(map(_kept_part, item.parts)))
 
 
-def _whole_part(part: Part) -> Part:
+def _kept_part(part: Part) -> Part:
+    if isinstance(part, AudioPart | VideoPart) and part.audio is not None:
+        part.audio.pcm.flags.writeable = False  # the draft's and ours stay one
     match part:
         case TextPart():
             return TextPart(whole(part.text))
@@ -224,9 +267,14 @@ class Conversation:
     can keep it (ids are stable: writing an item again replaces it).
     """
 
-    def __init__(self, on_change: Callable[[Item], None] | None = None) -> None:
-        self._items: dict[str, Item] = {}
+    def __init__(
+        self, on_change: Callable[[Item], None] | None = None, items: Iterable[Item] = ()
+    ) -> None:
+        """items: what another call left; nobody is told of these."""
+        self._items: dict[str, Item] = {item.id: item for item in map(_kept, items)}
         self._on_change = on_change
+        self.revision = 0
+        """Another one whenever an item joins or leaves."""
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items.values())
@@ -237,6 +285,11 @@ class Conversation:
     @property
     def items(self) -> tuple[Item, ...]:
         return tuple(self._items.values())
+
+    @property
+    def newest(self) -> Item | None:
+        """The last item."""
+        return next(reversed(self._items.values()), None)
 
     @property
     def asked(self) -> Message | None:
@@ -251,14 +304,45 @@ class Conversation:
         return next((item.text for item in said if item.role == "assistant" and item.text), "")
 
     def get(self, item_id: str) -> Item | None:
+        """The item of this id, where there is one."""
         return self._items.get(item_id)
 
-    def add(self, item: Item) -> None:
-        """Append, or replace in place when the id is known. Its texts become whole."""
-        item = _whole_item(item)
+    def add(self, item: Item, *, before: str = "") -> None:
+        """Append, or replace in place when the id is known. Its texts become whole.
+
+        before: the id of an item that a new one is put before; of none, it is appended.
+        """
+        item = _kept(item)
+        self.revision += item.id not in self._items
+        if before in self._items and item.id not in self._items:
+            self._insert(item, before)
         self._items[item.id] = item
         if self._on_change:
             self._on_change(item)
+
+    def _insert(self, new: Item, before: str) -> None:
+        ordered: dict[str, Item] = {}
+        for key, item in self._items.items():
+            if key == before:
+                ordered[new.id] = new
+            ordered[key] = item
+        self._items = ordered
+
+    def remove(self, item_id: str) -> bool:
+        """Forget an item, and what was found for it; False when there is none of this id."""
+        if item_id not in self._items:
+            return False
+        keys = list(self._items)
+        for found in takewhile(self._was_found, reversed(keys[: keys.index(item_id)])):
+            del self._items[found]
+        del self._items[item_id]
+        self.revision += 1
+        return True
+
+    def _was_found(self, item_id: str) -> bool:
+        """Whether plugins found it, for the turn after it."""
+        item = self._items[item_id]
+        return isinstance(item, Message) and item.retrieved
 
     def truncate(self, item_id: str, heard: str) -> Message | None:
         """Cut an assistant message to what was heard.

@@ -36,7 +36,9 @@ class VoiceActivity(Protocol):
         """
         ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """This caller is gone."""
+        ...
 
 
 @runtime_checkable
@@ -51,7 +53,9 @@ class Ears(Protocol):
         """Transcribe 16 kHz audio. Raises EngineError. Cancelling stops it soon."""
         ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Give the models up; what is being transcribed ends."""
+        ...
 
 
 @runtime_checkable

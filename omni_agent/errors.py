@@ -5,7 +5,10 @@
     OmniAgentError
     ├── ConfigError             something the user wrote is wrong
     │   ├── PersonaError        a persona file: path, line, reason
-    │   └── UnknownPartError    a tool or filter that a persona names and nobody provides
+    │   │   └── UnknownPersonaError  … that is not offered, beside those that are
+    │   ├── UnknownPartError    a part that a persona names and nobody provides: a tool, a filter
+    │   ├── SettingsError       what a persona says of a plugin that does not fit its model
+    │   └── StageOptionError    what a stage of the agent cannot be told
     ├── PluginError             a plugin that does not load, or does wrong later
     ├── ModelStoreError         a model that is missing, damaged or cannot be fetched
     ├── EngineError             a Thinker, Talker or transcriber failed
@@ -14,7 +17,7 @@
     │   └── ToolArgumentsError  arguments that break the tool's schema
     ├── TransportError          the line to the user
     │   └── SignallingError     an offer that cannot be answered (carries an HTTP status)
-    └── ProtocolError           a client message that cannot be understood
+    └── ProtocolError           a client message that cannot be understood or done
 
 Messages say what is wrong, where, and what to do; the subject is also an
 attribute, so callers never parse messages. They are for whoever runs the agent and may
@@ -23,7 +26,10 @@ name addresses and files; ``public`` is what the person on the line may be told.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+from omni_agent.utf8 import clean
 
 
 class OmniAgentError(Exception):
@@ -78,15 +84,45 @@ class PersonaError(ConfigError):
         super().__init__(f"{where}: {reason}", public=public)
 
 
+class UnknownPersonaError(PersonaError):
+    """A persona that is asked for by a name that none has. ``there``: names of those that are
+    offered."""
+
+    public = "This persona is not offered."
+
+    def __init__(self, name: str, reason: str, there: Sequence[str]) -> None:
+        self.name, self.there = name, tuple(there)
+        super().__init__(name, 0, reason)
+
+
 class UnknownPartError(ConfigError):
-    """A tool or a filter that a persona names and nobody provides.
+    """A part, such as a tool or a filter, that a persona names and nobody provides.
 
     ``key``: where its front matter names it, e.g. ``("tools", 1)``.
     """
 
-    def __init__(self, persona: str, key: tuple[str, int], reason: str) -> None:
+    def __init__(self, persona: str, key: tuple[str | int, ...], reason: str) -> None:
         self.key, self.reason = key, reason
         super().__init__(f"persona {persona!r}: {reason}")
+
+
+class SettingsError(ConfigError):
+    """What a persona says of a plugin does not fit the plugin's model.
+
+    ``key``: the first of it in the front matter, e.g. ``("plugins", "clock", "home")``.
+    """
+
+    def __init__(self, persona: str, key: tuple[str | int, ...], reason: str) -> None:
+        self.key, self.reason = key, reason
+        super().__init__(f"persona {persona!r}: {reason}")
+
+
+class StageOptionError(ConfigError):
+    """What a stage's engine cannot be told. ``stage``: empty where only the engine speaks."""
+
+    def __init__(self, stage: str, name: str, reason: str) -> None:
+        self.stage, self.name, self.reason = stage, name, reason
+        super().__init__(f"{stage}: {reason}" if stage else reason)
 
 
 class PluginError(OmniAgentError):
@@ -173,7 +209,7 @@ class SignallingError(TransportError):
 
 
 class ProtocolError(OmniAgentError):
-    """A client message that cannot be understood, in words for the client.
+    """A client message that cannot be understood or done, in words for the client.
 
     ``field`` names the offending part.
     """
@@ -181,3 +217,11 @@ class ProtocolError(OmniAgentError):
     def __init__(self, reason: str, *, field: str | None = None) -> None:
         self.reason, self.field = reason, field
         super().__init__(reason, public=reason)
+
+
+def words_of(error: BaseException) -> str:
+    """An exception's message; its type's name when it cannot even say that."""
+    try:
+        return clean(str.__str__(str(error))) or type(error).__name__
+    except BaseException:
+        return type(error).__name__

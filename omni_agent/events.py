@@ -7,13 +7,18 @@ emitted after the thing happened, in order, and nothing reacts upstream to them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from omni_agent.conversation import Item
+from omni_agent.conversation import Item, Message
 from omni_agent.errors import detail, public
 
 Activity = Literal["listening", "hearing", "thinking", "speaking"]
+EndReason = Literal["hangup", "goodbye", "agent", "idle", "time", "shutdown", "failed"]
+"""Why a call ended: the user hung up, or said goodbye; a tool of the agent hung up; nobody spoke;
+it was the longest; the server stopped; something of ours broke."""
+UtteranceKind = Literal["answer", "filler", "greeting", "announcement", "apology", "aside"]
+"""What a message of the agent's is for; an ``aside`` is the answer to a private request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +33,11 @@ class SessionStarted:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """reason: ``hangup``, ``goodbye``, ``idle``, ``time`` (the call's longest), ``shutdown``, or
-    ``failed``: something of ours broke."""
+    """The call is over. items: its conversation, as it was then."""
 
     at: float
-    reason: str
+    reason: EndReason
+    items: tuple[Item, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,23 @@ class SpeechStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioCommitted:
+    """The client ended the user's turn itself (push to talk). duration_ms: of its audio."""
+
+    at: float
+    item_id: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """The user pressed a key of their telephone: 0-9, *, #, A-D."""
+
+    at: float
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class UserTranscript:
     """What the user said so far (``final`` False) or all of it; each replaces the last."""
 
@@ -100,24 +122,44 @@ class ItemAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemRemoved:
+    """The client deleted an item of the conversation."""
+
+    at: float
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContextAdded:
+    """What plugins found for a user's turn joined the conversation before it, for the Thinker
+    alone: no client is told of it, and no transcript keeps it."""
+
+    at: float
+    item: Message
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyStarted:
+    """A reply that counts begins: the turn it answers is certainly over."""
+
     at: float
     reply_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceStarted:
-    """The agent begins to voice one message. kind ``filler`` never joins the conversation."""
+    """The agent begins to voice one message, or to write an ``aside``. Neither that nor a
+    ``filler`` ever joins the conversation."""
 
     at: float
     reply_id: str
     utterance: str
-    kind: Literal["answer", "filler", "greeting", "announcement", "apology"]
+    kind: UtteranceKind
 
 
 @dataclass(frozen=True, slots=True)
 class SpokenText:
-    """Text on its way to the Talker, after all filters."""
+    """Text on its way to the Talker, or of an aside to the client, after all filters."""
 
     at: float
     utterance: str
@@ -147,6 +189,10 @@ class UtteranceFinished:
 
 @dataclass(frozen=True, slots=True)
 class ToolStarted:
+    """The agent calls a tool, with the arguments that the Thinker gave. Whether there is such a
+    tool, they fit, and it may run is seen then; the client learns of one of its own when it may.
+    A ToolFinished follows, but for a result that the client never sends."""
+
     at: float
     reply_id: str
     call_id: str
@@ -155,7 +201,28 @@ class ToolStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolWaiting:
+    """A tool call waits for a yes or a no of the user's: before it runs (and the client is told
+    of one of its own), or as it asks while it runs. ``question`` is what they are asked."""
+
+    at: float
+    call_id: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswered:
+    """What a tool call waited for has come: a yes, where agreed; else a no, or nothing."""
+
+    at: float
+    call_id: str
+    agreed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ToolProgress:
+    """A tool tells how far it is, in words for the screen."""
+
     at: float
     call_id: str
     text: str
@@ -193,6 +260,8 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class ReplyFinished:
+    """A reply was heard to its end, or interrupted."""
+
     at: float
     reply_id: str
     interrupted: bool
@@ -203,14 +272,27 @@ class Waterfall:
     """Where one turn's time went: milliseconds since the end of the user's speech.
 
     Keys, in order, each absent when it did not happen: ``end_of_turn``,
-    ``transcript``, ``first_thought``, ``tool_decided``, ``tool_done``,
-    ``first_text``, ``first_frame``, ``on_the_wire`` (first audio of any kind),
-    ``answer_on_the_wire`` (first audio that is not a filler).
+    ``transcript``, ``context`` (what plugins found is known), ``first_thought``,
+    ``tool_decided``, ``tool_done``, ``first_text``, ``first_frame``,
+    ``on_the_wire`` (first audio of any kind), ``answer_on_the_wire`` (first audio that is not
+    a filler).
     """
 
     at: float
     reply_id: str
     marks: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TokensUsed:
+    """What one run of the Thinker for a reply came to, where its engine counts; a draft that was
+    discarded is not told. cached_tokens: those of the prompt that were not computed again."""
+
+    at: float
+    reply_id: str
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +310,7 @@ class ErrorOccurred:
 
     @classmethod
     def of(cls, at: float, source: str, error: BaseException) -> ErrorOccurred:
+        """What happened, told twice: for callers, and for those who run the agent."""
         return cls(at, source, public(error), detail(error))
 
 
@@ -238,20 +321,28 @@ Event = (
     | PersonaChanged
     | SpeechStarted
     | SpeechStopped
+    | AudioCommitted
+    | KeyPressed
     | UserTranscript
     | BackchannelIgnored
     | ItemAdded
+    | ItemRemoved
+    | ContextAdded
     | ReplyStarted
     | UtteranceStarted
     | SpokenText
     | PlaybackStarted
     | UtteranceFinished
     | ToolStarted
+    | ToolWaiting
+    | ToolAnswered
     | ToolProgress
     | ToolFinished
     | PanelShown
     | Interrupted
     | ReplyFinished
     | Waterfall
+    | TokensUsed
     | ErrorOccurred
 )
+"""What observers, pages, records and tests are told."""

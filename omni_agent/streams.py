@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import TypeVar
 
-from omni_agent.conversation import whole
 from omni_agent.errors import EngineError
-from omni_agent.scope import answer_of, heed_cancellation
+from omni_agent.runtime.scope import answer_of, heed_cancellation
+from omni_agent.utf8 import whole
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ async def first_words(stream: AsyncIterator[str]) -> str:
 
 
 class Halves:
-    """Text in, cut anywhere; whole characters out (see :func:`omni_agent.conversation.whole`)."""
+    """Text in, cut anywhere; whole characters out (see :func:`omni_agent.utf8.whole`)."""
 
     def __init__(self) -> None:
         self._half = ""

@@ -51,9 +51,13 @@ class Talker(Protocol):
     """
 
     @property
-    def sample_rate(self) -> int: ...
+    def sample_rate(self) -> int:
+        """Of the speech, Hz."""
+        ...
 
-    def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncIterator[Speech]: ...
+    def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncIterator[Speech]:
+        """Speech in order, each piece with how far into ``text`` it reaches."""
+        ...
 
     async def prepare(self, voice: Voice) -> None:
         """Read as much of the conversation as is known; called while the user still speaks.
@@ -64,7 +68,9 @@ class Talker(Protocol):
         """
         ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Give the model up; what is being spoken ends."""
+        ...
 
 
 @runtime_checkable

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 from omni_agent.streams import closing
 
 TextFilter = Callable[[AsyncIterator[str]], AsyncIterator[str]]
+"""Text in, text out, piece by piece as it is thought."""
 Cut = Callable[[str], int]
 """How many leading characters of a text can be released: what follows cannot change them."""
 
@@ -93,6 +94,19 @@ def after_last_word(text: str) -> int:
         if _parted(text[at - 1], text[at]):
             return at
     return after_last_space(text)
+
+
+def language_of(tag: str) -> str:
+    """A BCP 47 tag's language without script, region or variants: ``pt`` of ``pt-BR``."""
+    return tag.replace("_", "-").partition("-")[0].lower()
+
+
+def word_end(text: str, at: int) -> int:
+    """The first place from ``at`` on that ends a word, or the text."""
+    for place in range(at, len(text)):
+        if text[place].isspace() or (place > 0 and _parted(text[place - 1], text[place])):
+            return place
+    return len(text)
 
 
 def words(text: str) -> list[str]:

@@ -116,6 +116,17 @@ class Usage:
 Thought = (
     TextDelta | ReasoningDelta | ToolCallBegun | ToolCallRequest | MalformedCall | Features | Usage
 )
+"""What a Thinker yields."""
+
+
+@runtime_checkable
+class WatchingThinker(Protocol):
+    """A Thinker that sees, and understands clips, too."""
+
+    @property
+    def watches_s(self) -> float:
+        """How much of what the camera showed last a user's turn brings, as a VideoPart; seconds."""
+        ...
 
 
 @runtime_checkable
@@ -132,7 +143,9 @@ class Thinker(Protocol):
         """True when image parts are understood."""
         ...
 
-    def think(self, request: ThinkRequest) -> AsyncIterator[Thought]: ...
+    def think(self, request: ThinkRequest) -> AsyncIterator[Thought]:
+        """One reply, piece by piece as it is thought. Raises EngineError when it cannot go on."""
+        ...
 
     async def prepare(self, request: ThinkRequest) -> Features | None:
         """Prefill as much of the request as possible; called while the user still speaks.
@@ -146,4 +159,6 @@ class Thinker(Protocol):
         """
         ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Give the model up; what is being thought ends."""
+        ...

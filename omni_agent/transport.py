@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from omni_agent._moved import moved_names
 from omni_agent.audio import AudioFrame
+from omni_agent.commands import Command
 from omni_agent.events import Event
 
 
@@ -18,39 +20,6 @@ class VideoFrame:
     width: int
     height: int
     at: float
-
-
-@dataclass(frozen=True, slots=True)
-class UserText:
-    """The user typed instead of speaking."""
-
-    text: str
-    item_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupt:
-    """The user asked the agent to stop speaking."""
-
-
-@dataclass(frozen=True, slots=True)
-class Truncate:
-    """The client says how much of an utterance was heard. audio_end_ms: from its start."""
-
-    item_id: str
-    audio_end_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyRequest:
-    """The client asks for a reply now (for example after giving a tool's result)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChoosePersona:
-    """The user picked another persona; it takes effect with the next turn."""
-
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +38,8 @@ class PlayoutFinished:
     at: float
 
 
-Incoming = (
-    AudioFrame
-    | VideoFrame
-    | UserText
-    | Interrupt
-    | Truncate
-    | ReplyRequest
-    | ChoosePersona
-    | PlayoutStarted
-    | PlayoutFinished
-)
+Playback = PlayoutStarted | PlayoutFinished
+"""What a transport's ``playback`` yields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +52,32 @@ class Heard:
 
 @runtime_checkable
 class Transport(Protocol):
-    """The line to one user. One bounded queue, at its edge; nothing calls upstream."""
+    """The line to one user: streams in, speech and events out. It calls nobody: what comes of what
+    the call has it do is read from its streams.
 
-    def frames(self) -> AsyncIterator[Incoming]:
-        """What comes from the user, until they hang up. Call once."""
+    Nothing here raises, on a line that is dead or closed either: its streams end, and what is
+    played is lost. An error all the same costs the reply, where ``play`` raised it, else the call.
+
+    Each stream is bounded where it waits, has one reader, is called once, and ends with the
+    line; none of them waits for another's reader, as ears may be slow or gone.
+    :class:`omni_agent.lines.inbox.Inbox` is made for that.
+    """
+
+    def audio(self) -> AsyncIterator[AudioFrame]:
+        """What is heard of the user, of any sample rate. Of what waits too long, the oldest
+        is lost."""
+        ...
+
+    def video(self) -> AsyncIterator[VideoFrame]:
+        """What is seen of the user; a picture that nobody took gives way to the next."""
+        ...
+
+    def commands(self) -> AsyncIterator[Command]:
+        """What the client asks for. Its end is the user's hanging up."""
+        ...
+
+    def playback(self) -> AsyncIterator[Playback]:
+        """What became of the speech that was played."""
         ...
 
     async def play(self, utterance: str, frame: AudioFrame) -> None:
@@ -129,4 +111,10 @@ class Transport(Protocol):
         """Tell the client of an event. Never blocks, never raises."""
         ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Hang up."""
+        ...
+
+
+if not TYPE_CHECKING:  # who checks types is told of the old names
+    __getattr__ = moved_names(__name__)

@@ -17,15 +17,20 @@ from pathlib import Path
 from omni_agent_calculator.arithmetic import ArithmeticProblem, evaluate
 from omni_agent_calculator.spoken import as_expression
 
-from omni_agent import manners, persona, text
+from omni_agent import text
 from omni_agent.conversation import user
-from omni_agent.echo import is_echo
-from omni_agent.engines.local import calls, clauses, guards, saying
+from omni_agent.engines.local import guards, tool_calls
 from omni_agent.engines.qwen3_omni.hermes import HermesParser
 from omni_agent.engines.remote import arguments, markup
 from omni_agent.engines.remote.content import Content
 from omni_agent.errors import EngineError, PersonaError
+from omni_agent.hearing.echo import is_echo
+from omni_agent.hearing.manners import manners_in
+from omni_agent.hearing.words import languages as heard_languages
 from omni_agent.markdown import no_markdown, sayable
+from omni_agent.personas import files
+from omni_agent.saying import languages, phrasing, saying
+from omni_agent.saying.clauses import ClauseSplitter
 from omni_agent.streams import first_words, one
 from omni_agent.thinker import ToolCallRequest, ToolSchema
 
@@ -86,12 +91,14 @@ def _content(written: str) -> None:
 
 
 def _manners(written: str) -> None:
-    for asks in (
-        manners.is_backchannel, manners.is_patience, manners.is_hum, manners.is_command,
-        manners.is_unfinished, manners.is_question, manners.is_farewell,
-    ):  # fmt: skip
-        asks(written)
-    manners.is_farewell("Bye.", written)
+    for language in heard_languages():
+        manners = manners_in(language)
+        for asks in (
+            manners.is_backchannel, manners.is_patience, manners.is_hum, manners.is_command,
+            manners.is_unfinished, manners.is_question, manners.is_farewell, manners.consents,
+        ):  # fmt: skip
+            asks(written)
+        manners.is_farewell("Bye.", written)
 
 
 def _arguments(written: str) -> None:
@@ -106,7 +113,7 @@ def _hermes(written: str) -> None:
 
 
 def _calls(written: str) -> None:
-    parser = calls.CallParser([_TOOL])
+    parser = tool_calls.CallParser([_TOOL])
     parser.feed(written)
     parser.finish()
 
@@ -121,7 +128,13 @@ def _persona(written: str) -> None:
     for begin in ("", "# a"):
         with suppress(PersonaError):
             front = f"---\nname: A\n---\n{begin}{written}"
-            persona._parse(front.encode("utf-8", "replace"), Path("a.md"))
+            files._parse(front.encode("utf-8", "replace"), Path("a.md"))
+
+
+def _saying(language: str) -> Callable[[str], object]:
+    known = saying(language)
+    assert known is not None
+    return known.say
 
 
 def _calculation(written: str) -> None:
@@ -146,8 +159,11 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "arguments": (16_000, _arguments),
     "hermes": (4000, _hermes),
     "local calls": (4000, _calls),
-    "clauses": (4000, lambda written: clauses.ClauseSplitter().push(written)),
-    "saying": (400, saying.say),  # a clause is no longer
+    "clauses": (4000, lambda written: ClauseSplitter(phrasing("en")).push(written)),
+    **{
+        f"saying {path.stem}": (400, _saying(path.stem))  # a clause is no longer
+        for path in Path(languages.__file__).parent.glob("[a-z]*.py")
+    },
     "manners": (4000, _manners),
     "echo": (4000, lambda written: is_echo(written, written)),
     "guards": (4000, _guards),

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from omni_agent import Agent, EngineOptions, Persona, events, hookimpl, tool
-from omni_agent.agent import Engines
-from omni_agent.call import Stages
+from omni_agent import Agent, Engine, Persona, StageOptions, events, hookimpl, tool
+from omni_agent.call.session import Session
 from omni_agent.conversation import Message
+from omni_agent.engine import Start
 from omni_agent.errors import ConfigError, EngineError, EngineUnavailable
-from omni_agent.in_process import InProcessTransport
-from omni_agent.records import Records
+from omni_agent.lines.in_process import InProcessTransport
+from omni_agent.persona import TurnTaking
+from omni_agent.records.database import Records
+from omni_agent.records.transcripts import TranscriptStore
+from omni_agent.server.agent_host import AgentHost
 from omni_agent.server.host import Readiness
-from omni_agent.serving import AgentHost, bind
-from omni_agent.session import Session
-from omni_agent.store import TranscriptStore
+from omni_agent.server.serving import bind
+from omni_agent.stages import Engines, Stages
 from omni_agent.talker import Voice
-from omni_agent.testing import ScriptedEars, ScriptedTalker, ScriptedThinker, Stage, virtual_time
+from omni_agent.testing import (
+    Rehearsal,
+    ScriptedEars,
+    ScriptedTalker,
+    ScriptedThinker,
+    ScriptedTurnEnd,
+    virtual_time,
+)
 from omni_agent.thinker import Features, Thinker, ThinkRequest
 
 PERSONA = Persona(name="Test", greeting="Hello.", fillers=(), thinker="Be brief.")
@@ -39,8 +48,8 @@ class Studio:
     def __init__(self, failing: str = "") -> None:
         self.failing, self.running = failing, 0
 
-    def _factory(self, stage: str, make: Callable[[], Any]) -> Mapping[str, Callable[..., Any]]:
-        async def start(options: EngineOptions) -> Any:
+    def _factory(self, stage: str, make: Callable[[], Any]) -> Start[Any]:
+        async def start(options: StageOptions) -> Any:
             options.report(f"starting the {stage}")
             if stage == self.failing:
                 raise EngineUnavailable(f"no {stage} on this machine")
@@ -53,19 +62,18 @@ class Studio:
             model.aclose = close
             return model
 
-        return {"studio": start}
+        return start
 
     @hookimpl
-    def register_thinkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
-        return self._factory("thinker", ScriptedThinker)
+    def register_engines(self) -> Sequence[Engine]:
+        return [Engine("studio", takes={"talker": ("model",)}, **self.factories())]
 
-    @hookimpl
-    def register_talkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
-        return self._factory("talker", ScriptedTalker)
-
-    @hookimpl
-    def register_ears(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
-        return self._factory("ears", ScriptedEars)
+    def factories(self) -> dict[str, Any]:
+        return {
+            "thinker": self._factory("thinker", ScriptedThinker),
+            "talker": self._factory("talker", ScriptedTalker),
+            "ears": self._factory("ears", ScriptedEars),
+        }
 
 
 @virtual_time
@@ -87,11 +95,11 @@ async def test_engines_start_together_prepare_the_persona_and_stop_with_the_agen
 class HalfStudio(Studio):
     """Its Talker never comes to be; its Thinker does not stop properly."""
 
-    @hookimpl
-    def register_thinkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
-        factory = super().register_thinkers()["studio"]
+    def factories(self) -> dict[str, Any]:
+        whole = super().factories()
+        factory = whole["thinker"]
 
-        async def start(options: EngineOptions) -> Any:
+        async def start(options: StageOptions) -> Any:
             model = await factory(options)
             close = model.aclose
 
@@ -102,14 +110,87 @@ class HalfStudio(Studio):
             model.aclose = stop_badly
             return model
 
-        return {"studio": start}
-
-    @hookimpl
-    def register_talkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
-        async def start(options: EngineOptions) -> Any:
+        async def never(options: StageOptions) -> Any:
             await asyncio.Event().wait()
 
-        return {"studio": start}
+        return whole | {"thinker": start, "talker": never}
+
+
+@virtual_time
+async def test_plugins_know_when_an_agent_starts_and_stops_and_hold_no_call_up() -> None:
+    told: list[tuple[str, Any, int]] = []
+    release = asyncio.Event()
+    studio = Studio()
+
+    class Opens:
+        @hookimpl
+        async def agent_started(self, agent: Agent) -> None:
+            await release.wait()
+            told.append(("started", agent, studio.running))
+
+        @hookimpl
+        def agent_stopping(self, agent: Agent) -> None:
+            told.append(("stopping", agent, studio.running))
+
+    agent = Agent(PERSONA, engine="studio", plugins=[studio, Opens()])
+    starting, ready = asyncio.create_task(agent.start()), asyncio.Event()
+    agent.on_progress(lambda line: ready.set() if agent.ready else None)
+    await ready.wait()
+    assert not starting.done()  # calls are taken already
+    release.set()
+    await starting
+    await agent.start()
+    await agent.aclose()
+    await agent.aclose()
+    assert told == [("started", agent, 3), ("stopping", agent, 3)]
+    assert studio.running == 0
+
+
+class Leaves:
+    """Takes for ever to say goodbye, or to say hello."""
+
+    def __init__(self, *, at_once: bool = True) -> None:
+        self.at_once, self.asked = at_once, asyncio.Event()
+
+    @hookimpl
+    async def agent_started(self) -> None:
+        await self._linger() if not self.at_once else None
+
+    @hookimpl
+    async def agent_stopping(self) -> None:
+        await self._linger() if self.at_once else None
+
+    async def _linger(self) -> None:
+        self.asked.set()
+        await asyncio.Event().wait()
+
+
+@virtual_time
+async def test_a_stop_that_is_cancelled_while_plugins_are_told_stops_the_engines_all_the_same() -> (
+    None
+):
+    studio, plugin = Studio(), Leaves()
+    agent = Agent(PERSONA, engine="studio", plugins=[studio, plugin])
+    await agent.start()
+    stopping = asyncio.ensure_future(agent.aclose())
+    await plugin.asked.wait()
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert studio.running == 0
+
+
+@virtual_time
+async def test_a_start_that_is_cancelled_while_plugins_are_told_leaves_no_engine_running() -> None:
+    studio, plugin = Studio(), Leaves(at_once=False)
+    agent = Agent(PERSONA, engine="studio", plugins=[studio, plugin])
+    starting = asyncio.ensure_future(agent.start())
+    await plugin.asked.wait()
+    assert studio.running == 3
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert studio.running == 0
 
 
 @virtual_time
@@ -129,7 +210,7 @@ async def test_a_start_that_is_cancelled_leaves_no_engine_running() -> None:
 class Chatty(ScriptedThinker):
     """A Thinker that reports whatever it reads, as engines may, and never says that it is done."""
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options: StageOptions) -> None:
         super().__init__(["One."], ["Two."], ["Three."])
         self._options = options
 
@@ -139,12 +220,11 @@ class Chatty(ScriptedThinker):
 
 
 class ChattyStudio(Studio):
-    @hookimpl
-    def register_thinkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
-        async def start(options: EngineOptions) -> Thinker:
+    def factories(self) -> dict[str, Any]:
+        async def start(options: StageOptions) -> Thinker:
             return Chatty(options)
 
-        return {"studio": start}
+        return super().factories() | {"thinker": start}
 
 
 @virtual_time
@@ -159,7 +239,7 @@ async def test_what_an_engine_reads_for_one_call_locks_nobody_out(tmp_path: Path
         assert isinstance(ears, ScriptedEars)
         session = agent.session(line)
         tasks.create_task(session.run())
-        stage = Stage(session, line, ears)
+        stage = Rehearsal(session, line, ears)
         for prompt in ("Be a grumpy guide.", "Be a kind guide."):
             path.write_text(f"---\nname: Guide\nfillers: []\n---\n{prompt}")
             await stage.user("Say something nice.")
@@ -186,6 +266,17 @@ async def test_a_stage_that_is_being_restarted_is_named_until_it_works_again() -
     assert host.readiness == Readiness(True)
 
 
+def test_callers_may_name_a_persona_by_its_file_and_are_told_the_name_that_is_shown(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "doctor.md").write_text("---\nname: Doctor Who\n---\nYou heal.")
+    (tmp_path / "robin.md").write_text("---\nname: Robin\n---\nHi.")
+    stages = Stages(ScriptedThinker(), ScriptedTalker(), ScriptedEars())
+    host = AgentHost(Agent(tmp_path / "robin.md", personas=[tmp_path / "doctor.md"], stages=stages))
+    assert [*map(host.shown_name, ("doctor", "DOCTOR", "doctor who"))] == ["Doctor Who"] * 3
+    assert host.shown_name("concierge") == "concierge"  # not offered: left as it is
+
+
 class English(ScriptedEars):
     def objection(self, language: str) -> str:
         return "" if language.startswith("en") else f"deaf to {language!r}, write en"
@@ -210,7 +301,9 @@ async def test_a_persona_in_a_language_the_ears_do_not_know_is_an_error_at_the_s
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where personas are looked for."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("omni_agent.persona.folders", lambda search=(): [tmp_path / "personas"])
+    monkeypatch.setattr(
+        "omni_agent.personas.files.folders", lambda search=(): [tmp_path / "personas"]
+    )
     (tmp_path / "personas").mkdir()
     return tmp_path / "personas"
 
@@ -236,6 +329,19 @@ async def test_what_a_persona_goes_without_is_said_once_when_it_is_loaded(
     assert [record.message for record in caplog.records][1:] == [
         "persona 'three': deaf to 'tlh', write en"
     ]
+
+
+async def test_numbers_without_words_in_the_persona_s_language_are_told(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, language in (("one", "de-AT"), ("two", "sv")):
+        write(folder, name, "voice: bob", f"language: {language}", "speech:", "  numbers: words")
+    agent = Agent("one", stages=Stages(ScriptedThinker(), Choir(), ScriptedEars()))
+    await agent.start()
+    assert [persona.name for persona in agent.wardrobe.known()] == ["one", "two"]
+    (told,) = [record.message for record in caplog.records]
+    assert "numbers have no words in 'sv': they are spoken as written" in told
+    assert "'sv' has no words for taking turns" in told
 
 
 async def test_a_persona_that_was_looked_at_before_the_ears_were_there_is_examined_too(
@@ -270,9 +376,8 @@ class Illiterate(ScriptedThinker):
 
 def test_a_persona_that_cannot_be_read_stops_what_was_started() -> None:
     class School(Studio):
-        @hookimpl
-        def register_thinkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
-            return self._factory("thinker", Illiterate)
+        def factories(self) -> dict[str, Any]:
+            return super().factories() | {"thinker": self._factory("thinker", Illiterate)}
 
     studio = School()
     agent = Agent(PERSONA, plugins=[studio], engine="studio")
@@ -300,7 +405,7 @@ async def test_an_agent_without_voice_and_ears_can_be_typed_to() -> None:
         session = agent.session(line)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(session.run())
-            stage = Stage(session, line, ScriptedEars())
+            stage = Rehearsal(session, line, ScriptedEars())
             assert await stage.agent() == "Hello."
             stage.types("Hi")
             assert await stage.agent() == "I have nothing more to say."
@@ -330,7 +435,7 @@ def test_an_applications_tools_are_named_by_personas_and_listed_for_the_page() -
 
 def test_a_base_url_means_to_think_remotely_and_to_speak_here() -> None:
     agent = Agent(PERSONA, base_url="http://localhost:1/v1")
-    assert agent.engines == Engines("remote", "local", "local")
+    assert agent.lineup.names == {"thinker": "remote", "talker": "local", "ears": "local"}
 
 
 def test_an_agent_that_was_not_started_says_so() -> None:
@@ -351,7 +456,7 @@ async def test_a_persona_file_is_reloaded_between_turns_and_a_broken_one_is_repo
     session = agent.session(line)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(session.run())
-        stage = Stage(session, line, ears)
+        stage = Rehearsal(session, line, ears)
         await stage.user("Say something nice.")
         await stage.agent()
         path.write_text("---\nname: Guide\nfillers: []\n---\nBe a grumpy guide.")
@@ -379,7 +484,7 @@ async def test_a_call_is_kept_as_it_happens(tmp_path: Path) -> None:
     session: Session = agent.session(line)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(session.run())
-        stage = Stage(session, line, ears)
+        stage = Rehearsal(session, line, ears)
         await stage.agent()
         await stage.user("What time is it?")
         await stage.agent()
@@ -440,9 +545,9 @@ def test_beside_a_server_the_model_is_the_servers_unless_the_talker_has_one(
         PERSONA, plugins=[Studio()], engine=Engines("local", engine, None), model="llama",
         base_url="http://127.0.0.1:1/v1",
     )  # fmt: skip
-    assert agent.engines.thinker == "remote"
-    assert agent._thinker_options.model == model
-    assert agent.options.model == "llama"
+    assert agent.lineup.names == {"thinker": "remote", "talker": engine}
+    models = {stage: role.options.model for stage, role in agent.lineup.roles.items()}
+    assert models == {"thinker": model, "talker": None if model else "llama"}
 
 
 class SlowEars(Studio):
@@ -452,9 +557,8 @@ class SlowEars(Studio):
         super().__init__(failing)
         self.fetching = 0
 
-    @hookimpl
-    def register_ears(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
-        async def start(options: EngineOptions) -> Any:
+    def factories(self) -> dict[str, Any]:
+        async def start(options: StageOptions) -> Any:
             self.fetching += 1
             try:
                 await asyncio.sleep(300)
@@ -462,7 +566,7 @@ class SlowEars(Studio):
                 self.fetching -= 1
             return ScriptedEars()
 
-        return {"studio": start}
+        return super().factories() | {"ears": start}
 
 
 @pytest.mark.parametrize("stage", ["thinker", "talker"])
@@ -480,12 +584,11 @@ def test_an_engine_that_cannot_start_is_told_at_once_whatever_the_others_do(stag
 
 
 class Cancelled(Studio):
-    @hookimpl
-    def register_talkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
-        async def start(options: EngineOptions) -> Any:
+    def factories(self) -> dict[str, Any]:
+        async def start(options: StageOptions) -> Any:
             raise asyncio.CancelledError
 
-        return {"studio": start}
+        return super().factories() | {"talker": start}
 
 
 @virtual_time
@@ -502,14 +605,15 @@ class Served(Studio):
     attempts = 0
 
     @hookimpl
-    def register_thinkers(self) -> Mapping[str, Callable[[EngineOptions], Awaitable[Any]]]:
-        async def start(options: EngineOptions) -> Any:
+    def register_engines(self) -> Sequence[Engine]:
+        async def start(options: StageOptions) -> Any:
             self.attempts += 1
             if self.attempts < 3:
                 raise EngineUnavailable("nobody answers", may_recover=True)
             return ScriptedThinker()
 
-        return {"remote": start}
+        elsewhere = Engine("elsewhere", thinker=start, served={"thinker"}, default=True)
+        return [*super().register_engines(), elsewhere]
 
 
 @virtual_time
@@ -523,4 +627,52 @@ async def test_while_a_server_is_waited_for_nothing_else_is_started() -> None:
     assert [lines.count(f"starting the {stage}") for stage in ("talker", "ears")] == [1, 1]
     assert host.readiness == Readiness(True)
     await agent.aclose()
+    assert studio.running == 0
+
+
+class Keen(Studio):
+    """An engine that has learned when turns are over, beside the others."""
+
+    @hookimpl
+    def register_engines(self) -> Sequence[Engine]:
+        end = self._factory("end of turn", lambda: ScriptedTurnEnd(0.9))
+        return [*super().register_engines(), Engine("keen", turn_end=end)]
+
+
+async def test_an_end_of_turn_is_started_for_the_personas_that_ask_for_it(folder: Path) -> None:
+    write(folder, "one")
+    studio = Keen()
+    async with Agent("one", plugins=[studio], engine="studio") as agent:
+        assert not agent.stages.turn_ends
+        assert studio.running == 3
+    write(folder, "two", "turn: {end: keen}")
+    async with Agent("one", plugins=[studio], engine="studio") as agent:
+        assert list(agent.stages.turn_ends) == ["keen"]
+        assert studio.running == 4
+    assert studio.running == 0
+
+
+async def test_a_persona_that_asks_for_one_later_is_told_to_start_again(folder: Path) -> None:
+    write(folder, "one")
+    async with Agent("one", plugins=[Keen()], engine="studio") as agent:
+        write(folder, "one", "voice: bob", "turn: {end: keen}")
+        assert agent.wardrobe.outfit(None).persona.turn.end == "words"
+        (problem,) = agent.wardrobe.problems()
+    assert "one.md:4: the end of turn 'keen' is not running" in str(problem)
+
+
+def test_an_end_of_turn_that_nobody_has_is_an_error_with_its_line(folder: Path) -> None:
+    write(folder, "one", "voice: bob", "turn:", "  patience_ms: 400", "  end: keem")
+    with pytest.raises(ConfigError, match=r"one\.md:6: no end of turn 'keem'; did you mean 'keen'"):
+        Agent("one", plugins=[Keen()], engine="studio")
+    with pytest.raises(ConfigError, match="there are: words, smart-turn"):
+        Agent("one", engine="local")
+
+
+def test_an_end_of_turn_that_cannot_start_is_an_error_at_the_start() -> None:
+    studio = Keen(failing="end of turn")
+    eager = PERSONA.model_copy(update={"turn": TurnTaking(end="keen")})
+    agent = Agent(eager, plugins=[studio], engine="studio")
+    with pytest.raises(EngineUnavailable, match="no end of turn on this machine"):
+        asyncio.run(agent.start())
     assert studio.running == 0

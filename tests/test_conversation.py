@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,14 +15,15 @@ from omni_agent.conversation import (
     Conversation,
     Item,
     Message,
+    TextPart,
     ToolCall,
     ToolResult,
     as_read,
     assistant,
     rounds,
     user,
-    whole,
 )
+from omni_agent.utf8 import whole
 
 
 def items_of(kinds: str) -> list[Item]:
@@ -136,3 +139,59 @@ def test_whatever_joins_the_conversation_can_be_written_down() -> None:
     assert result.output == "found \ufffd"
     assert isinstance(heard, Message)
     assert heard.text == "heard \ufffd"
+
+
+def found(text: str) -> Message:
+    """What plugins found for the turn after it."""
+    return Message("system", (TextPart(text),), retrieved=True)
+
+
+def test_an_item_goes_with_all_that_was_found_for_it_and_nothing_else() -> None:
+    before, asked = assistant("yes"), user("who?")
+    conversation = Conversation(items=[before, found("a fact"), found("another"), asked])
+    assert conversation.remove(asked.id)
+    assert conversation.items == (before,)
+
+
+def test_what_was_found_can_be_removed_though_it_comes_first() -> None:
+    fact, asked = found("a fact"), user("who?")
+    conversation = Conversation(items=[fact, asked])
+    assert conversation.remove(fact.id)
+    assert conversation.items == (asked,)
+
+
+CHANGES = st.tuples(
+    st.sampled_from(["add", "find", "insert", "revise", "remove"]), st.integers(0, 9)
+)
+
+
+@given(st.lists(CHANGES, max_size=40))
+def test_whatever_changes_every_item_is_there_once_and_in_order(
+    changes: list[tuple[str, int]],
+) -> None:
+    """Against a list that does the same the long way."""
+    conversation, expected = Conversation(), list[Message]()
+    for change, place in changes:
+        ids, revision = [item.id for item in expected], conversation.revision
+        at = place % len(expected) if expected else 0
+        there = expected[at] if expected else assistant("never added")
+        new = found("a fact") if change == "find" else user("hi")
+        match change:
+            case "add" | "find":
+                conversation.add(new)
+                expected.append(new)
+            case "insert":
+                conversation.add(new, before=there.id)
+                expected.insert(at, new)
+            case "revise" if expected:
+                expected[at] = replace(there, parts=(TextPart("revised"),))
+                conversation.add(expected[at])
+            case "remove":
+                assert conversation.remove(there.id) is bool(expected)
+                first = at
+                while first and expected[first - 1].retrieved:
+                    first -= 1
+                del expected[first : at + 1]
+        assert conversation.items == tuple(expected)
+        moved = [item.id for item in expected] != ids
+        assert conversation.revision == revision + moved

@@ -12,13 +12,15 @@ import time
 import tomllib
 import venv
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import pytest
 
-from omni_agent.distribution import NAME, install, program
+from omni_agent import __version__
+from omni_agent.runtime.distribution import NAME, install, program
 
 ROOT = Path(__file__).parent.parent
 OTHERS = re.compile(r"omni[_-]agent\[|pip install[^\n]*?[\s'\"]omni[_-]agent(?=[\s'\"`\[]|$)", re.M)
@@ -95,6 +97,12 @@ def test_the_name_is_the_one_the_project_is_built_under(monkeypatch: pytest.Monk
     assert {"local", "webrtc", "qwen3-omni", "vllm"} <= set(extras)
 
 
+def test_the_version_is_written_in_one_place() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "version" in project["dynamic"]
+    assert version(NAME) == __version__
+
+
 def pages() -> list[Path]:
     listed = subprocess.run(
         ["git", "ls-files", "*.py", "*.md", "*.toml", "*.js", "*.html", "scripts"],
@@ -162,9 +170,10 @@ def test_doctor_finds_a_fresh_installation_well(stranger: Stranger) -> None:
 
 
 @pytest.mark.models
-def test_a_plugin_package_is_installed_beside_the_wheel(stranger: Stranger) -> None:
-    stranger.install(str(ROOT / "examples" / "omni_agent_dice"))
-    assert "dice" in stranger.run("omni-agent", "plugins")
+@pytest.mark.parametrize("name", ["dice", "library"])
+def test_a_plugin_package_is_installed_beside_the_wheel(stranger: Stranger, name: str) -> None:
+    stranger.install(str(ROOT / "examples" / f"omni_agent_{name}"))
+    assert name in stranger.run("omni-agent", "plugins")
 
 
 @pytest.fixture
@@ -192,7 +201,7 @@ def url(stranger: Stranger) -> Iterator[str]:
 
 @pytest.mark.models
 def test_one_command_from_an_empty_folder_takes_calls(url: str) -> None:
-    with httpx.Client(base_url=url, timeout=20) as client:
+    with httpx.Client(base_url=url, timeout=300) as client:
         assert "<!doctype html>" in client.get("/").text.lower()
         assert client.get("/css/base.css").status_code == 200
         names = {persona["name"] for persona in client.get("/v1/personas").json()["personas"]}

@@ -19,7 +19,7 @@ from omni_agent.errors import (
     detail,
     public,
 )
-from omni_agent.serving import AgentHost
+from omni_agent.server.agent_host import AgentHost
 from omni_agent.testing import ScriptedThinker, rehearse, virtual_time
 
 SECRET = "http://10.0.0.7:8000/v1 said: bad key sk-123 in /srv/keys"

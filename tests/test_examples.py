@@ -11,10 +11,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from omni_agent import Agent, Persona
-from omni_agent.call import Stages
 from omni_agent.errors import ConfigError
-from omni_agent.persona import load
-from omni_agent.registry import Registry
+from omni_agent.personas.files import load
+from omni_agent.registry.registry import Registry
+from omni_agent.stages import Stages
 from omni_agent.testing import ScriptedEars, ScriptedTalker, ScriptedThinker, rehearse, virtual_time
 from omni_agent.text import compose
 
@@ -24,7 +24,8 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 @pytest.fixture(autouse=True)
 def examples_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.syspath_prepend(str(EXAMPLES / "omni_agent_dice"))
+    for package in ("omni_agent_dice", "omni_agent_library"):
+        monkeypatch.syspath_prepend(str(EXAMPLES / package))
 
 
 def test_hello_is_under_ten_lines_of_code_and_makes_an_agent() -> None:
@@ -35,7 +36,13 @@ def test_hello_is_under_ten_lines_of_code_and_makes_an_agent() -> None:
     assert "order_status" in Agent(tools=[hello.order_status]).wardrobe.outfit(None).tools
 
 
-@pytest.mark.parametrize("tests", ["test_conversation.py", "omni_agent_dice/tests/test_dice.py"])
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "test_conversation.py", "omni_agent_dice/tests/test_dice.py",
+        "omni_agent_library/tests/test_library.py",
+    ],
+)  # fmt: skip
 def test_the_example_tests_pass_as_their_docstrings_say(tests: str) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"examples/{tests}"]
     done = subprocess.run(command, cwd=EXAMPLES.parent, capture_output=True, text=True, check=False)

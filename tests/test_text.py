@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omni_agent.markdown import no_markdown, sayable
-from omni_agent.registry import BUILT_IN
+from omni_agent.registry.registry import BUILT_IN
 from omni_agent.text import (
     MAX_HELD,
     MAX_PIECE,
@@ -21,9 +21,11 @@ from omni_agent.text import (
     TextFilter,
     after_last_word,
     compose,
+    language_of,
     profanity,
     regroup,
     rewriting,
+    word_end,
     words_heard,
 )
 
@@ -166,3 +168,21 @@ def test_where_words_have_no_spaces_each_character_is_heard(
     text: str, end: int, heard: str
 ) -> None:
     assert words_heard(text, end) == heard
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "end"),
+    [
+        ("one two", 1, 3), ("one two", 3, 3), ("one two", 4, 7), ("今天很好", 1, 1), ("ab", 2, 2),
+        ("か\u3099き", 1, 2), ("abc今天", 1, 4), ("", 0, 0),
+    ],
+)  # fmt: skip
+def test_a_word_ends_at_white_space_or_where_characters_are_words(
+    text: str, at: int, end: int
+) -> None:
+    assert word_end(text, at) == end
+
+
+@pytest.mark.parametrize("tag", ["pt", "pt-BR", "PT_br", "pt-Latn-BR-x-abc"])
+def test_a_tag_s_language_is_what_it_begins_with(tag: str) -> None:
+    assert language_of(tag) == "pt"

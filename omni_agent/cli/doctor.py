@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import sys
@@ -11,37 +10,59 @@ from pathlib import Path
 
 import typer
 
-from omni_agent import persona as personas_module
-from omni_agent.cli.options import EngineName, Light, Model
+from omni_agent.cli.config import ConfigFile
+from omni_agent.cli.engines import Said
+from omni_agent.cli.options import (
+    BaseUrl,
+    EngineName,
+    Light,
+    Model,
+    OfEars,
+    OfTalker,
+    OfThinker,
+    PersonaName,
+)
 from omni_agent.cli.printing import show
-from omni_agent.distribution import install
 from omni_agent.errors import OmniAgentError
-from omni_agent.hookspecs import EngineOptions, Finding
-from omni_agent.machine import cores
-from omni_agent.records import data_dir
-from omni_agent.registry import Registry
+from omni_agent.finding import Finding
+from omni_agent.personas import files as personas_module
+from omni_agent.records.folders import data_dir
+from omni_agent.registry.engines import Lineup
+from omni_agent.registry.fitting import foreseen
+from omni_agent.registry.registry import Registry
+from omni_agent.registry.wardrobe import fitted
+from omni_agent.runtime.machine import cores
 
 
-def examine(engine: str, options: EngineOptions) -> Iterator[Finding]:
-    """Everything that a call on this engine needs, one finding each.
+def examine(said: Said, persona: str = "") -> Iterator[Finding]:
+    """Everything that a call on these engines needs, one finding each.
 
-    Raises ConfigError for an engine that cannot be examined.
+    persona: one to look at beside those that are found by name. Raises ConfigError for an engine
+    that is not there, and for options it does not have.
     """
     registry = Registry()
-    examiner = registry.examiner(engine)
+    lineup = said.lineup(registry, "thinker", "talker", "ears")
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("python", version, "" if sys.version_info >= (3, 11) else "use Python ≥ 3.11")
-    yield _transport()
-    yield from examiner(options)
+    yield from _lines(registry)
+    yield from registry.engines.examine(lineup)
     yield from _machine()
-    yield from _configuration(registry)
+    yield from _configuration(registry, lineup, persona)
 
 
-def _transport() -> Finding:
-    missing = [name for name in ("aiortc", "av") if importlib.util.find_spec(name) is None]
-    if missing:
-        return Finding("extra webrtc", f"missing: {', '.join(missing)}", install("webrtc"))
-    return Finding("extra webrtc", "installed")
+def _lines(registry: Registry) -> Iterator[Finding]:
+    lines = registry.lines()
+    if not lines:
+        yield Finding("lines", "none: nobody could call", "install a line, or mend its plugin")
+    for line in lines:
+        if line.examine is None:
+            yield Finding(f"line {line.name}", "does not say what it needs")
+            continue
+        try:
+            yield from line.examine()
+        except Exception as error:  # a plugin's
+            how = f"its examination raised {type(error).__name__}: {error}"
+            yield Finding(f"line {line.name}", how, "mend or uninstall its plugin")
 
 
 def _machine() -> Iterator[Finding]:
@@ -62,21 +83,33 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _configuration(registry: Registry) -> Iterator[Finding]:
+def _configuration(registry: Registry, lineup: Lineup, persona: str) -> Iterator[Finding]:
     for problem in registry.problems:
         yield Finding(f"plugin {problem.plugin}", problem.reason, "mend or uninstall the plugin")
-    for name in personas_module.available():
+    for name in dict.fromkeys((*([persona] if persona else ()), *personas_module.available())):
         try:
-            registry.outfit(personas_module.load(personas_module.find(name)))
-            yield Finding(f"persona {name}", "fine")
+            outfit = fitted(registry, personas_module.find(name))
+            lacking = foreseen(registry.engines, lineup, outfit)
+            yield Finding(f"persona {name}", "; ".join(lacking) or "fine")
         except OmniAgentError as error:
             yield Finding(f"persona {name}", str(error), "mend the file")
 
 
-def doctor(engine: EngineName = "local", model: Model = None, light: Light = False) -> None:
+def doctor(
+    engine: EngineName = "",
+    model: Model = None,
+    light: Light = False,
+    base_url: BaseUrl = None,
+    thinker: OfThinker = None,
+    talker: OfTalker = None,
+    ears: OfEars = None,
+    persona: PersonaName = "",
+    config: ConfigFile = None,
+) -> None:
     """Check everything a call needs, and say what to do about what is missing."""
     ill = 0
-    for finding in examine(engine, EngineOptions(model=model, light=light)):
+    said = Said(config, engine, model, light, base_url, None, thinker, talker, ears)
+    for finding in examine(said, persona):
         ill += bool(finding.mend)
         mark = ("✗", "red") if finding.mend else ("✓", "green")
         show(mark, f" {finding.what:<26} {finding.how}")

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from omni_agent.agent import Agent, Engines
-from omni_agent.engines import local
+Many = list[str] | None
+
+
+def checked(make: Callable[[Any], object]) -> Callable[[Any], Any]:
+    """An option's callback: what can be said of its value alone is said wherever it stands, on the
+    command line and in a file that any command reads. make: raises ConfigError."""
+
+    def check(value: Any) -> Any:
+        if value is not None:
+            make(value)
+        return value
+
+    return check
+
 
 PersonaName = Annotated[
     str, typer.Option("--persona", "-p", help="A persona's name, or a path to its file.")
@@ -20,7 +33,13 @@ Personas = Annotated[
         "folders. Not given: those in its folder where it was named, none where it is a file."
     ),
 ]
-EngineName = Annotated[str, typer.Option(help="Engine of all stages; see `omni-agent plugins`.")]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        help="Engine of all stages, of `omni-agent plugins`; not given: the one that is there.",
+        show_default=False,
+    ),
+]
 Model = Annotated[
     str | None, typer.Option(help="The engine's model: a name from `omni-agent models`, or a path.")
 ]
@@ -36,6 +55,20 @@ BaseUrl = Annotated[
 ApiKey = Annotated[
     str | None, typer.Option(envvar="OPENAI_API_KEY", help="The key for --base-url.")
 ]
+
+
+def _of_stage(option: str, whose: str) -> Any:
+    return typer.Option(
+        option,
+        metavar="KEY=VALUE",
+        help=f"{whose} own engine; then model=…, device=…, base_url=… and what else that engine "
+        "takes, one at a time (repeatable).",
+    )
+
+
+OfThinker = Annotated[Many, _of_stage("--thinker", "The Thinker's")]
+OfTalker = Annotated[Many, _of_stage("--talker", "The Talker's")]
+OfEars = Annotated[Many, _of_stage("--ears", "The ears'")]
 
 _AGES = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 _AGE = re.compile(r"0*([1-9]\d{0,4})([hdw])", re.ASCII)
@@ -58,29 +91,3 @@ def port_range(ports: str) -> tuple[int, int]:
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:40]}…")
-
-
-def make_agent(
-    persona: str,
-    engine: str,
-    model: str | None,
-    light: bool,
-    base_url: str | None,
-    api_key: str | None,
-    *,
-    personas: str | None = None,
-    silent: bool = False,
-) -> Agent:
-    """An agent from the command line's options; ``silent`` has neither ears nor voice."""
-    if engine == local.NAME and model is not None and not base_url:
-        local.check_mind(model)  # now: a server would have begun to listen
-    engines = Engines(engine, None, None) if silent else Engines(engine, engine, engine)
-    return Agent(
-        persona,
-        personas=None if personas is None else [one for one in personas.split(",") if one],
-        engine=engines,
-        model=model,
-        light=light,
-        base_url=base_url,
-        api_key=api_key if base_url else None,
-    )

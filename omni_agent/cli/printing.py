@@ -7,25 +7,16 @@ rewrite what is on the screen.
 
 from __future__ import annotations
 
-import logging
-import re
-
 from rich.console import Console
 from rich.text import Text
+
+from omni_agent.runtime.logs import plain
 
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 Part = str | tuple[str, str]
 """Text, or (text, style); the style is ours."""
-
-# C0 and C1 controls, half surrogates, and what turns the direction of writing round.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def plain(text: str) -> str:
-    """The text with control characters made visible (``\\x1b``); line ends and tabs stay."""
-    return _CONTROLS.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
 def counted(number: int, noun: str) -> str:
@@ -44,14 +35,3 @@ def progress(line: str) -> None:
     """What is being started or fetched; an empty line is the end of it."""
     if line:
         show((f"▸ {line}", "dim"), to=err)
-
-
-class PlainFormatter(logging.Formatter):
-    """One line a message, whatever somebody put into it; tracebacks have their own lines."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = record.message.replace("\n", "\\n")
-        return super().formatMessage(record)
-
-    def format(self, record: logging.LogRecord) -> str:
-        return plain(super().format(record))

@@ -3,51 +3,98 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from omni_agent.cli.logs import log_to_stderr
+from omni_agent.cli.config import ConfigFile
+from omni_agent.cli.engines import Said, make_agent
 from omni_agent.cli.options import (
     ApiKey,
     BaseUrl,
     EngineName,
     Light,
+    Many,
     Model,
+    OfEars,
+    OfTalker,
+    OfThinker,
     PersonaName,
     Personas,
+    checked,
     days,
-    make_agent,
     port_range,
 )
 from omni_agent.cli.printing import err, progress, show
-from omni_agent.store import TranscriptStore
+from omni_agent.errors import ConfigError
+from omni_agent.records.transcripts import TranscriptStore
+from omni_agent.runtime.logs import log_to_stderr
+
+if TYPE_CHECKING:
+    from omni_agent.agent import Agent
+    from omni_agent.server.options import ServerOptions, Tls
 
 INSECURE = (
     "  browsers give a page the microphone only at localhost or over HTTPS: --tls-cert and\n"
     "  --tls-key, or a proxy that speaks TLS (docs/operating.md)\n"
 )
 
-Many = list[str] | None
 SERVER_KEY = "OMNI_AGENT_SERVER_KEY"
 
 
-Host = Annotated[str, typer.Option(help="Address to listen on.")]
+def _of_server(option: str) -> Callable[[Any], Any]:
+    """The callback of what is one of the server's options."""
+
+    def make(value: Any) -> None:
+        from omni_agent.server.options import Network, ServerOptions
+
+        (Network if option in ("udp_ports", "external_ip") else ServerOptions)(**{option: value})
+
+    return checked(make)
+
+
+def _ice_servers(urls: Sequence[str]) -> None:
+    from omni_agent.server.ice import ice_server
+
+    for url in urls:
+        ice_server(url)
+
+
+def _somewhere(host: str) -> None:
+    if not host:
+        raise ConfigError("--host is empty: 127.0.0.1 is this machine, 0.0.0.0 all of it")
+
+
+Host = Annotated[str, typer.Option(help="Address to listen on.", callback=checked(_somewhere))]
 Port = Annotated[int, typer.Option(help="Port; 0 takes any free one.", min=0, max=65535)]
 ServerKey = Annotated[
     str | None,
     typer.Option(
         envvar=SERVER_KEY,
         help="What programs must bring to call, and the page asks for once.",
+        callback=_of_server("api_key"),
     ),
 ]
-Origin = Annotated[Many, typer.Option(help="Another site whose pages may call (repeatable).")]
-Name = Annotated[Many, typer.Option(help="A public name this server answers to (repeatable).")]
+Origin = Annotated[
+    Many,
+    typer.Option(
+        help="Another site whose pages may call (repeatable).", callback=_of_server("origins")
+    ),
+]
+Name = Annotated[
+    Many,
+    typer.Option(
+        help="A public name this server answers to (repeatable).", callback=_of_server("hosts")
+    ),
+]
 TrustedProxy = Annotated[
     Many,
     typer.Option(
-        help="An address or network whose X-Forwarded-For and -Proto are believed (repeatable)."
+        help="An address or network whose X-Forwarded-For and -Proto are believed (repeatable).",
+        callback=_of_server("trusted_proxies"),
     ),
 ]
 Metrics = Annotated[
@@ -59,7 +106,10 @@ MaxCalls = Annotated[
 ]
 IceServer = Annotated[
     Many,
-    typer.Option(help="stun:HOST, turn:HOST or turn:USER:SECRET@HOST (repeatable)."),
+    typer.Option(
+        help="stun:HOST, turn:HOST or turn:USER:SECRET@HOST (repeatable).",
+        callback=checked(_ice_servers),
+    ),
 ]
 IceUsername = Annotated[str | None, typer.Option(help="For TURN servers.")]
 IceCredential = Annotated[
@@ -73,10 +123,19 @@ TurnSecret = Annotated[
     ),
 ]
 UdpPorts = Annotated[
-    Any, typer.Option(parser=port_range, metavar="FIRST-LAST", help="Ports of media.")
+    Any,
+    typer.Option(
+        parser=port_range,
+        metavar="FIRST-LAST",
+        help="Ports of media.",
+        callback=_of_server("udp_ports"),
+    ),
 ]
 ExternalIp = Annotated[
-    str | None, typer.Option(help="The address a one-to-one NAT shows to callers.")
+    str | None,
+    typer.Option(
+        help="The address a one-to-one NAT shows to callers.", callback=_of_server("external_ip")
+    ),
 ]
 AllowPrivate = Annotated[
     bool | None,
@@ -112,11 +171,14 @@ def serve(
     personas: Personas = None,
     host: Host = "127.0.0.1",
     port: Port = 7860,
-    engine: EngineName = "local",
+    engine: EngineName = "",
     model: Model = None,
     light: Light = False,
     base_url: BaseUrl = None,
     api_key: ApiKey = None,
+    thinker: OfThinker = None,
+    talker: OfTalker = None,
+    ears: OfEars = None,
     server_key: ServerKey = None,
     origin: Origin = None,
     name: Name = None,
@@ -137,20 +199,19 @@ def serve(
     wait_for_engine: WaitForEngine = False,
     dev: Dev = False,
     verbose: Verbose = 0,
+    config: ConfigFile = None,
 ) -> None:
     """Serve the call page: open the printed URL and press Call."""
     from omni_agent.server.ice import ice_server as parsed
     from omni_agent.server.limits import Limits
-    from omni_agent.server.options import Network, ServerOptions, Tls, is_loopback
-    from omni_agent.serving import serve as serve_agent
+    from omni_agent.server.options import Network, ServerOptions, Tls
 
     log_to_stderr(verbose)
-    if not host:
-        raise typer.BadParameter("--host is empty: 127.0.0.1 is this machine, 0.0.0.0 all of it")
     if no_transcripts and keep_transcripts is not None:
         raise typer.BadParameter("--no-transcripts keeps nothing that --keep-transcripts could")
     tls = Tls(tls_cert, tls_key) if tls_cert or tls_key else None
-    agent = make_agent(persona, engine, model, light, base_url, api_key, personas=personas)
+    said = Said(config, engine, model, light, base_url, api_key, thinker, talker, ears)
+    agent = make_agent(persona, said, personas=personas)
     options = ServerOptions(
         api_key=os.environ.get(SERVER_KEY) if server_key is None else server_key,  # empty: told
         origins=tuple(origin or ()),
@@ -163,6 +224,24 @@ def serve(
         dev=dev,
         limits=Limits(calls=max_calls),
     )
+    store = None if no_transcripts else TranscriptStore(keep_days=keep_transcripts)
+    with closing(store) if store is not None else nullcontext():
+        agent.transcripts = store
+        _serve(agent, host, port, options, tls, wait_for_engine)
+
+
+def _serve(
+    agent: Agent,
+    host: str,
+    port: int,
+    options: ServerOptions,
+    tls: Tls | None,
+    wait_for_engine: bool,
+) -> None:
+    """Serve until Ctrl-C, and show what there is to know."""
+    from omni_agent.server.options import is_loopback
+    from omni_agent.server.serving import serve as serve_agent
+
     for problem in agent.registry.problems:
         show(("skipped: ", "yellow"), str(problem), to=err)
     ready = "ready: press Call"
@@ -172,19 +251,6 @@ def serve(
         hint = "" if tls or is_loopback(host) else INSECURE
         show((f"\n  {url}\n", "bold"), hint, to=err)
 
-    store = None if no_transcripts else TranscriptStore(keep_days=keep_transcripts)
-    agent.transcripts = store
-    try:
-        serve_agent(
-            agent,
-            host,
-            port,
-            options,
-            announce,
-            tls=tls,
-            wait_for_engine=wait_for_engine,
-            leaving=True,
-        )
-    finally:
-        if store is not None:
-            store.close()
+    serve_agent(
+        agent, host, port, options, announce, tls=tls, wait_for_engine=wait_for_engine, leaving=True
+    )

@@ -19,9 +19,10 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from omni_agent.cli.options import days
-from omni_agent.cli.printing import counted, plain, show
+from omni_agent.cli.printing import counted, show
 from omni_agent.errors import ConfigError
-from omni_agent.records import Records, StoredCall, StoredItem, default_path
+from omni_agent.records.database import Records, StoredCall, StoredItem, default_path
+from omni_agent.runtime.logs import plain
 
 transcripts = typer.Typer(help="What was kept of the calls: list, show, export, delete.")
 DAY_S = 86_400
@@ -63,7 +64,8 @@ def list_calls(limit: Annotated[int, typer.Option(help="How many.", min=1, max=M
     with _records() as records:
         calls = records.calls(limit)
         if not calls:
-            show(f"no calls are recorded in {records.path}")
+            others = "`serve` records, `demo` and `chat` do not"
+            show(f"no calls are recorded in {records.path}: {others}")
         for call in calls:
             show(
                 f"{call.id}  {_clock(call.started, day=True)}  {_length(call):>7}  {call.persona}",
@@ -128,10 +130,10 @@ def delete(
 # -- forms -------------------------------------------------------------------------------
 
 
-def _find(records: Records, call_id: str) -> StoredCall:
-    found = records.call(plain(call_id))  # what a terminal may send is no text for SQLite
+def _find(records: Records, session_id: str) -> StoredCall:
+    found = records.call(plain(session_id))  # what a terminal may send is no text for SQLite
     if found is None:
-        raise ConfigError(f"there is no call {call_id!r}; `omni-agent transcripts` lists them")
+        raise ConfigError(f"there is no call {session_id!r}; `omni-agent transcripts` lists them")
     return found
 
 

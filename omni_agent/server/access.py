@@ -6,7 +6,7 @@ import hmac
 import logging
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from omni_agent.server.logins import LOGIN, Logins
 from omni_agent.server.options import ServerOptions, is_loopback
@@ -18,6 +18,8 @@ from omni_agent.server.tokens import PREFIX
 log = logging.getLogger(__name__)
 
 _OWN_SITES = ("none", "same-origin")
+SECRET = "openai-insecure-api-key."
+"""Begins the subprotocol that a key or a token is, as OpenAI's clients in browsers have it."""
 
 
 class Access:
@@ -31,7 +33,7 @@ class Access:
         self._guesses = Rates(options.limits.requests.guesses_per_minute)
         self._told_of_proxy = False
 
-    def admit(self, request: Request) -> None:
+    def admit(self, request: HTTPConnection) -> None:
         """Anyone whose page may ask, not too often."""
         origin = request.headers.get("origin")
         if origin is not None and not _same_origin(request, origin):
@@ -44,33 +46,39 @@ class Access:
         self._tell_of_proxy(request)
         self._count(request, self._rates)
 
-    def pace(self, request: Request) -> None:
+    def pace(self, request: HTTPConnection) -> None:
         """Anyone, for anything at all, not too often."""
         self._count(request, self._reads)
 
-    def _count(self, request: Request, rates: Rates) -> None:
+    def _count(self, request: HTTPConnection, rates: Rates) -> None:
         wait_s = 0.0 if self.has_key(request) else rates.wait_s(self.address(request))
         if wait_s:
             raise Refused(429, "too many requests from this address", wait_s)
 
     # -- who it is --------------------------------------------------------------------
 
-    def address(self, request: Request) -> str:
+    def address(self, request: HTTPConnection) -> str:
         return address_of(request.client.host if request.client else None)
 
-    def is_page(self, request: Request) -> bool:
+    def is_page(self, request: HTTPConnection) -> bool:
         """Whether a browser asks for a page that ``admit`` let in."""
         return request.headers.get("origin") is not None
 
-    def has_key(self, request: Request) -> bool:
+    def has_key(self, request: HTTPConnection) -> bool:
         """Whether it brings the server's key; a wrong one is counted, once a request."""
         if not hasattr(request.state, "has_key"):
-            given = bearer(request)
-            asked = bool(given) and not given.startswith(PREFIX)
-            request.state.has_key = asked and self.is_key(request, given)
+            request.state.has_key = self.opens(request, bearer(request))
         return bool(request.state.has_key)
 
-    def is_key(self, request: Request, given: str) -> bool:
+    def opens(self, request: HTTPConnection, secret: str) -> bool:
+        """Whether this is the key, which a session token is not; a wrong one is counted."""
+        return bool(secret) and not secret.startswith(PREFIX) and self.is_key(request, secret)
+
+    def secret_of(self, request: HTTPConnection) -> str | None:
+        """What it brings of a call; None is the key, which is good for all."""
+        return None if self.has_key(request) else bearer(request)
+
+    def is_key(self, request: HTTPConnection, given: str) -> bool:
         """Whether this is the server's key; False when it has none. A wrong one is counted."""
         if self._key is None:
             return False
@@ -83,22 +91,22 @@ class Access:
             self._guesses.wait_s(address)
         return right
 
-    def may_log_out(self, request: Request) -> bool:
+    def may_log_out(self, request: HTTPConnection) -> bool:
         """Whether it can log out: its browser brought the key, which is asked for here."""
         return self.logins is not None and self.is_logged_in(request)
 
-    def is_logged_in(self, request: Request) -> bool:
+    def is_logged_in(self, request: HTTPConnection) -> bool:
         """Whether its browser brought the key; everyone's has where there is none."""
         return self.logins is None or self.logins.valid(request.cookies.get(LOGIN, ""))
 
-    def is_local(self, request: Request) -> bool:
+    def is_local(self, request: HTTPConnection) -> bool:
         """Whether it is from this machine, and not through a proxy on it: not even one that
         tells nothing but the name its callers ask for."""
         forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
         here = is_loopback(request.client.host if request.client else "")
         return here and not forwarded and is_loopback(host_name(request.headers.get("host", "")))
 
-    def _tell_of_proxy(self, request: Request) -> None:
+    def _tell_of_proxy(self, request: HTTPConnection) -> None:
         """An operator whose proxy is not believed sees all callers share one address."""
         headers = request.headers.getlist("x-forwarded-for")
         forwarded = [address.strip() for header in headers for address in header.split(",")]
@@ -112,13 +120,17 @@ class Access:
             )
 
 
-def bearer(request: Request) -> str:
-    """What it brings as ``Authorization: Bearer …``; empty for nothing."""
+def bearer(request: HTTPConnection) -> str:
+    """What it brings as ``Authorization: Bearer …``, or as a subprotocol: a browser that opens a
+    WebSocket sets no headers. Empty for nothing."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" else ""
+    if scheme.lower() == "bearer":
+        return value.strip()
+    offered: list[str] = request.scope.get("subprotocols", [])
+    return next((one[len(SECRET) :] for one in offered if one.startswith(SECRET)), "")
 
 
-def _same_origin(request: Request, origin: str) -> bool:
+def _same_origin(request: HTTPConnection, origin: str) -> bool:
     try:
         return bool(origin) and urlsplit(origin).netloc == request.headers.get("host")
     except ValueError:  # no URL at all

@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 class CallLog:
     """Watches one call's events. now: seconds, monotonic."""
 
-    def __init__(self, call_id: str, now: Callable[[], float] = time.monotonic) -> None:
-        self._id, self._now, self._began = call_id, now, now()
+    def __init__(self, session_id: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._id, self._now, self._began = session_id, now, now()
         self._turns, self._last_turn, self._reason = 0, "", ""
 
     def begin(self, persona: str, active: int, most: int) -> None:

@@ -1,5 +1,5 @@
-"""TCP connections: how many, for how long, and how much at a time. For uvicorn, which bounds none
-of these."""
+"""TCP connections, HTTP's and WebSockets': how many, for how long, and how much at a time. For
+uvicorn, which bounds none of these."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from omni_agent.server.limits import ConnectionLimits, Limits
 from omni_agent.server.rates import Bucket, address_of
+from omni_agent.server.sockets import Socket
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,10 @@ class Door:
 
     def __call__(self, **uvicorns: Any) -> asyncio.Protocol:
         return Connection(self, **uvicorns)
+
+    def websocket(self, **uvicorns: Any) -> asyncio.Protocol:
+        """What a connection goes on as that becomes a WebSocket."""
+        return Socket(self.leave, self.limits.response_s, **uvicorns)
 
     def enter(self, address: str) -> bool:
         """Whether there is room for one more from there; then it is counted."""
@@ -172,7 +177,7 @@ class Connection(H11Protocol):
         self.app = _sized(self.app)
         self._door, self._address = door, ""
         self._deadline: asyncio.TimerHandle | None = None
-        self._receiving = False
+        self._receiving = self._upgraded = False
         self._unread = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -206,6 +211,8 @@ class Connection(H11Protocol):
             self.conn.receive_data(bytes(self._unread[:MAX_PIECE]))
             del self._unread[:MAX_PIECE]
             self._read()
+        if self._upgraded:
+            return
         if self.timeout_keep_alive_task is None:  # it is not idle
             self._expect()
         if not self.flow.read_paused:
@@ -216,6 +223,18 @@ class Connection(H11Protocol):
             self.send_400_response("Too many headers.")
         else:
             super().handle_events()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Nothing comes here any more, not even that the connection is lost."""
+        self._upgraded = True
+        self._forget_deadline()
+        super().handle_websocket_upgrade(event)
+        rest = self.conn.trailing_data[0] + bytes(self._unread)
+        self._unread.clear()
+        self.transport.resume_reading()
+        socket: Any = self.transport.get_protocol()
+        if rest and not self.transport.is_closing():
+            socket.data_received(rest)
 
     def _is_crowded(self) -> bool:
         """Whether a head is to come with too many headers, which cost little as long as they are
@@ -298,7 +317,9 @@ def uvicorn_options(door: Door, limits: Limits) -> dict[str, Any]:
     return {
         "log_level": "error",  # it warns of every malformed request, and anybody can send those
         "http": door,
-        "ws": "none",
+        "ws": door.websocket,
+        "ws_max_size": limits.connections.message_bytes,
+        "ws_per_message_deflate": False,  # costs more than it saves of audio
         "proxy_headers": False,
         "backlog": limits.connections.backlog,  # so many are accepted in one go, and then counted
         "timeout_keep_alive": limits.connections.idle_s,

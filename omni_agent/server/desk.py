@@ -1,4 +1,4 @@
-"""The front desk: the HTTP requests that calls begin and end with."""
+"""The front desk: tokens, hanging up, the page, and what the server says of itself."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel, Field
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
-from omni_agent.errors import ProtocolError, SignallingError
+from omni_agent import __version__
+from omni_agent.errors import ProtocolError
 from omni_agent.server.access import Access, bearer
-from omni_agent.server.calls import Calls, Place
+from omni_agent.server.calls import Calls
+from omni_agent.server.client_commands import wished
 from omni_agent.server.client_messages import MAX_PERSONAS, Caller, Name, SessionConfig
 from omni_agent.server.host import Host, PersonaCard
 from omni_agent.server.logins import (
@@ -28,7 +32,7 @@ from omni_agent.server.logins import (
     set_cookie,
 )
 from omni_agent.server.options import ServerOptions
-from omni_agent.server.reading import parse_object, read_body, read_form, text_of, validate
+from omni_agent.server.reading import parse_object, read_body, validate
 from omni_agent.server.refusals import Refused
 from omni_agent.server.tokens import PREFIX, Grant, Token, Tokens
 
@@ -55,18 +59,19 @@ class _Minting(BaseModel):
 class Desk:
     """Handles the requests of one app."""
 
-    def __init__(self, host: Host, calls: Calls, options: ServerOptions, access: Access) -> None:
+    def __init__(
+        self, host: Host, calls: Calls, options: ServerOptions, access: Access, tokens: Tokens
+    ) -> None:
         self._host, self._calls, self._options, self._access = host, calls, options, access
-        self._tokens = Tokens(options.limits.requests)
+        self._tokens = tokens
         page = files("omni_agent.server") / "page"
         self._static = StaticFiles(directory=str(page), html=True, check_dir=False)
 
-    def routes(self) -> list[BaseRoute]:
+    def routes(self, lines: Sequence[BaseRoute]) -> list[BaseRoute]:
+        """Ours, then those of lines, then the page's files, which are all the rest."""
         api: list[tuple[str, View, str]] = [
-            ("/v1/realtime/calls", self._begin, "POST"),
-            ("/v1/realtime/calls/{call_id}", self._renew, "POST"),
-            ("/v1/realtime/calls/{call_id}", self._end, "DELETE"),
-            ("/v1/realtime/calls/{call_id}/hangup", self._end, "POST"),
+            ("/v1/realtime/calls/{session_id}", self._end, "DELETE"),
+            ("/v1/realtime/calls/{session_id}/hangup", self._end, "POST"),
             ("/v1/realtime/client_secrets", self._mint, "POST"),
             ("/v1/personas", self._personas, "GET"),
             ("/login", self._ask, "GET"),
@@ -77,113 +82,34 @@ class Desk:
             ("/", self._front, "GET"),
         ]
         return [
-            *(Route(path, self._guarded(view), methods=[method]) for path, view, method in api),
-            Mount("/", self._static),
+            *(Route(path, view, methods=[method]) for path, view, method in api),
+            *lines,
+            Mount("/", self._files),
         ]
 
-    def _guarded(self, view: View) -> View:
-        """Deliberate refusals become their answers."""
-
-        async def answer(request: Request) -> Response:
-            try:
-                if request.method not in ("GET", "HEAD"):
-                    self._access.admit(request)
-                return await view(request)
-            except Refused as error:
-                refused = error
-            except SignallingError as error:
-                refused = Refused(error.status, str(error))
-            except ProtocolError as error:
-                refused = Refused(400, error.reason)
-            except ClientDisconnect:
-                return Response(status_code=400)
-            self._calls.metrics.refused[refused.status] += 1
-            return refused.response()
-
-        return answer
+    async def _files(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The page's; no line that a WebSocket asks for."""
+        app = self._static if scope["type"] == "http" else WebSocketClose()
+        await app(scope, receive, send)
 
     # -- calls -----------------------------------------------------------------------
 
-    async def _begin(self, request: Request) -> Response:
-        """``POST /v1/realtime/calls``: SDP in, 201 and SDP out.
-
-        A token is used by the call that it begins, not by one that is refused.
-        """
-        given, access = bearer(request), self._access
-        self._may_begin(request, self._tokens.look(given))
-        offer, session = await self._offer(request)
-        with self._tokens.spending(given) as token:
-            self._may_begin(request, token)  # another request may have used it meanwhile
-            call_id, answer = await self._calls.start(
-                offer,
-                Place(
-                    address="" if access.has_key(request) else access.address(request),
-                    secret=given,
-                ),
-                persona=request.query_params.get("persona"),
-                session=session or (token.session if token else None),
-                grant=token.grant if token else Grant(),
-            )
-        # Relative (RFC 9110, 10.2.2): what a proxy strips of our paths, we never see.
-        headers = {"Location": f"calls/{call_id}"}
-        return Response(answer, 201, headers, media_type="application/sdp")
-
-    def _may_begin(self, request: Request, token: Token | None) -> None:
-        access = self._access
-        program = not access.is_page(request) and (
-            self._options.api_key is None or access.has_key(request)
-        )
-        if token is None and not program:
-            raise Refused(
-                401,
-                "a call needs a session token, good for one call, from "
-                "POST /v1/realtime/client_secrets (or the server's API key)",
-            )
-
-    async def _offer(self, request: Request) -> tuple[str, SessionConfig | None]:
-        body = await read_body(request, self._options.limits)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind == "application/sdp":
-            return text_of(body), None
-        if kind != "multipart/form-data":
-            raise Refused(415, "send the offer as application/sdp, or as multipart sdp + session")
-        parts = await read_form(request, body, "sdp", "session")
-        if "sdp" not in parts:
-            raise Refused(400, "the form has no part called sdp")
-        if "session" not in parts:
-            return parts["sdp"], None
-        return parts["sdp"], validate(SessionConfig, self._parsed(parts["session"]), "session")
-
-    def _parsed(self, text: str | bytes) -> dict[str, Any]:
-        return parse_object(text, self._options.limits.messages.depth)
-
-    async def _renew(self, request: Request) -> Response:
-        """``POST /v1/realtime/calls/{id}``: the call goes on over the connection that is offered.
+    async def _end(self, request: Request) -> Response:
+        """``DELETE /v1/realtime/calls/{id}``: hangs up a call, whatever line it is over.
 
         Brought what the call was begun with, or the key.
-        """
-        call_id, secret = request.path_params["call_id"], self._secret_of(request)
-        self._calls.check_renewal(call_id, secret)  # before anything a stranger sends is read
-        offer, _ = await self._offer(request)
-        answer = await self._calls.renew(call_id, offer, secret)
-        return Response(answer, 200, media_type="application/sdp")
-
-    async def _end(self, request: Request) -> Response:
-        """``DELETE /v1/realtime/calls/{id}``: hangs up, as ``_renew`` goes on.
-
         ``POST …/hangup`` takes the token in its body, too: a page that is being closed
         can send no headers.
         """
-        secret = self._secret_of(request)
+        secret = self._access.secret_of(request)
         body = await read_body(request, self._options.limits)
         if secret == "" and body.strip():
             secret = str(self._parsed(body).get("token", ""))
-        await self._calls.hang_up(request.path_params["call_id"], secret)
+        await self._calls.hang_up(request.path_params["session_id"], secret)
         return Response(status_code=200)
 
-    def _secret_of(self, request: Request) -> str | None:
-        """What it brings of a call; None is the key, which is good for all."""
-        return None if self._access.has_key(request) else bearer(request)
+    def _parsed(self, text: str | bytes) -> dict[str, Any]:
+        return parse_object(text, self._options.limits.messages.depth)
 
     # -- tokens ------------------------------------------------------------------------
 
@@ -205,6 +131,8 @@ class Desk:
         wanted = validate(_Minting, self._parsed(body) if body.strip() else {}, "request")
         if wanted.caller is not None and not keyed:
             raise Refused(403, "only who brings the server's key may say who calls")
+        if wanted.session is not None:
+            wished(wanted.session)  # a call with tools that nobody may bring could not begin
         own = own_id(request) if self._access.is_page(request) and not keyed else ""
         grant = Grant(
             self._granted(wanted),
@@ -222,8 +150,9 @@ class Desk:
         Raises ProtocolError for a name that is not offered: its call could not begin.
         """
         omni = wanted.session.omni if wanted.session else None
-        one = (omni.persona,) if omni and omni.persona else ()
-        names = tuple(wanted.personas) if wanted.personas is not None else one
+        shown = self._host.shown_name
+        one = (shown(omni.persona),) if omni and omni.persona else ()
+        names = tuple(map(shown, wanted.personas)) if wanted.personas is not None else one
         offered = [card.name for card in self._host.personas]
         for name in (*names, *one):
             if name not in offered:
@@ -238,7 +167,7 @@ class Desk:
             {
                 "value": token.value,
                 "expires_at": int(token.expires),
-                "session": self._calls.session_json(token.session, token.grant),
+                "session": self._calls.offered.session_json(token.session, token.grant),
                 "ice_servers": self._calls.ice_servers.minted(token.name),
             },
             headers={"Cache-Control": "no-store"},
@@ -308,6 +237,7 @@ class Desk:
                 ],
                 "sees": self._host.sees,
                 "engine": dict(self._host.engine),
+                "version": __version__,
                 "logged_in": self._access.may_log_out(request),
                 **self._state(),
             },

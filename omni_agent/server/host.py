@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from omni_agent.call.request import CallRequest
+from omni_agent.call.session import Session
+from omni_agent.line import Line
+from omni_agent.records.transcripts import TranscriptStore
+from omni_agent.registry.engines import Lineup
+from omni_agent.registry.wardrobe import PersonaWardrobe
+from omni_agent.stages import Stages
 from omni_agent.transport import Transport
+from omni_agent.wishes import Wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +46,6 @@ class Readiness:
         return (self.detail if dev else "") or self.progress
 
 
-@dataclass(frozen=True, slots=True)
-class CallRequest:
-    """A call that was let in. id: the one name it has everywhere (client, log, records).
-
-    persona: None is the default. caller: whose call it is, as the token or the page's cookie
-    says; empty when nobody knows. longest_s: then the agent says goodbye and
-    hangs up; None is never.
-    """
-
-    id: str
-    persona: str | None = None
-    caller: str = ""
-    longest_s: float | None = None
-
-
 class Host(Protocol):
     """An agent that can hold calls. Properties are read on the event loop and must be quick."""
 
@@ -65,6 +58,11 @@ class Host(Protocol):
     @property
     def default_persona(self) -> str: ...
 
+    def shown_name(self, persona: str) -> str:
+        """The name that is shown of a persona, which may be named by its file, or in another case;
+        what was given where none is offered that is named so."""
+        ...
+
     @property
     def sees(self) -> bool:
         """Whether pictures from the user's camera are understood."""
@@ -72,7 +70,11 @@ class Host(Protocol):
 
     @property
     def engine(self) -> Mapping[str, str]:
-        """Model names by stage: ``thinker``, ``talker``, ``ears``."""
+        """Engines' names by stage: ``thinker``, ``talker``, ``ears``; only of those there are."""
+        ...
+
+    def check_wishes(self, persona: str, wishes: Wishes) -> None:
+        """Raises OmniAgentError for wishes that cannot be laid over this persona."""
         ...
 
     async def serve_call(self, transport: Transport, request: CallRequest) -> None:
@@ -81,3 +83,34 @@ class Host(Protocol):
         When it returns, the server closes the line.
         """
         ...
+
+
+class Served(Protocol):
+    """What a server asks of an ``omni_agent.Agent``."""
+
+    @property
+    def transcripts(self) -> TranscriptStore | None: ...
+
+    @property
+    def wardrobe(self) -> PersonaWardrobe: ...
+
+    @property
+    def lineup(self) -> Lineup: ...
+
+    @property
+    def lines(self) -> Sequence[Line]: ...
+
+    @property
+    def stages(self) -> Stages: ...
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def progress(self) -> str: ...
+
+    async def start(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+    def session(self, transport: Transport, request: CallRequest) -> Session: ...

@@ -55,7 +55,7 @@ class IceServers:
     """The servers, with credentials of their own for each call where a secret is shared.
 
     The credentials are those of coturn's ``use-auth-secret`` (draft-uberti-behave-turn-rest-00,
-    section 2.2), and a relay asks for them until the end: longest_s is how long a call may last,
+    section 2.2), and a relay asks for them until the end: max_call_s is how long a call may last,
     seconds; they are good for ``LONGEST_S`` at the most. now: wall clock, seconds since 1970.
     Raises ConfigError for a TURN server that nobody could use.
     """
@@ -66,10 +66,10 @@ class IceServers:
         turn_secret: str | None = None,
         now: Callable[[], float] = time.time,
         *,
-        longest_s: float = 7200.0,
+        max_call_s: float = 7200.0,
     ) -> None:
         self._servers, self._secret, self._now = tuple(servers), turn_secret, now
-        self._good_s = min(longest_s, LONGEST_S) + SPARE_S
+        self._good_s = min(max_call_s, LONGEST_S) + SPARE_S
         for server in servers:
             if _relays(server) and not (turn_secret or server.get("credential")):
                 raise ConfigError(

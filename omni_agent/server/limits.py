@@ -39,6 +39,7 @@ class ConnectionLimits:
     total, per_address: connections open at once. request_s: from its first byte (or
     from the connection) until a request is whole. response_s: until its response is
     taken. idle_s: between two requests. backlog: connections that wait to be accepted.
+    message_bytes: of one WebSocket message; a larger one ends its connection.
     """
 
     total: int = 1024
@@ -47,6 +48,7 @@ class ConnectionLimits:
     response_s: float = 30.0
     idle_s: float = 5.0
     backlog: int = 128
+    message_bytes: int = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ MAX_FORM_PARTS = 8
 def parse_object(text: str | bytes, depth: int) -> dict[str, Any]:
     """A JSON object, nested no deeper than that. Raises ProtocolError."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not JSON: {str(error)[:200]}") from error
     if not isinstance(value, dict):
@@ -34,6 +35,13 @@ def parse_object(text: str | bytes, depth: int) -> dict[str, Any]:
     if _is_deeper(value, depth):
         raise ProtocolError(f"nested more than {depth} deep")
     return value
+
+
+def _finite(number: str) -> float:
+    """No NaN and no infinity, which JSON has no words for. Raises ValueError."""
+    if math.isfinite(value := float(number)):
+        return value
+    raise ValueError(f"{number[:20]} is no number")
 
 
 def _is_deeper(value: Any, depth: int) -> bool:
@@ -96,14 +104,14 @@ async def read_form(request: Request, body: bytes, *names: str) -> dict[str, str
             part = form.get(name)
             if part is not None:
                 raw = await part.read() if isinstance(part, UploadFile) else part
-                parts[name] = raw if isinstance(raw, str) else text_of(raw)
+                parts[name] = raw if isinstance(raw, str) else _text(name, raw)
     finally:
         await form.close()
     return parts
 
 
-def text_of(body: bytes) -> str:
+def _text(name: str, part: bytes) -> str:
     try:
-        return body.decode()
+        return part.decode()
     except UnicodeDecodeError as error:
-        raise ProtocolError(f"the offer is not UTF-8 text: {error}") from error
+        raise ProtocolError(f"{name} is not UTF-8 text: {error}", field=name) from error

@@ -18,8 +18,9 @@ the panels and the utterance in progress at once.
 ``personas`` are the names to choose from; ``engine`` names the models, by
 stage; ``sees`` says whether camera frames are understood; ``limit_s`` is the longest
 the call may last, from its beginning; ``ignored`` names the
-``session.update`` fields that this server accepts and does not act on
-(``instructions``, ``tools``, …: they belong to the persona).
+fields of ``session.update`` and ``response.create`` that this server accepts and does
+not act on, by their paths (``instructions``, ``audio.output.voice``, …: they belong to
+the persona).
 
 Extension events, server to client (each also has ``event_id``)
 ---------------------------------------------------------------
@@ -36,8 +37,8 @@ Extension events, server to client (each also has ``event_id``)
     ignored. Its transcript still follows, and stands for nothing in the conversation.
 ``omni.utterance.started``
     ``item_id``, ``response_id``, ``kind``: ``answer`` | ``filler`` | ``greeting`` |
-    ``announcement`` | ``apology``. Its words follow as ``response.output_audio_transcript.delta``
-    with the same ``item_id``.
+    ``announcement`` | ``apology`` | ``aside`` (a private reply, which is only written). Its
+    words follow as ``response.output_audio_transcript.delta`` with the same ``item_id``.
 ``omni.utterance.playing``
     ``item_id``: its first audio left for the user.
 ``omni.utterance.finished``
@@ -45,6 +46,11 @@ Extension events, server to client (each also has ``event_id``)
     part of it that the user heard; strike the rest), ``heard_ms``, ``interrupted``.
 ``omni.tool.started``
     ``call_id``, ``response_id``, ``name``, ``arguments`` (an object).
+``omni.tool.waiting``
+    ``call_id``, ``question``: what the user is asked; the tool runs after a yes, or goes
+    on with the answer.
+``omni.tool.answered``
+    ``call_id``, ``agreed``: false after a no, and when no answer was understood.
 ``omni.tool.progress``
     ``call_id``, ``text``.
 ``omni.tool.finished``
@@ -59,7 +65,7 @@ Extension events, server to client (each also has ``event_id``)
     ``response_id``, ``marks``: milliseconds since the end of the user's speech by
     name, in order; names as in :class:`omni_agent.events.Waterfall`.
 ``omni.session.ended``
-    ``reason``: ``hangup``, ``goodbye``, ``idle``, ``time``, ``shutdown`` or ``failed``.
+    ``reason``: see :data:`omni_agent.events.EndReason`.
     The line closes after it.
 
 What a client sends too much of (docs/operating.md) is answered with an ``error`` whose
@@ -87,30 +93,36 @@ import time
 from omni_agent import events
 from omni_agent.conversation import new_id
 from omni_agent.server.allowance import Allowance
-from omni_agent.server.client_commands import ClientCommands, Received
+from omni_agent.server.client_commands import ClientCommands, Fits, Received
 from omni_agent.server.client_messages import SessionConfig
 from omni_agent.server.limits import MessageLimits
 from omni_agent.server.rates import Clock
 from omni_agent.server.server_events import ServerEvents
 from omni_agent.server.view import ClientView
 from omni_agent.server.wire import Facts, Json, SessionState
+from omni_agent.wishes import NO_WISHES, Wishes
 
 
 class Realtime:
-    """One client's side of one call. Pure: nothing is sent, nothing is awaited."""
+    """One client's side of one call. Pure: nothing is sent, nothing is awaited.
+
+    wishes: the line's, under the client's own.
+    """
 
     def __init__(
         self,
         facts: Facts,
         *,
         session_id: str | None = None,
+        wishes: Wishes = NO_WISHES,
         limits: MessageLimits | None = None,
         now: Clock = time.monotonic,
+        fits: Fits = lambda persona, wishes: None,
     ) -> None:
-        self._view = ClientView(SessionState(session_id or new_id("sess"), facts))
+        self._view = ClientView(SessionState(session_id or new_id("sess"), facts, wishes=wishes))
         self._events = ServerEvents(self._view)
         self._commands = ClientCommands(
-            self._view, self._events, Allowance(limits or MessageLimits(), now)
+            self._view, self._events, Allowance(limits or MessageLimits(), now), fits
         )
 
     @property
@@ -118,9 +130,12 @@ class Realtime:
         """The call's id, as the client knows it."""
         return self._view.session.id
 
-    def configure(self, config: SessionConfig) -> None:
-        """Take over the session that came with the offer."""
-        self._view.session.merge(config)
+    def configure(self, config: SessionConfig) -> Wishes:
+        """Take over the session that came with the offer: all that is laid over the persona now.
+
+        Raises ProtocolError for what cannot be."""
+        self._commands.configure(config)
+        return self._view.session.wishes
 
     def opening(self) -> list[Json]:
         """The first event of every call."""

@@ -5,18 +5,28 @@ from __future__ import annotations
 import math
 
 from starlette.responses import JSONResponse
+from starlette.types import Scope
+
+from omni_agent.errors import SignallingError
+from omni_agent.utf8 import whole
 
 _KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 BUSY_S = 2.0
 """When to come back to a server that is starting or full, seconds."""
 
 
-class Refused(Exception):
+def is_deaf(scope: Scope) -> bool:
+    """Whether it is a WebSocket that can only be closed: some servers cannot answer one in HTTP."""
+    answerable = "websocket.http.response" in (scope.get("extensions") or {})
+    return scope["type"] == "websocket" and not answerable
+
+
+class Refused(SignallingError):
     """A request that is answered with an error. wait_s: when it may be tried again."""
 
     def __init__(self, status: int, reason: str, wait_s: float | None = None) -> None:
-        self.status, self.wait_s = status, wait_s
-        super().__init__(reason)
+        self.wait_s = wait_s
+        super().__init__(status, whole(reason))
 
     def response(self) -> JSONResponse:
         status, wait_s = self.status, self.wait_s

@@ -63,15 +63,19 @@ class ServerEvents:
             events.PersonaChanged: self._persona_changed,
             events.SpeechStarted: self._speech_started,
             events.SpeechStopped: self._speech_stopped,
+            events.AudioCommitted: self._audio_committed,
             events.UserTranscript: self._user_transcript,
             events.BackchannelIgnored: self._backchannel_ignored,
             events.ItemAdded: lambda e: self._item_added(e.item),
+            events.ItemRemoved: self._item_removed,
             events.ReplyStarted: self._reply_started,
             events.UtteranceStarted: self._utterance_started,
             events.SpokenText: self._spoken_text,
             events.PlaybackStarted: self._playback_started,
             events.UtteranceFinished: self._utterance_finished,
             events.ToolStarted: self._tool_started,
+            events.ToolWaiting: self._tool_waiting,
+            events.ToolAnswered: self._tool_answered,
             events.ToolProgress: self._tool_progress,
             events.ToolFinished: self._tool_finished,
             events.PanelShown: self._panel_shown,
@@ -116,16 +120,18 @@ class ServerEvents:
         if event.item_id in self._speech:
             start, _ = self._speech[event.item_id]
             self._speech[event.item_id] = (start, event.audio_ms)
-        item_id, previous = event.item_id, self._view.last_item
-        return [
-            self._view.event(
-                "input_audio_buffer.speech_stopped", audio_end_ms=event.audio_ms, item_id=item_id
-            ),
-            self._view.event(
-                "input_audio_buffer.committed", item_id=item_id, previous_item_id=previous
-            ),
-            *self._view.show(heard_item(item_id, None)),
-        ]
+        kind = "input_audio_buffer.speech_stopped"
+        stopped = self._view.event(kind, audio_end_ms=event.audio_ms, item_id=event.item_id)
+        return [stopped, *self._committed(event.item_id)]
+
+    def _audio_committed(self, event: events.AudioCommitted) -> list[Json]:
+        self._speech[event.item_id] = (0, event.duration_ms)
+        return self._committed(event.item_id)
+
+    def _committed(self, item_id: str) -> list[Json]:
+        kind, previous = "input_audio_buffer.committed", self._view.last_item
+        committed = self._view.event(kind, item_id=item_id, previous_item_id=previous)
+        return [committed, *self._view.show(heard_item(item_id, None))]
 
     def _user_transcript(self, event: events.UserTranscript) -> list[Json]:
         if not event.final:
@@ -158,6 +164,10 @@ class ServerEvents:
             return []  # UtteranceFinished tells
         return self._view.show(item_json(item))
 
+    def _item_removed(self, event: events.ItemRemoved) -> list[Json]:
+        self._view.items.pop(event.item_id, None)
+        return [self._view.event("conversation.item.deleted", item_id=event.item_id)]
+
     def _show_call(self, call: ToolCall, response_id: str | None) -> list[Json]:
         if call.call_id in self._calls:
             return []
@@ -171,15 +181,14 @@ class ServerEvents:
         place: Json = {"response_id": response.id, "output_index": response.index(call.id)}
         where: Json = {**place, "item_id": call.id, "call_id": call.call_id}
         kind = "response.function_call_arguments"
-        added = self._view.begin(begun)
         return [
             *out,
             self._view.event("response.output_item.added", **place, item=begun),
-            *added,
+            *self._view.begin(begun),
             self._view.event(f"{kind}.delta", **where, delta=done["arguments"]),
             self._view.event(f"{kind}.done", **where, name=call.name, arguments=done["arguments"]),
             self._view.event("response.output_item.done", **place, item=done),
-            self._view.done(done, added[0]["previous_item_id"] if added else None),
+            self._view.done(done),
         ]
 
     # -- replies ---------------------------------------------------------------------
@@ -325,6 +334,12 @@ class ServerEvents:
             name=event.name,
             arguments=dict(event.arguments),
         )
+
+    def _tool_waiting(self, event: events.ToolWaiting) -> list[Json]:
+        return self._view.extra("tool.waiting", call_id=event.call_id, question=event.question)
+
+    def _tool_answered(self, event: events.ToolAnswered) -> list[Json]:
+        return self._view.extra("tool.answered", call_id=event.call_id, agreed=event.agreed)
 
     def _tool_progress(self, event: events.ToolProgress) -> list[Json]:
         return self._view.extra("tool.progress", call_id=event.call_id, text=event.text)

@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from omni_agent.server.refusals import is_deaf
 
 HEADERS = {
     "content-security-policy": (
@@ -78,12 +81,12 @@ class Shielded:
         return self._any or name in self._names or _is_address(name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
 
         async def send_shielded(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
@@ -92,7 +95,9 @@ class Shielded:
         if self._known(Headers(scope=scope).get("host", "")):
             await self._app(scope, receive, send_shielded)
             return
-        refusal = PlainTextResponse(
+        refusal: ASGIApp = PlainTextResponse(
             "This server does not answer to that name; allow it with --name (option hosts).\n", 421
         )
+        if is_deaf(scope):
+            refusal = WebSocketClose()
         await refusal(scope, receive, send_shielded)

@@ -24,6 +24,7 @@ class ClientView:
         self.session = session
         self.items: OrderedDict[str, Json] = OrderedDict()
         self.last_item: str | None = None
+        self._before: dict[str, str | None] = {}
         self.metadata: Mapping[str, str] | None = None
         self.cancelled = False
         self._ids = itertools.count(1)
@@ -38,7 +39,7 @@ class ClientView:
     def show(self, item: Json) -> list[Json]:
         """Tell of an item that is complete; one that was told of already is only kept."""
         added = self.begin(item)
-        return [*added, self.done(item, added[0]["previous_item_id"])] if added else []
+        return [*added, self.done(item)] if added else []
 
     def begin(self, item: Json) -> list[Json]:
         known = item["id"] in self.items
@@ -46,10 +47,14 @@ class ClientView:
         if known:
             return []
         while len(self.items) > MAX_ITEMS:
-            self.items.popitem(last=False)
-        previous, self.last_item = self.last_item, item["id"]
-        return [self.event("conversation.item.added", item=item, previous_item_id=previous)]
+            gone, _ = self.items.popitem(last=False)
+            self._before.pop(gone, None)
+        self._before[item["id"]], self.last_item = self.last_item, item["id"]
+        return [self._placed("conversation.item.added", item)]
 
-    def done(self, item: Json, previous: str | None = None) -> Json:
+    def done(self, item: Json) -> Json:
         self.items[item["id"]] = item
-        return self.event("conversation.item.done", item=item, previous_item_id=previous)
+        return self._placed("conversation.item.done", item)
+
+    def _placed(self, kind: str, item: Json) -> Json:
+        return self.event(kind, item=item, previous_item_id=self._before.get(item["id"]))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from omni_agent.conversation import AudioPart, Item, Message, TextPart, ToolCall
-from omni_agent.server.client_messages import CustomVoice, SessionConfig
+from omni_agent.server.client_messages import SessionConfig
+from omni_agent.thinker import ToolSchema
+from omni_agent.wishes import NO_WISHES, Wishes
 
 Json = dict[str, Any]
 
 MAX_IGNORED = 64
 """Names of fields without effect that are told back."""
+MODEL = "omni_agent"
+"""Which models speak and listen is the server's choice: see ``omni.engine``."""
 PCM_FORMAT = {"type": "audio/pcm", "rate": 24_000}
 NO_USAGE: Json = {
     "total_tokens": 0,
@@ -102,6 +106,16 @@ def item_json(item: Item) -> Json:
     }
 
 
+def tool_json(tool: ToolSchema) -> Json:
+    """A tool that the client runs."""
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": dict(tool.parameters),
+    }
+
+
 def dump(value: Any) -> str:
     """JSON in ASCII, so that no text a model or a tool made up can break the channel."""
     return json.dumps(value, ensure_ascii=True, default=str, separators=(",", ":"))
@@ -109,47 +123,55 @@ def dump(value: Any) -> str:
 
 @dataclass(slots=True)
 class SessionState:
-    """A session's settings as the client sees them."""
+    """A session's settings as the client sees them.
+
+    wishes: all that is laid over the persona, its line's and its own. detector: as the client
+    calls what ends turns.
+    """
 
     id: str
     facts: Facts
-    model: str = "omni_agent"
+    model: str = MODEL
+    """As the client calls it."""
     extensions: bool = False
     persona: str = ""
-    voice: str | None = None
-    speed: float = 1.0
-    transcription: Json = field(default_factory=lambda: {"model": "omni_agent"})
-    detection: str = "server_vad"
+    wishes: Wishes = NO_WISHES
+    detector: str = "server_vad"
     ignored: set[str] = field(default_factory=set)
 
-    def merge(self, config: SessionConfig) -> None:
-        """Take over a partial session; what has no effect here is noted in ``ignored``."""
-        given = config.model_fields_set | set(config.model_extra or {})
-        self.ignored |= given - {"type", "omni"}
-        while len(self.ignored) > MAX_IGNORED:
-            self.ignored.pop()
+    @property
+    def detection(self) -> Json | None:
+        """How turns end; None: the client says."""
+        if self.wishes.turns == "manual":
+            return None
+        told = {
+            "create_response": self.wishes.answered,
+            "interrupt_response": self.wishes.interrupts,
+        }
+        given = {name: value for name, value in told.items() if value is not None}
+        return {"type": self.detector, **given}
+
+    def merge(self, config: SessionConfig, wishes: Wishes) -> None:
+        """Take over a partial session, as far as it is in force. wishes: now."""
+        self.wishes = wishes
+        self.ignore(config.unheeded)
         if config.model:
             self.model = config.model
+            self.ignore(["model"])
         if config.omni and config.omni.extensions is not None:
             self.extensions = config.omni.extensions
-        audio = config.audio
-        if audio and audio.input:
-            if audio.input.transcription:
-                given_transcription = audio.input.transcription.model_dump(exclude_none=True)
-                self.transcription |= given_transcription
-            if audio.input.turn_detection:
-                self.detection = audio.input.turn_detection.type
-        if audio and audio.output:
-            voice = audio.output.voice
-            self.voice = (voice.id if isinstance(voice, CustomVoice) else voice) or self.voice
-            self.speed = audio.output.speed or self.speed
+        if config.turns and (how := config.turns.turn_detection):
+            self.detector = how.type
+
+    def ignore(self, paths: Iterable[str]) -> None:
+        """These have no effect, and the client is told so."""
+        self.ignored.update(paths)
+        while len(self.ignored) > MAX_IGNORED:
+            self.ignored.pop()
 
     def json(self) -> Json:
         """The full session object of ``session.created`` and ``session.updated``."""
-        output: Json = {"format": PCM_FORMAT, "speed": self.speed}
         limit_s = self.facts.limit_s
-        if self.voice is not None:
-            output["voice"] = self.voice
         return {
             "type": "realtime",
             "object": "realtime.session",
@@ -160,12 +182,12 @@ class SessionState:
             "audio": {
                 "input": {
                     "format": PCM_FORMAT,
-                    "transcription": self.transcription,
-                    "turn_detection": {"type": self.detection},
+                    "transcription": {"model": MODEL},
+                    "turn_detection": self.detection,
                 },
-                "output": output,
+                "output": {"format": PCM_FORMAT, "speed": self.wishes.speed or 1.0},
             },
-            "tools": [],
+            "tools": [tool_json(tool) for tool in self.wishes.tools or ()],
             "tool_choice": "auto",
             "max_output_tokens": "inf",
             "omni": {

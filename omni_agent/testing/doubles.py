@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from omni_agent.audio import AudioFrame
+from omni_agent.conversation import Item
 from omni_agent.ears import EAR_RATE, Transcript
 from omni_agent.talker import Speech, Voice
 from omni_agent.thinker import (
@@ -37,7 +38,7 @@ def call(name: str, /, **arguments: Any) -> ToolCallRequest:
     return ToolCallRequest(f"call_{next(_ids)}", name, arguments)
 
 
-Line = str | Pause | Exception | Thought
+Cue = str | Pause | Exception | Thought
 
 
 class ScriptedThinker:
@@ -53,8 +54,8 @@ class ScriptedThinker:
 
     def __init__(
         self,
-        *scripts: Sequence[Line],
-        prepares: Sequence[Sequence[Line]] = (),
+        *scripts: Sequence[Cue],
+        prepares: Sequence[Sequence[Cue]] = (),
         hears: bool = False,
     ) -> None:
         self.hears, self.sees = hears, False
@@ -146,6 +147,30 @@ class ScriptedTalker:
 
     async def prepare(self, voice: Voice) -> None:
         self.prepared.append(voice)
+
+    async def aclose(self) -> None:
+        pass
+
+
+class ScriptedTurnEnd:
+    """A learned end of turn that says these probabilities in turn, and the last one ever after.
+
+    delay_s: how long it takes. error: raised instead, while it is set. asked: the words and the
+    conversation it was asked about.
+    """
+
+    def __init__(self, *likelihoods: float, delay_s: float = 0.05) -> None:
+        self._likelihoods, self._delay_s = list(likelihoods), delay_s
+        self.asked: list[tuple[str, Sequence[Item]]] = []
+        self.error: Exception | None = None
+
+    async def is_over(self, audio: AudioFrame, words: str, items: Sequence[Item]) -> float:
+        self.asked.append((words, items))
+        await asyncio.sleep(self._delay_s)
+        if self.error is not None:
+            raise self.error
+        more = len(self._likelihoods) > 1
+        return self._likelihoods.pop(0) if more else self._likelihoods[0]
 
     async def aclose(self) -> None:
         pass

@@ -68,6 +68,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self.threads += 1  # its threads end in real time
         await super().shutdown_default_executor()
 
+    def thread_waits(self, waits: bool) -> None:
+        """A thread waits for what happens here, say for a user's answer: time goes on meanwhile."""
+        self.threads += -1 if waits else 1
+
     def _thread_ended(self, future: asyncio.Future[Any]) -> None:
         self.threads -= 1
 

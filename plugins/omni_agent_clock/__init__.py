@@ -8,12 +8,29 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from omni_agent import CallContext, Tool, ToolError, hookimpl, tool
+from pydantic import BaseModel, field_validator
+
+from omni_agent import Tool, ToolContext, ToolError, hookimpl, tool
 from omni_agent_clock.timers import Timer, Timers, duration_words
 from omni_agent_clock.zones import UnknownPlace, zone_of
 
 MAX_SECONDS = 24 * 3600.0
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
+
+
+class ClockSettings(BaseModel):
+    """home: the place whose time it is where the user names none; empty is the machine's."""
+
+    home: str = ""
+
+    @field_validator("home")
+    @classmethod
+    def _is_a_place(cls, home: str) -> str:
+        try:
+            zone_of(home)
+        except UnknownPlace as problem:
+            raise ValueError(str(problem)) from problem
+        return home
 
 
 @tool(
@@ -22,14 +39,14 @@ _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
         "What time is it in Tokyo?": {"city": "Tokyo"},
     }
 )
-async def get_time(city: str = "") -> str:
+async def get_time(call: ToolContext, city: str = "") -> str:
     """Tell the time and the date, here or in a city. city: only when the user names one"""
     try:
-        zone = zone_of(city)
+        zone = zone_of(city or call.settings(ClockSettings).home)
     except UnknownPlace as problem:
         raise ToolError(str(problem)) from problem
     now = datetime.now(zone.zone)
-    where = f"In {zone.name} it" if zone.name else "It"
+    where = f"In {zone.name} it" if city and zone.name else "It"
     return f"{where} is {_clock_face(now)} on {now:%A}, {now:%B} {now.day}."
 
 
@@ -42,7 +59,7 @@ async def get_time(city: str = "") -> str:
 async def set_timer(
     amount: float,
     unit: Literal["seconds", "minutes", "hours"],
-    call: CallContext,
+    call: ToolContext,
     label: str = "",
 ) -> str:
     """Start a timer that rings in this call. label: what it is for, if the user says"""
@@ -61,7 +78,7 @@ async def set_timer(
 
 
 @tool(examples={"How much time is left?": {}})
-async def list_timers(call: CallContext) -> str:
+async def list_timers(call: ToolContext) -> str:
     """Say which timers are running and how much time they have left."""
     timers = Timers.of(call)
     if not timers.running:
@@ -78,7 +95,7 @@ async def list_timers(call: CallContext) -> str:
         "Cancel the pasta timer.": {"label": "pasta"},
     }
 )
-async def cancel_timer(call: CallContext, label: str = "") -> str:
+async def cancel_timer(call: ToolContext, label: str = "") -> str:
     """Cancel a timer. label: which one, or all"""
     timers = Timers.of(call)
     if not timers.running:
@@ -100,7 +117,12 @@ def register_tools() -> Sequence[Tool]:
     return [get_time, set_timer, list_timers, cancel_timer]
 
 
-async def _ring(timer: Timer, timers: Timers, call: CallContext) -> None:
+@hookimpl
+def register_settings() -> type[ClockSettings]:
+    return ClockSettings
+
+
+async def _ring(timer: Timer, timers: Timers, call: ToolContext) -> None:
     """Wait for a timer and announce it. Cancelled with its timer, or when the call ends."""
     await asyncio.sleep(timer.seconds)
     timers.forget(timer)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from omni_agent import CallContext, Panel, PanelRow
+from omni_agent import Panel, PanelRow, ToolContext
 
 MOST = 20
 _KEY = "omni_agent_clock"
@@ -44,7 +44,7 @@ class Timers:
         self._timers: list[Timer] = []
 
     @classmethod
-    def of(cls, call: CallContext) -> Timers:
+    def of(cls, call: ToolContext) -> Timers:
         timers: Timers = call.state.setdefault(_KEY, cls())
         return timers
 
@@ -89,7 +89,7 @@ class Timers:
             return []
         return self.running if len(self._timers) == 1 else []
 
-    def show(self, call: CallContext) -> None:
+    def show(self, call: ToolContext) -> None:
         """Put the timers on the call page."""
         rows = [
             PanelRow(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from omni_agent import CallContext, Panel, PanelRow, Tool, ToolError, hookimpl, tool
+from omni_agent import Panel, PanelRow, Tool, ToolContext, ToolError, hookimpl, tool
 from omni_agent_notes.notebook import Note, Notebook, NotesProblem
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _SHOWN = 30
         "Remember that Anna likes tea.": {"text": "Anna likes tea"},
     }
 )
-def add_note(text: str, call: CallContext) -> str:
+def add_note(text: str, call: ToolContext) -> str:
     """Make a note, only when the user asks to write down or remember. text: what to write"""
     notebook = _notebook(call)
     try:
@@ -39,7 +39,7 @@ def add_note(text: str, call: CallContext) -> str:
         "What did I note about the key?": {"about": "key"},
     }
 )
-def read_notes(call: CallContext, about: str = "") -> str:
+def read_notes(call: ToolContext, about: str = "") -> str:
     """Read the user's notes. about: only notes with this word"""
     try:
         notebook = _notebook(call)
@@ -60,7 +60,7 @@ def read_notes(call: CallContext, about: str = "") -> str:
 
 
 @tool(examples={"Delete the note about milk.": {"about": "milk"}})
-def delete_note(about: str, call: CallContext) -> str:
+def delete_note(about: str, call: ToolContext) -> str:
     """Delete one note. about: a word of the note, or last"""
     try:
         notebook = _notebook(call)
@@ -77,7 +77,7 @@ def register_tools() -> Sequence[Tool]:
     return [add_note, read_notes, delete_note]
 
 
-def _notebook(call: CallContext) -> Notebook:
+def _notebook(call: ToolContext) -> Notebook:
     """The caller's, where it is now: the environment may differ from call to call in tests."""
     return Notebook(caller=call.caller)
 
@@ -102,7 +102,7 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _show(notebook: Notebook, call: CallContext) -> None:
+def _show(notebook: Notebook, call: ToolContext) -> None:
     """What was done is done, whether or not it can be shown."""
     try:
         notes = notebook.find("")

@@ -169,7 +169,7 @@ def test_a_server_key_that_came_out_empty_is_not_none(
         (["say", "hello", "--speed", "nan"], "speed"),
         (["listen", "right.wav", "--engine", "gpt"], "there is no ears 'gpt'"),
         (["demo", "right.wav", "--persona", "nobody"], "nobody"),
-        (["doctor", "--engine", "gpt"], "there is no engine to examine 'gpt'"),
+        (["doctor", "--engine", "gpt"], "there is no Thinker 'gpt'"),
         (["models", "fetch", "gpt-4"], "gpt-4"),
         (["models", "verify", "gpt-4"], "gpt-4"),
         (["models", "remove", "gpt-4"], "gpt-4"),

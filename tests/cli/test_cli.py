@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from omni_agent import Tool, hookimpl
+from omni_agent import TextFilter, Tool, Turn, __version__, hookimpl
 from omni_agent.audio import AudioFrame, write_wav
 from omni_agent.cli import app, main
-from omni_agent.registry import Registry
+from omni_agent.registry.registry import Registry
 from omni_agent.thinker import ToolSchema
 
 
@@ -62,6 +63,13 @@ def test_a_mistake_is_one_clear_line_and_status_2(
     assert "Traceback" not in err
 
 
+def test_the_version_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = run("--version", monkeypatch=monkeypatch, capsys=capsys)
+    assert said == (0, f"omni-agent {__version__}\n", "")
+
+
 def test_a_port_in_use_is_said_before_any_model_is_loaded(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,6 +112,117 @@ def test_the_personas_and_plugins_are_listed(
     status, out, _ = run("plugins", monkeypatch=monkeypatch, capsys=capsys)
     assert status == 0
     assert all(name in out for name in ("set_timer", "calculate", "get_weather"))
+    lines = [line.split() for line in out.partition("engines")[2].splitlines()]
+    assert ["remote", "thinker"] in lines
+    assert ["local", "thinker,", "talker,", "ears"] in lines
+
+
+def test_a_persona_in_a_language_without_words_is_listed_with_what_it_goes_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "personas").mkdir()
+    (tmp_path / "personas" / "ylva.md").write_text("---\nname: Ylva\nlanguage: sv\n---\nHej.")
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = run("personas", monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 0
+    assert "'sv' has no words for taking turns" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("arguments", [("personas",), ("doctor", "--persona", "jens")])
+def test_every_command_that_looks_at_personas_says_all_that_they_go_without(
+    arguments: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of their language, and of the voice that there is for it."""
+    pytest.importorskip("hibari")
+    (tmp_path / "personas").mkdir()
+    (tmp_path / "personas" / "jens.md").write_text("---\nname: Jens\nlanguage: da\n---\nHej.")
+    monkeypatch.chdir(tmp_path)
+    _, out, _ = run(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+    told = " ".join(out.split())
+    assert "'da' has no words for taking turns" in told
+    assert "the local voice speaks English only and will mangle 'da'" in told
+    assert "speaks English only" not in told.partition("jens")[0]
+
+
+def test_personas_are_held_to_the_engines_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "personas").mkdir()
+    (tmp_path / "personas" / "jens.md").write_text("---\nname: Jens\nlanguage: de\n---\nHallo.")
+    (tmp_path / "omni-agent.toml").write_text("[talker]\nengine = 'qwen3-omni'")
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = run("personas", monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 0
+    assert "speaks English only" not in out
+
+
+class Retrieval(BaseModel):
+    shelf: str = "a"
+
+
+class WithoutTools:
+    """A plugin of everything but tools."""
+
+    @hookimpl
+    def register_settings(self) -> type[BaseModel]:
+        return Retrieval
+
+    @hookimpl
+    def text_filters(self) -> dict[str, TextFilter]:
+        return {"hush": lambda deltas: deltas}
+
+    @hookimpl
+    def context(self, turn: Turn) -> None: ...
+
+    @hookimpl
+    def session_started(self) -> None: ...
+
+
+def test_a_plugin_that_has_no_tools_is_listed_with_what_it_brings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = sys.modules["omni_agent.cli.upkeep"]
+    monkeypatch.setattr(module, "Registry", lambda: Registry([WithoutTools()]))
+    status, out, _ = run("plugins", monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 0
+    _, named, brought = out.partition("WithoutTools\n")
+    assert named
+    assert brought.splitlines()[:3] == [
+        "  settings: shelf", "  filters: hush", "  hooks: context, session_started",
+    ]  # fmt: skip
+    everything = out.splitlines()
+    assert "  engines: remote" in everything
+    assert "  lines: webrtc" in everything
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("turn: {end: nobody-s}", "no end of turn 'nobody-s'"),
+        ("tools: [open_door]", r"a tool of your own comes with Agent(tools=[…]), or in a plugin"),
+        ("plugins: {clock: {hom: Rome}}", "did you mean 'home'?"),
+        ("filters: [hush]", "no text filter 'hush'"),
+    ],
+)
+def test_a_persona_that_cannot_be_dressed_is_listed_with_the_line_of_what_is_wrong(
+    line: str,
+    why: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "personas").mkdir()
+    (tmp_path / "personas" / "robin.md").write_text(f"---\nname: Robin\n{line}\n---\nHi.")
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = run("personas", monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 1
+    told = " ".join(out.split())
+    assert "robin.md:3: " in told
+    assert why in told
+    assert "concierge" in told  # the others are listed
 
 
 def test_a_tool_that_describes_nothing_is_listed_by_its_name(

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from importlib.metadata import EntryPoint
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from omni_agent import hookimpl
 from omni_agent.cli import main
 from omni_agent.cli.doctor import examine
-from omni_agent.distribution import program
+from omni_agent.cli.engines import Said
+from omni_agent.engine import Engine, StageName, StageOptions
 from omni_agent.errors import ConfigError
-from omni_agent.hookspecs import EngineOptions, Finding
+from omni_agent.finding import Finding
+from omni_agent.runtime.distribution import program
 
 
 @pytest.fixture(autouse=True)
@@ -27,24 +30,35 @@ def a_home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def robot(monkeypatch: pytest.MonkeyPatch) -> list[EngineOptions]:
+def robot(monkeypatch: pytest.MonkeyPatch) -> list[StageOptions]:
     """An installed engine that reports for itself, and the options it was asked with."""
-    asked: list[EngineOptions] = []
+    asked: list[StageOptions] = []
 
-    def examiner(options: EngineOptions) -> Iterable[Finding]:
-        asked.append(options)
+    async def start(options: StageOptions) -> Any:
+        raise AssertionError("the doctor starts nothing")
+
+    def examine(stages: Mapping[StageName, StageOptions]) -> Iterable[Finding]:
+        asked.extend(stages.values())
         yield Finding("arm", "there [left]")
-        if options.model is None:
+        if stages["thinker"].model is None:
             yield Finding("hand", "missing", "screw on the hand: pip install 'hand[five]'")
 
     module = ModuleType("robot_engine")
-    module.register_examiners = hookimpl(lambda: {"robot": examiner})  # type: ignore[attr-defined]  # made here
-    monkeypatch.setitem(sys.modules, "robot_engine", module)
-    entry = EntryPoint("robot", "robot_engine", "omni_agent.engines")
-    monkeypatch.setattr(
-        "omni_agent.registry.entry_points",
-        lambda group: [entry] if group == "omni_agent.engines" else [],
+    engine = Engine(
+        "robot",
+        thinker=start,
+        talker=start,
+        ears=start,
+        takes={"thinker": ("model",)},
+        examine=examine,
     )
+    module.register_engines = hookimpl(lambda: [engine])  # type: ignore[attr-defined]  # made here
+    monkeypatch.setitem(sys.modules, "robot_engine", module)
+    entries = [
+        EntryPoint("robot", "robot_engine", "omni_agent.engines"),
+        EntryPoint("webrtc", "omni_agent_webrtc", "omni_agent.transports"),
+    ]
+    monkeypatch.setattr("omni_agent.registry.registry.entry_points", lambda: EntryPoints(entries))
     return asked
 
 
@@ -78,7 +92,7 @@ def test_light_asks_for_the_light_models(
 
 
 def test_an_engine_reports_for_itself_and_the_others_stay_silent(
-    robot: list[EngineOptions], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    robot: list[StageOptions], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, out, _ = doctor("--engine", "robot", monkeypatch=monkeypatch, capsys=capsys)
     assert status == 1
@@ -87,25 +101,34 @@ def test_an_engine_reports_for_itself_and_the_others_stay_silent(
     assert "whisper" not in out
 
 
-def test_an_engine_is_told_of_the_model(robot: list[EngineOptions]) -> None:
-    found = [finding.what for finding in examine("robot", EngineOptions(model="m"))]
+def test_an_engine_is_told_of_the_model(robot: list[StageOptions]) -> None:
+    found = [finding.what for finding in examine(Said(engine="robot", model="m"))]
     assert "arm" in found
     assert "hand" not in found
-    assert [options.model for options in robot] == ["m"]
+    assert [options.model for options in robot] == ["m", None, None]
 
 
-def test_what_every_engine_needs_is_always_looked_at(robot: list[EngineOptions]) -> None:
-    found = {finding.what for finding in examine("robot", EngineOptions())}
-    assert found >= {"python", "extra webrtc", "cores", "data folder"}
+def test_what_every_engine_needs_is_always_looked_at(robot: list[StageOptions]) -> None:
+    found = {finding.what for finding in examine(Said(engine="robot"))}
+    assert found >= {"python", "line webrtc", "cores", "data folder"}
+
+
+def test_a_line_whose_packages_are_missing_is_named_with_what_to_do(
+    robot: list[StageOptions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omni_agent_webrtc.PACKAGES", ("aiortc", "no_such_package"))
+    (line,) = (f for f in examine(Said(engine="robot")) if f.what == "line webrtc")
+    assert line.how == "missing: no_such_package"
+    assert "[webrtc]" in line.mend
 
 
 def test_a_data_folder_that_cannot_be_is_named_with_what_to_do(
-    robot: list[EngineOptions], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    robot: list[StageOptions], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("a" * 300, "robot.txt/home"):
         (tmp_path / "robot.txt").touch()
         monkeypatch.setenv("OMNI_AGENT_HOME", str(tmp_path / name))
-        folder = next(f for f in examine("robot", EngineOptions()) if f.what == "data folder")
+        folder = next(f for f in examine(Said(engine="robot")) if f.what == "data folder")
         assert str(tmp_path / name) in folder.how
 
 
@@ -114,6 +137,23 @@ def test_an_engine_that_nobody_can_examine_is_one_clear_line(
 ) -> None:
     status, _, err = doctor("--engine", "gpt", monkeypatch=monkeypatch, capsys=capsys)
     assert status == 2
-    assert "there is no engine to examine 'gpt'; engines that have one: local" in err
+    assert "there is no Thinker 'gpt'; engines that have one: local" in err
     with pytest.raises(ConfigError):
-        list(examine("gpt", EngineOptions()))
+        list(examine(Said(engine="gpt")))
+
+
+def test_a_persona_that_is_named_is_looked_at_wherever_its_file_is(
+    robot: list[StageOptions],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    robin = tmp_path / "robin.md"
+    robin.write_text("---\nname: Robin\nturn: {end: nobody-s}\n---\nHi.")
+    arguments = ("--engine", "robot", "--model", "m", "--persona", str(robin))
+    status, out, _ = doctor(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 1
+    assert f"{robin}:3: no end of turn 'nobody-s'" in " ".join(out.split())
+    robin.write_text("---\nname: Robin\n---\nHi.")
+    _, out, _ = doctor(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+    assert "fine" in out.partition("robin.md")[2].splitlines()[0]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import io
-import logging
 from pathlib import Path
 
 import pytest
 
 import omni_agent.cli
 from omni_agent.cli import printing
-from omni_agent.cli.printing import PlainFormatter, plain, show
+from omni_agent.cli.printing import show
 
 SOURCES = sorted(Path(omni_agent.cli.__file__).parent.glob("*.py"))
 
@@ -39,19 +37,6 @@ def test_brackets_stay_and_control_characters_are_made_visible(
 def test_long_lines_are_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
     show("word " * 200)
     assert capsys.readouterr().out.count("\n") == 1
-
-
-def test_a_log_line_is_one_line_whatever_a_caller_put_into_it() -> None:
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(PlainFormatter("%(levelname)s %(message)s"))
-    forged = "hangup\nERROR all is lost\x1b[2J"
-    handler.handle(logging.makeLogRecord({"levelname": "INFO", "msg": "%s", "args": (forged,)}))
-    assert stream.getvalue() == "INFO hangup\\nERROR all is lost\\x1b[2J\n"
-
-
-def test_tabs_and_line_ends_of_a_transcript_stay() -> None:
-    assert plain("one\n\ttwo") == "one\n\ttwo"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)

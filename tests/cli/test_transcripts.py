@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_agent.records import Records, StoredCall, default_path
+from omni_agent.records.database import Records, StoredCall, default_path
 from tests.cli.conftest import Ran
 
 Command = Callable[..., Ran]
@@ -54,7 +54,7 @@ def test_a_list_without_calls_says_that_there_are_none_and_where(command: Comman
     command("transcripts", "delete", "--all")
     status, out, _ = command("transcripts", "list")
     assert status == 0
-    assert out.strip() == f"no calls are recorded in {default_path()}"
+    assert out.startswith(f"no calls are recorded in {default_path()}: `serve` records, ")
 
 
 def test_one_call_shows_times_tools_arguments_and_results_as_they_were(command: Command) -> None:

@@ -12,7 +12,7 @@ import pytest
 from omni_agent import Agent, events
 from omni_agent.audio import AudioFrame, concatenate, resample
 from omni_agent.ears import EAR_RATE
-from omni_agent.in_process import InProcessTransport
+from omni_agent.lines.in_process import InProcessTransport
 
 pytestmark = [pytest.mark.models, pytest.mark.asyncio(loop_scope="session")]
 
@@ -86,7 +86,8 @@ async def test_a_spoken_interruption_stops_the_agent_and_is_answered(
         while line.count(events.PlaybackStarted) == before:
             await line.happened()
         await line.speak(enough, then_silence_ms=1500)
-        assert line.count(events.Interrupted) == 1
+        while not line.count(events.Interrupted):  # slow ears may be behind the line
+            await line.happened()
         cut = next(
             e for e in line.events if isinstance(e, events.UtteranceFinished) and e.interrupted
         )

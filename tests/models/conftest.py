@@ -145,3 +145,6 @@ def _only_this_server(monkeypatch: pytest.MonkeyPatch, server: Server, tmp_path:
     monkeypatch.setenv("PIP_CONFIG_FILE", str(nothing))
     monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple/")
     monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "60")
+    # However long the machine was busy with something else.
+    monkeypatch.setattr("omni_agent.models.sources.CONNECT_TIMEOUT_S", 60.0)

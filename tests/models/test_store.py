@@ -252,6 +252,9 @@ def test_an_unreachable_hub_is_asked_once(
         with pytest.raises(ModelStoreError, match=r"hub\.example: cannot be reached \(timed out\)"):
             store.fetch(name)
     released.set()
+    for thread in threading.enumerate():
+        if thread.name == "omni-agent-probe":
+            thread.join()
     assert asked == [("hub.example", 443)]
 
 

@@ -17,7 +17,7 @@ from playwright.async_api import (
     expect,
 )
 
-from tests.page.scripted import ELSEWHERE, ScriptedServer, loopback_only, tone
+from tests.page.scripted import ELSEWHERE, PATIENCE_S, ScriptedServer, loopback_only, tone
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -36,9 +36,22 @@ FLAGS = [
     f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
 ]
 
-# A loaded machine is slow, not wrong.
-PATIENCE_MS = 20_000
+PATIENCE_MS = 1000 * PATIENCE_S
 expect.set_options(timeout=PATIENCE_MS)
+
+HEARS_ON = """{
+    const read = RTCPeerConnection.prototype.getStats;
+    let packetsReceived = 0;
+    RTCPeerConnection.prototype.getStats = async function () {
+        const stats = new Map(await read.call(this));
+        for (const [id, entry] of stats)
+            if (entry.type === 'inbound-rtp')
+                stats.set(id, {...entry, packetsReceived: ++packetsReceived});
+        return stats;
+    };
+}"""
+"""The scripted server is a thread of the test's process: while that is stopped or swapped out for
+some seconds, nothing comes, which the page would take for a lost line."""
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +165,7 @@ async def open_page(
         context = await browser.new_context(**options)
         contexts.append(context)
         expected.extend(may_complain)
+        await context.add_init_script(HEARS_ON)
         page = await context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         watched.append(Watched(page))

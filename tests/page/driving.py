@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from playwright.async_api import FloatRect, Locator, Page, expect
 
+from tests.page.scripted import PATIENCE_S
+
 RECEIVE = """async (events) => {
     const {conversation} = await import('/main.js');
     for (const event of events) conversation.receive(event);
 }"""
+
+AWAY = """async () => {
+    const peer = (await import('/main.js')).currentCall().peer;
+    window.away = peer;
+    const last = await peer.getStats();
+    let looks = 0;
+    await new Promise((seen) => (peer.getStats = async () => {
+        if (++looks === 2) seen(); // that nothing came since
+        return last;
+    }));
+    Object.defineProperty(peer, 'connectionState', {value: 'failed'});
+    peer.dispatchEvent(new Event('connectionstatechange'));
+}"""
+"""As far as the page can see nothing comes any more."""
 
 
 async def receive(page: Page, *events: dict[str, Any] | list[Any] | None) -> None:
@@ -26,19 +43,30 @@ async def box(place: Locator) -> FloatRect:
 
 
 async def call(page: Page) -> None:
-    """Press Call and wait until the line is up."""
+    """Press Call, on a page that knows who is called, and wait until the line is up."""
+    await expect(page.get_by_test_id("persona-name")).not_to_have_text("omni_agent")
+    await call_at_once(page)
+
+
+async def call_at_once(page: Page) -> None:
+    """Press Call, whatever the page knows by now, and wait until the line is up."""
     await expect(page.get_by_test_id("call")).to_have_attribute("aria-disabled", "false")
     await page.get_by_test_id("call").click()
     await expect(page.locator("body")).to_have_attribute("data-call", "live")
 
 
+async def stop_the_clock(page: Page) -> None:
+    """Its timers wait for ``page.clock.run_for``; what the network brings comes all the same."""
+    await page.clock.install(time=0)
+    await page.clock.pause_at(3600)
+
+
 async def until(page: Page, condition: Callable[[], bool]) -> None:
     """Wait for something on the server's side; each round trip to the page lets time pass."""
-    for _ in range(1000):
-        if condition():
-            return
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "the server never saw it"
         await page.evaluate("() => new Promise(requestAnimationFrame)")
-    raise AssertionError("the server never saw it")
 
 
 def says(item: str, text: str, response: str = "r1") -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import socket
@@ -30,6 +31,8 @@ from starlette.staticfiles import StaticFiles
 from omni_agent.server.shielding import Shielded
 
 PAGE = Path(__file__).resolve().parents[2] / "omni_agent" / "server" / "page"
+PATIENCE_S = 60
+"""A loaded machine is slow, not wrong."""
 ELSEWHERE = "agent.example"
 """A name that the browser of the tests finds here: not loopback, and not secure."""
 PERSONAS: list[dict[str, Any]] = [
@@ -54,6 +57,7 @@ def serving(app: Starlette) -> Iterator[tuple[str, asyncio.AbstractEventLoop]]:
     """Serve on a free loopback port, from a thread; gives the address and the thread's loop."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen()  # who comes before the thread is so far waits
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1)
     )
@@ -67,12 +71,12 @@ def serving(app: Starlette) -> Iterator[tuple[str, asyncio.AbstractEventLoop]]:
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), name="page-server")
     thread.start()
-    running.wait(10)
+    running.wait(PATIENCE_S)
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", loops[0]
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE_S)
         listener.close()
 
 
@@ -110,11 +114,19 @@ class ScriptedServer:
                 Middleware(Shielded, hosts=(ELSEWHERE,), origins=())
             ],  # the real server's headers
         )
-        self.reset()
-        self.url = ""
+        self._calls = itertools.count(1)
+        self._answering = asyncio.Lock()
+        self._up = asyncio.Event()
+        """The newest call's channel is."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.peers: dict[str, RTCPeerConnection] = {}
+        """Of the calls since the reset, by their ids, which no other test's calls have."""
+        self.url = ""
+        self.reset()
 
     def reset(self) -> None:
+        if self._loop is not None:  # the page of the test before may be gone without a word
+            self.drop()
         self.health: dict[str, Any] = {"status": "ready"}
         self.health_status = 200
         self.default = "concierge"
@@ -125,8 +137,9 @@ class ScriptedServer:
         self.refusal: Refusal | None = None
         self.received: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
-        self.peers: list[RTCPeerConnection] = []
+        self.peers = {}
         self.channel: RTCDataChannel | None = None
+        self._up.clear()
 
     # for the test ------------------------------------------------------------
 
@@ -138,7 +151,8 @@ class ScriptedServer:
         """Over the data channel, in order."""
 
         async def speak() -> None:
-            assert self.channel is not None, "no call is up"
+            await self._up.wait()  # the page's end of a channel is open before this one
+            assert self.channel is not None
             for event in events:
                 self.channel.send(json.dumps(event))
 
@@ -152,14 +166,15 @@ class ScriptedServer:
         """Close the line, as the server does at a goodbye."""
 
         async def close() -> None:
-            for peer in self.peers:
-                await peer.close()
+            async with self._answering:
+                for peer in self.peers.values():
+                    await peer.close()
 
         self.run(close())
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     def sent_types(self) -> list[str]:
         return [str(event.get("type")) for event in self.received]
@@ -181,6 +196,7 @@ class ScriptedServer:
                 "personas": self.personas,
                 "sees": self.sees,
                 "engine": engine,
+                "version": "9.8.7",
                 "logged_in": self.logged_in,
                 **self.health,
             },
@@ -197,23 +213,26 @@ class ScriptedServer:
             return JSONResponse(self.refusal.body, self.refusal.status, self.refusal.headers)
         if request.headers.get("Authorization") != "Bearer ek_test":
             return Response(status_code=401)
+        self._up.clear()
+        offer = RTCSessionDescription((await request.body()).decode(), "offer")
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.peers.append(peer)
-        peer.on("datachannel", self._channel_opened)
-        await peer.setRemoteDescription(
-            RTCSessionDescription((await request.body()).decode(), "offer")
-        )
-        peer.addTrack(Hum())
-        await peer.setLocalDescription(await peer.createAnswer())
+        call = f"rtc_{next(self._calls)}"
+        async with self._answering:  # aiortc opens what it was about to, closed meanwhile or not
+            self.peers[call] = peer
+            peer.on("datachannel", self._channel_opened)
+            await peer.setRemoteDescription(offer)
+            peer.addTrack(Hum())
+            await peer.setLocalDescription(await peer.createAnswer())
         return Response(
             peer.localDescription.sdp,
             201,
-            {"Location": f"/v1/realtime/calls/rtc_{len(self.peers)}"},
+            {"Location": f"/v1/realtime/calls/{call}"},
             "application/sdp",
         )
 
     def _channel_opened(self, channel: RTCDataChannel) -> None:
         self.channel = channel
+        self._up.set()
         channel.on("message", lambda text: self.received.append(json.loads(text)))
         channel.send(
             json.dumps(
@@ -230,10 +249,9 @@ class ScriptedServer:
 
     async def _hang_up(self, request: Request) -> Response:
         call = request.path_params["call"]
-        self.requests.append(("hang up", call))
-        number = int(call.removeprefix("rtc_")) - 1
-        if number < len(self.peers):  # else a page of an earlier test is leaving
-            await self.peers[number].close()
+        if (peer := self.peers.get(call)) is not None:  # else an earlier test's page is leaving
+            self.requests.append(("hang up", call))
+            await peer.close()
         return Response(status_code=204)
 
 

@@ -96,6 +96,13 @@ async def test_help_opens_by_key_names_every_shortcut_and_gives_the_focus_back(
     await expect(opener).to_be_focused()
 
 
+async def test_help_says_which_version_this_is_and_what_it_runs_on(open_page: Any) -> None:
+    page = await open_page()
+    await page.get_by_test_id("open-help").click()
+    said = "omni_agent 9.8.7. Runs on a-thinker (thinker), a-talker (talker)."
+    await expect(page.get_by_test_id("engine")).to_have_text(said)
+
+
 async def test_single_keys_can_be_switched_off(open_page: Any) -> None:
     page = await open_page()
     await call(page)

@@ -8,7 +8,15 @@ import pytest
 from av import VideoFrame
 from playwright.async_api import Page, Route, expect
 
-from tests.page.driving import CONVERSATION, call, receive, until
+from tests.page.driving import (
+    AWAY,
+    CONVERSATION,
+    call,
+    call_at_once,
+    receive,
+    stop_the_clock,
+    until,
+)
 from tests.page.scripted import PERSONAS, ScriptedServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -43,7 +51,7 @@ async def test_a_call_connects_opts_in_hears_and_hangs_up(
     await expect(page.locator("body")).to_have_attribute("data-call", "ended")
     await expect(page.get_by_test_id("call")).to_be_focused()
     await expect(page.get_by_test_id("call")).to_have_text("Call again")
-    await until(page, lambda: ("hang up", "rtc_1") in server.requests)
+    await until(page, lambda: ("hang up", next(iter(server.peers))) in server.requests)
     await dial(page, server)
 
 
@@ -178,7 +186,8 @@ async def test_the_camera_shows_a_preview_and_says_when_it_is_looked_at(
     )
     assert (settings["width"], settings["height"]) == (640, 480)
     assert settings["frameRate"] <= 5
-    video = next(t for t in server.peers[0].getTransceivers() if t.kind == "video").receiver.track
+    (peer,) = server.peers.values()
+    video = next(t for t in peer.getTransceivers() if t.kind == "video").receiver.track
     seen: list[int] = []
 
     async def look() -> None:
@@ -327,7 +336,7 @@ async def test_a_refused_call_leaves_the_words_of_the_one_before_until_another_i
 
 async def test_busy_lines_are_counted_down_to(open_page: Any, server: ScriptedServer) -> None:
     page = await open_page(may_complain=("Failed to load resource",))
-    await page.clock.install()
+    await stop_the_clock(page)
     server.refuse(503, {}, {"Retry-After": "70"})
     await page.get_by_test_id("call").click()
     retry = page.get_by_test_id("retry")
@@ -492,26 +501,29 @@ async def test_readiness_that_is_kept_from_callers_is_no_reason_not_to_call(
 ) -> None:
     server.health_status = status
     page = await open_page(may_complain=("Failed to load resource",))
-    await dial(page, server)
+    await call_at_once(page)
 
 
 async def test_a_server_that_is_away_is_asked_ever_less_often_and_found_again(
     open_page: Any, server: ScriptedServer
 ) -> None:
     page = await open_page(may_complain=("Failed to load resource",))
-    await page.clock.install()
-    asked: list[str] = []
-
-    async def away(route: Route) -> None:
-        asked.append(route.request.url)
-        await route.abort()
-
-    await page.route("**/v1/personas", away)
+    await page.add_init_script(
+        """window.waits = [];
+        window.setTimeout = (work, ms) => {
+            window.ask = work; // when the test says so
+            return window.waits.push(ms);
+        };"""
+    )
+    await page.route("**/v1/personas", lambda route: route.abort())
     await page.reload()
     await expect(page.get_by_test_id("readiness")).to_contain_text("does not answer")
-    for _ in range(60):
-        await page.clock.run_for(1_000)
-    assert 5 < len(asked) < 15
+    for asked in range(1, 9):
+        await page.wait_for_function("asked => window.waits.length === asked", arg=asked)
+        await page.evaluate("window.ask()")
+    waits = await page.evaluate("window.waits")
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (1_000, 10_000)
     await page.unroute("**/v1/personas")
     await page.evaluate("window.dispatchEvent(new Event('online'))")
     await expect(page.get_by_test_id("readiness")).to_be_hidden()
@@ -564,14 +576,7 @@ async def test_a_server_that_vanishes_is_a_lost_connection(
 ) -> None:
     page = await open_page(may_complain=("404",))
     await dial(page, server)
-    # What Chromium reports when checks go unanswered, without the seconds that takes.
-    await page.evaluate(
-        """async () => {
-            const peer = (await import('/main.js')).currentCall().peer;
-            Object.defineProperty(peer, 'connectionState', {value: 'failed'});
-            peer.dispatchEvent(new Event('connectionstatechange'));
-        }"""
-    )
+    await page.evaluate(AWAY)
     await expect(page.get_by_test_id("problem")).to_have_attribute("data-kind", "lost")
     await expect(page.get_by_test_id("call")).to_have_text("Call again")
 
@@ -580,4 +585,4 @@ async def test_leaving_the_page_hangs_up(open_page: Any, server: ScriptedServer)
     page = await open_page()
     await dial(page, server)
     await page.goto("about:blank")
-    await until(page, lambda: ("hang up", "rtc_1") in server.requests)
+    await until(page, lambda: ("hang up", next(iter(server.peers))) in server.requests)

@@ -49,6 +49,19 @@ async def test_a_tool_card_runs_reports_progress_and_shows_result_and_duration(p
     await expect(card.get_by_test_id("tool-progress")).to_be_hidden()
 
 
+async def test_a_card_shows_that_the_user_is_to_answer(page: Page) -> None:
+    card = page.get_by_test_id("tool-card")
+    asked = {"type": "omni.tool.waiting", "call_id": "c1", "question": "Shall I?"}
+    await receive(page, started("c1"), asked)
+    await expect(card).to_have_attribute("data-state", "waiting")
+    await expect(card.get_by_test_id("tool-progress")).to_have_text("Waiting for your answer")
+    await receive(page, {"type": "omni.tool.answered", "call_id": "c1", "agreed": True})
+    await expect(card).to_have_attribute("data-state", "running")
+    await expect(card.get_by_test_id("tool-progress")).to_be_hidden()
+    await receive(page, ended("c1", "Done."))
+    await expect(card).to_have_attribute("data-state", "done")
+
+
 async def test_a_failed_tool_says_so_in_words_and_not_only_in_colour(page: Page) -> None:
     await receive(
         page, started("c1"), ended("c1", "minutes: 'ten' is not a number", ok=False, ms=3)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.page.driving import call, until
+from tests.page.driving import AWAY, call, call_at_once, until
 from tests.page.scripted import ScriptedServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -29,20 +29,6 @@ ASKS = """() => {
 
 ALL_CLOSED = """count => window.opened.length === count
     && window.opened.every((track) => track.readyState === 'ended')"""
-
-AWAY = """async () => {
-    const peer = (await import('/main.js')).currentCall().peer;
-    window.away = peer;
-    const last = await peer.getStats();
-    let looks = 0;
-    await new Promise((seen) => (peer.getStats = async () => {
-        if (++looks === 2) seen(); // that nothing came since
-        return last;
-    }));
-    Object.defineProperty(peer, 'connectionState', {value: 'failed'});
-    peer.dispatchEvent(new Event('connectionstatechange'));
-}"""
-"""As far as the page can see nothing comes any more."""
 
 BACK = "delete window.away.getStats"
 
@@ -208,7 +194,7 @@ async def test_personas_that_come_late_do_not_change_who_is_on_the_line(
 
     await page.route("**/v1/personas", hold)
     await page.reload()
-    await call(page)
+    await call_at_once(page)
     await expect(page.get_by_test_id("persona-name")).to_have_text("tutor")
     await held[-1].continue_()
     await expect(page.get_by_test_id("persona-name")).to_have_text("Tutor")

@@ -14,6 +14,7 @@ from omni_agent.server.options import ServerOptions
 from tests.page.driving import call, until
 from tests.page.scripted import loopback_only, serving
 from tests.page.test_real_server import Rehearsed
+from tests.server.calling import WEBRTC
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -27,7 +28,7 @@ def agent() -> Rehearsed:
 
 @pytest.fixture(scope="module")
 def url(agent: Rehearsed) -> Iterator[str]:
-    app = create_app(agent, ServerOptions(api_key="secret"))
+    app = create_app(agent, ServerOptions(api_key="secret"), lines=WEBRTC)
     with loopback_only(), serving(app) as (address, _):
         yield address
 

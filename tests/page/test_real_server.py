@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,17 @@ from playwright.async_api import Browser, Page, expect
 
 from omni_agent import events
 from omni_agent.audio import AudioFrame
-from omni_agent.conversation import ToolCall, ToolResult, assistant, user
+from omni_agent.call.request import CallRequest
+from omni_agent.commands import AddItem, ChoosePersona, Interrupt
+from omni_agent.conversation import ToolCall, ToolResult, assistant
 from omni_agent.server.app import create_app
-from omni_agent.server.host import CallRequest, PersonaCard, Readiness
-from omni_agent.transport import ChoosePersona, Incoming, Interrupt, Transport, UserText, VideoFrame
+from omni_agent.server.host import PersonaCard, Readiness
+from omni_agent.transport import Transport, VideoFrame
+from omni_agent.wishes import Wishes
+from tests.arrivals import arrivals
 from tests.page.driving import call, until
 from tests.page.scripted import loopback_only, serving
+from tests.server.calling import WEBRTC
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -46,17 +50,23 @@ class Rehearsed:
     engine: Mapping[str, str] = {"thinker": "rehearsed"}
 
     def __init__(self) -> None:
-        self.arrived: list[Incoming] = []
+        self.arrived: list[Any] = []
         self.callers: list[str] = []
         self.over = 0
+
+    def shown_name(self, persona: str) -> str:
+        return persona
+
+    def check_wishes(self, persona: str, wishes: Wishes) -> None:
+        """Anything goes."""
 
     async def serve_call(self, transport: Transport, request: CallRequest) -> None:
         self.callers.append(request.caller)
         try:
-            async for arrival in transport.frames():
+            async for arrival in arrivals(transport):
                 if not isinstance(arrival, AudioFrame):
                     self.arrived.append(arrival)
-                if isinstance(arrival, UserText):
+                if isinstance(arrival, AddItem):
                     await self.answer(transport, arrival)
                 elif isinstance(arrival, Interrupt):
                     self.interrupted(transport)
@@ -65,11 +75,9 @@ class Rehearsed:
         finally:
             self.over += 1
 
-    async def answer(self, transport: Transport, said: UserText) -> None:
+    async def answer(self, transport: Transport, said: AddItem) -> None:
         at = asyncio.get_running_loop().time()
-        asked, reply = user(said.text), assistant("")
-        if said.item_id:
-            asked = replace(asked, id=said.item_id)
+        asked, reply = said.item, assistant("")
         clock = ToolCall("call_1", "clock", {"zone": "Europe/Lisbon"})
         known = "18:30"
         for event in (
@@ -86,8 +94,7 @@ class Rehearsed:
         ):
             transport.notify(event)
         self.speaking = reply.id
-        playing = tone(1.0)
-        await transport.play(reply.id, playing)
+        await transport.play(reply.id, tone(60))  # longer than any look at it takes
         transport.notify(events.ActivityChanged(at, "speaking"))
         transport.notify(events.PlaybackStarted(at, reply.id))
         transport.notify(
@@ -112,7 +119,7 @@ def agent() -> Rehearsed:
 
 @pytest.fixture(scope="module")
 def url(agent: Rehearsed) -> Iterator[str]:
-    with loopback_only(), serving(create_app(agent)) as (address, _):
+    with loopback_only(), serving(create_app(agent, lines=WEBRTC)) as (address, _):
         yield address
 
 

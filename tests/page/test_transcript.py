@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.page.driving import call, finished, receive, says, transcribed
+from tests.page.driving import call, finished, receive, says, stop_the_clock, transcribed
 from tests.page.scripted import ScriptedServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -42,6 +42,7 @@ async def test_it_is_copied_as_text_with_times_tools_and_who_even_after_the_call
     await call(page)
     await receive(page, *TALK)
     await page.get_by_test_id("hangup").click()
+    await stop_the_clock(page)  # what it tells is shown for a few seconds
     await page.get_by_test_id("copy").click()
     await expect(page.get_by_test_id("told")).to_have_text("Transcript copied")
     await expect(page.get_by_test_id("announcer")).to_contain_text("Transcript copied")

@@ -9,14 +9,19 @@ from typing import Any
 
 import httpx
 import numpy as np
+import omni_agent_webrtc
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack
 
 from omni_agent.audio import AudioFrame
+from omni_agent.call.request import CallRequest
+from omni_agent.line import Line
 from omni_agent.server.app import create_app
-from omni_agent.server.host import CallRequest, PersonaCard, Readiness
+from omni_agent.server.host import PersonaCard, Readiness
 from omni_agent.server.options import ServerOptions
-from omni_agent.transport import Incoming, Transport
+from omni_agent.transport import Transport
+from omni_agent.wishes import Wishes
+from tests.arrivals import arrivals
 
 Script = Callable[[Transport, "ScriptedHost"], Any]
 
@@ -31,11 +36,18 @@ class ScriptedHost:
         self.default_persona = "concierge"
         self.sees = False
         self.engine: Mapping[str, str] = {"thinker": "scripted"}
-        self.arrived: list[Incoming] = []
+        self.arrived: list[Any] = []
         self.chosen: list[str | None] = []
         self.callers: list[str] = []
         self.ended = asyncio.Event()
         self.news = asyncio.Event()
+
+    def shown_name(self, persona: str) -> str:
+        """The tutor's file is called teacher.md."""
+        return {"teacher": "tutor"}.get(persona, persona)
+
+    def check_wishes(self, persona: str, wishes: Wishes) -> None:
+        """Anything goes."""
 
     async def serve_call(self, transport: Transport, request: CallRequest) -> None:
         self.chosen.append(request.persona)
@@ -43,13 +55,13 @@ class ScriptedHost:
         try:
             if self.script is not None:
                 await self.script(transport, self)
-            async for arrival in transport.frames():
+            async for arrival in arrivals(transport):
                 self.arrived.append(arrival)
                 self.news.set()
         finally:
             self.ended.set()
 
-    async def until(self, wanted: Callable[[Incoming], bool]) -> Incoming:
+    async def until(self, wanted: Callable[[Any], bool]) -> Any:
         """The first arrival that is wanted, now or later."""
         async with asyncio.timeout(20):
             while True:
@@ -130,12 +142,20 @@ def location(reply: httpx.Response) -> str:
     return reply.request.url.join(reply.headers["location"]).path
 
 
+WEBRTC: Sequence[Line] = omni_agent_webrtc.register_lines()
+
+
 class Server:
     """The app in this process, with an HTTP client that needs no socket."""
 
-    def __init__(self, host: ScriptedHost, options: ServerOptions | None = None, **more: Any):
+    def __init__(
+        self,
+        host: ScriptedHost,
+        options: ServerOptions | None = None,
+        lines: Sequence[Line] = WEBRTC,
+    ) -> None:
         self.host = host
-        self.app = create_app(host, options, **more)
+        self.app = create_app(host, options, lines=lines)
         self._begun: dict[str, str] = {}
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app),

@@ -189,6 +189,27 @@ async def test_nor_does_a_session_that_comes_with_the_offer(caller: Caller) -> N
         assert reply.status_code == 403
 
 
+async def test_a_token_and_a_query_may_name_a_persona_by_its_file_and_bind_it_all_the_same(
+    caller: Caller,
+) -> None:
+    host = ScriptedHost()
+    async with Server(host, LOCKED) as server:
+        own = {"omni": {"persona": "teacher"}}
+        for body in ({"session": own}, {"personas": ["teacher"]}, {"personas": ["tutor"]}):
+            reply = await server.http.post(SECRETS, json=body, headers=KEY)
+            assert reply.status_code == 200, reply.text
+            omni = reply.json()["session"]["omni"]
+            assert (omni["persona"], omni["personas"]) == ("tutor", ["tutor"])
+        other = await minted(server, personas=["concierge"])
+        assert (await begin(server, caller, other, "?persona=teacher")).status_code == 403
+        token = await minted(server, session=own)
+        reply = await begin(server, caller, token, "?persona=teacher")
+        await caller.accept(reply.text)
+        omni = (await caller.until("session.created"))["session"]["omni"]
+        assert (omni["persona"], omni["personas"]) == ("tutor", ["tutor"])
+    assert host.chosen == ["tutor"]
+
+
 async def test_a_token_may_name_the_personas_it_is_for(caller: Caller) -> None:
     host = ScriptedHost()
     host.personas = (*host.personas, PersonaCard("nobody"))

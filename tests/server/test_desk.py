@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from omni_agent import __version__
 from omni_agent.server.host import Readiness
 from omni_agent.server.limits import Limits, RequestLimits
 from omni_agent.server.options import ServerOptions
@@ -307,6 +308,7 @@ async def test_personas_are_listed() -> None:
         assert body["default"] == "concierge"
         assert [card["name"] for card in body["personas"]] == ["concierge", "tutor"]
         assert body["engine"] == {"thinker": "scripted"}
+        assert body["version"] == __version__
         assert body["status"] == "ready"
 
 

@@ -79,7 +79,7 @@ def test_with_a_shared_secret_each_call_has_credentials_of_its_own_that_outlast_
         [ice_server("stun:stun.example"), ice_server("turn:turn.example")],
         "s3cret",
         lambda: 1000.5,
-        longest_s=7200.0,
+        max_call_s=7200.0,
     )
     stun, turn = servers.minted("rtc_1")
     assert stun == {"urls": "stun:stun.example"}
@@ -91,7 +91,7 @@ def test_with_a_shared_secret_each_call_has_credentials_of_its_own_that_outlast_
 
 def test_where_calls_have_no_longest_time_credentials_are_good_for_a_day() -> None:
     servers = IceServers(
-        [ice_server("turn:turn.example")], "s3cret", lambda: 1000.0, longest_s=math.inf
+        [ice_server("turn:turn.example")], "s3cret", lambda: 1000.0, max_call_s=math.inf
     )
     (turn,) = servers.minted("rtc_1")
     assert turn["username"] == f"{1000 + 24 * 3600 + 900}:rtc_1"

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from omni_agent import events
+from omni_agent.commands import AddItem, ChoosePersona, Command, ReplyRequest
 from omni_agent.conversation import Message, TextPart
+from omni_agent.errors import ProtocolError
 from omni_agent.server import reading
 from omni_agent.server.client_commands import MAX_EVENT_ID
 from omni_agent.server.client_messages import (
@@ -26,7 +29,11 @@ from omni_agent.server.client_messages import (
     MAX_PERSONAS,
     MAX_SPEED,
     MAX_TEXT,
+    MAX_TOOLS,
+    MAX_TOOLS_TEXT,
     MAX_UNKNOWN,
+    ClientTool,
+    NewItem,
     SessionConfig,
 )
 from omni_agent.server.limits import (
@@ -42,7 +49,6 @@ from omni_agent.server.realtime import Realtime
 from omni_agent.server.realtime_transport import RealtimeTransport
 from omni_agent.server.view import MAX_ITEMS, ClientView
 from omni_agent.server.wire import MAX_IGNORED, Facts, SessionState
-from omni_agent.transport import ChoosePersona, Incoming, ReplyRequest, UserText
 from tests.server.calling import Caller, ScriptedHost, Server, location
 
 ROOT = Path(__file__).parent.parent.parent
@@ -78,7 +84,8 @@ BOUND = re.compile(r"(MAX|MOST)_\w+|\w+_PER_MINUTE")
 NO_ROWS = {
     "omni_agent_webrtc.sdp.MAX_MEDIA",  # where nobody says: the rows are offers.media,
     "omni_agent_webrtc.sdp.MAX_CANDIDATES",  # and offers.candidates
-    "omni_agent_webrtc.clock.MAX_LATE_S",  # of our own lateness, which nobody sends,
+    "omni_agent.lines.inbox.MAX_NEWS",  # two an utterance of ours
+    "omni_agent.lines.clock.MAX_LATE_S",  # of our own lateness, which nobody sends,
     "omni_agent_webrtc.silence.MAX_STEP_S",  # and here, too
 }
 
@@ -91,7 +98,7 @@ def constants(source: str) -> list[str]:
     return [name.id for name in names if isinstance(name.ctx, ast.Store)]
 
 
-@pytest.mark.parametrize("package", ["omni_agent.server", "omni_agent_webrtc"])
+@pytest.mark.parametrize("package", ["omni_agent.lines", "omni_agent.server", "omni_agent_webrtc"])
 def test_every_constant_that_is_named_as_a_bound_is_in_the_table(package: str) -> None:
     (folder,) = importlib.import_module(package).__path__
     named = {
@@ -130,17 +137,17 @@ class Client:
         self.realtime = Realtime(facts, limits=bounded, now=lambda: self.now)
         self.over = False
 
-    def send(self, kind: str, **fields: Any) -> tuple[tuple[Incoming, ...], str | None]:
+    def send(self, kind: str, **fields: Any) -> tuple[tuple[Command, ...], str | None]:
         """What a message is for the session, and the code of the error that answers it."""
         return self.raw(json.dumps({"type": kind, **fields}))
 
-    def raw(self, text: str) -> tuple[tuple[Incoming, ...], str | None]:
+    def raw(self, text: str) -> tuple[tuple[Command, ...], str | None]:
         received = self.realtime.on_message(text)
         self.over = received.over
         errors = [reply["error"]["code"] for reply in received.replies if reply["type"] == "error"]
         return received.commands, errors[0] if errors else None
 
-    def type(self, text: str, **more: Any) -> tuple[tuple[Incoming, ...], str | None]:
+    def type(self, text: str, **more: Any) -> tuple[tuple[Command, ...], str | None]:
         content = [{"type": "input_text", "text": text}]
         item = {"type": "message", "role": "user", "content": content, **more}
         return self.send("conversation.item.create", item=item)
@@ -163,7 +170,7 @@ REFUSED = ((), "rate_limit_exceeded")
     ],
 )
 def test_messages_have_a_rate_and_what_is_beyond_it_is_left_undone(
-    limit: str, message: dict[str, Any], command: Incoming | None
+    limit: str, message: dict[str, Any], command: Command | None
 ) -> None:
     client = Client(**{limit: 3})
     done = ((command,) if command else (), None)
@@ -175,9 +182,12 @@ def test_messages_have_a_rate_and_what_is_beyond_it_is_left_undone(
 
 def test_typed_messages_have_a_rate() -> None:
     client = Client(texts_per_minute=2)
-    assert [client.type("a")[0] for _ in range(3)] == [(UserText("a"),)] * 2 + [()]
+    assert [len(client.type("a")[0]) for _ in range(3)] == [1, 1, 0]
     client.now += 30
-    assert client.type("b") == ((UserText("b"),), None)
+    (added,), error = client.type("b")
+    assert isinstance(added, AddItem)
+    assert isinstance(added.item, Message)
+    assert (added.item.text, error) == ("b", None)
 
 
 def test_a_call_takes_so_much_typed_text_and_no_more_however_long_it_lasts() -> None:
@@ -264,14 +274,14 @@ def test_metadata_has_a_size(metadata: dict[str, Any]) -> None:
     "session",
     [
         {"model": "x" * 129},
-        {"audio": {"output": {"voice": "x" * 129}}},
-        {"audio": {"output": {"voice": {"id": "x" * 129}}}},
-        {"audio": {"input": {"transcription": {"language": "x" * 129}}}},
         {"omni": {"persona": "x" * 129}},
         {"audio": {"output": {"speed": MAX_SPEED + 0.1}}},
         {"audio": {"output": {"speed": 1 / MAX_SPEED - 0.01}}},
         {f"unknown_{one}": 1 for one in range(MAX_UNKNOWN + 1)},
         {"x" * 65: 1},
+        {"audio": {"output": {"x" * 65: 1}}},
+        {"tools": [{"name": "a", "parameters": {"pattern": "(a+)+"}}]},
+        {"audio": {"input": {"turn_detection": {"x" * 65: 1}}}},
     ],
 )
 async def test_a_session_has_a_size(session: dict[str, Any]) -> None:
@@ -279,6 +289,21 @@ async def test_a_session_has_a_size(session: dict[str, Any]) -> None:
     async with Server(ScriptedHost()) as server:
         reply = await server.http.post(SECRETS, json={"session": session}, headers=PAGE)
         assert reply.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("model", "value", "says"),
+    [
+        (ClientTool, {"name": "bad name!"}, "name: String should be up to 64 letters, digits, _"),
+        (NewItem, {"type": "message", "id": "a b"}, "id: String should be up to 64 letters, "),
+    ],
+)
+def test_a_name_with_other_characters_is_told_which_it_may_have(
+    model: type[BaseModel], value: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ProtocolError, match=says) as refused:
+        reading.validate(model, value, "session.update")
+    assert "pattern" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -346,7 +371,7 @@ class Flooded:
         self.sent: list[dict[str, Any]] = []
         self.read = 0
 
-    async def frames(self) -> AsyncIterator[Any]:
+    async def messages(self) -> AsyncIterator[Any]:
         while True:
             self.read += 1
             yield '{"type": "response.cancel"}'
@@ -364,7 +389,7 @@ async def test_the_transport_of_a_client_that_goes_on_hangs_up(
     line: Any = Flooded()  # as much of a line as is used
     messages = MessageLimits(per_minute=10, overrun=100)
     protocol = Realtime(Facts("concierge"), session_id="rtc_1", limits=messages)
-    commands = [one async for one in RealtimeTransport(line, protocol).frames()]
+    commands = [one async for one in RealtimeTransport(line, protocol).commands()]
     assert line.sent[-1]["error"]["code"] == "too_many_messages"
     assert line.reason == "too many messages"
     assert len(commands) < 20
@@ -574,5 +599,19 @@ async def test_a_request_body_has_a_depth() -> None:
 
 def test_what_waits_with_a_token_is_small() -> None:
     """Unknown fields are named, and their values, however large, are not kept."""
-    kept = SessionConfig.model_validate({"instructions": "x" * 60_000, "tools": [{"a": {}}]})
-    assert kept.model_extra == {"instructions": None, "tools": None}
+    kept = SessionConfig.model_validate({"instructions": "x" * 60_000, "prompt": [{"a": {}}]})
+    assert kept.model_extra == {"instructions": None, "prompt": None}
+
+
+def test_the_tools_of_a_client_have_a_size() -> None:
+    def declared(count: int, characters: int) -> SessionConfig:
+        one = {"type": "function", "description": "x" * characters}
+        return SessionConfig.model_validate(
+            {"tools": [{**one, "name": f"t{number}"} for number in range(count)]}
+        )
+
+    assert len(declared(MAX_TOOLS, 10).tools or ()) == MAX_TOOLS
+    with pytest.raises(ValidationError, match="at most 32"):
+        declared(MAX_TOOLS + 1, 10)
+    with pytest.raises(ValidationError, match="16000 characters"):
+        declared(4, MAX_TOOLS_TEXT // 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from dataclasses import replace
@@ -15,6 +16,17 @@ from pydantic import TypeAdapter
 
 from omni_agent import events
 from omni_agent.audio import AudioFrame
+from omni_agent.commands import (
+    AddItem,
+    ChoosePersona,
+    ClearAudio,
+    CommitAudio,
+    Configure,
+    DeleteItem,
+    Interrupt,
+    ReplyRequest,
+    Truncate,
+)
 from omni_agent.conversation import (
     AudioPart,
     ImagePart,
@@ -26,10 +38,13 @@ from omni_agent.conversation import (
     assistant,
     user,
 )
+from omni_agent.errors import PersonaError, ProtocolError
+from omni_agent.server.client_messages import SessionConfig
 from omni_agent.server.realtime import Realtime
 from omni_agent.server.server_events import MAX_HEARING
-from omni_agent.server.wire import Facts, dump
-from omni_agent.transport import ChoosePersona, Interrupt, ReplyRequest, Truncate, UserText
+from omni_agent.server.wire import PCM_FORMAT, Facts, dump
+from omni_agent.thinker import ToolSchema
+from omni_agent.wishes import Wishes
 
 STANDARD: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 FACTS = Facts("concierge", ("concierge", "tutor"), sees=True, engine={"thinker": "scripted"})
@@ -73,6 +88,8 @@ TOOL_TURN: tuple[events.Event, ...] = (
     events.ReplyStarted(2.2, "resp_1"),
     events.ItemAdded(2.3, ToolCall("call_1", "set_timer", {"minutes": 3}, "item_c")),
     events.ToolStarted(2.3, "resp_1", "call_1", "set_timer", {"minutes": 3}),
+    events.ToolWaiting(2.3, "call_1", "Shall I?"),
+    events.ToolAnswered(2.4, "call_1", agreed=True),
     events.ToolProgress(2.4, "call_1", "half way"),
     events.ToolFinished(2.5, "call_1", "set_timer", "done", True, 200.04),
     events.ItemAdded(2.5, ToolResult("call_1", "done", id="item_o")),
@@ -139,6 +156,11 @@ def test_items_form_a_chain() -> None:
     added = [m for m in messages if m["type"] == "conversation.item.added"]
     assert [m["item"]["id"] for m in added] == ["item_u", "item_c", "item_o", "item_a"]
     assert [m["previous_item_id"] for m in added] == [None, "item_u", "item_c", "item_o"]
+    done = [m for m in messages if m["type"] == "conversation.item.done"]
+    assert {m["item"]["id"]: m["previous_item_id"] for m in done} == {
+        m["item"]["id"]: m["previous_item_id"] for m in added
+    }
+    assert [m["event_id"] for m in messages] == sorted(m["event_id"] for m in messages)
 
 
 def test_extensions_are_told_only_to_those_who_asked() -> None:
@@ -147,6 +169,8 @@ def test_extensions_are_told_only_to_those_who_asked() -> None:
     assert extra == [
         "omni.transcript.partial",
         "omni.tool.started",
+        "omni.tool.waiting",
+        "omni.tool.answered",
         "omni.tool.progress",
         "omni.tool.finished",
         "omni.utterance.started",
@@ -227,29 +251,227 @@ def test_who_opts_in_late_is_told_how_things_stand() -> None:
     assert kinds(check(one.on_message(other).replies)) == ["session.updated"]
 
 
-def test_a_partial_session_update_is_accepted_and_unheeded_fields_are_named() -> None:
-    update = {
-        "type": "session.update",
-        "session": {
-            "type": "realtime",
-            "instructions": "be nice",
-            "tools": [{"type": "function", "name": "x"}],
-            "audio": {
-                "input": {
-                    "transcription": {"model": "whisper-9"},
-                    "turn_detection": {"type": "semantic_vad", "eagerness": "high"},
-                },
-                "output": {"voice": "unheard-of"},
+def test_a_session_is_told_what_is_in_force_and_what_has_no_effect() -> None:
+    given = {
+        "instructions": "be nice",
+        "unheeded": "a name like any other",
+        "audio": {
+            "input": {
+                "transcription": {"model": "whisper-9"},
+                "turn_detection": {"type": "semantic_vad", "eagerness": "high"},
             },
+            "output": {"voice": "unheard-of", "speed": 1.5},
         },
     }
-    (reply,) = check(protocol().on_message(json.dumps(update)).replies)
-    session = reply["session"]
-    assert session["audio"]["output"]["voice"] == "unheard-of"
-    assert session["audio"]["input"]["turn_detection"]["type"] == "semantic_vad"
-    assert session["audio"]["input"]["transcription"]["model"] == "whisper-9"
-    assert session["omni"]["ignored"] == ["audio", "instructions", "tools"]
-    assert session["tools"] == []
+    received = protocol().on_message(update(**given))
+    assert received.commands == (Configure(Wishes(speed=1.5, turns="auto")),)
+    (reply,) = check(received.replies)
+    audio = reply["session"]["audio"]
+    assert audio["output"] == {"format": PCM_FORMAT, "speed": 1.5}
+    assert audio["input"]["turn_detection"] == {"type": "semantic_vad"}
+    assert audio["input"]["transcription"] == {"model": "omni_agent"}
+    assert reply["session"]["omni"]["ignored"] == [
+        "audio.input.transcription",
+        "audio.input.turn_detection.eagerness",
+        "audio.output.voice",
+        "instructions",
+        "unheeded",
+    ]
+
+
+@pytest.mark.parametrize("speed", [0, 0.1, 40, math.inf])
+def test_a_speed_that_no_voice_has_is_refused(speed: float) -> None:
+    received = protocol().on_message(update(audio={"output": {"speed": speed}}))
+    assert received.commands == ()
+    (error,) = kinds(received.replies)
+    assert error == "error"
+
+
+@pytest.mark.parametrize("options", [{"conversation": "none"}, {"input": []}])
+def test_what_was_to_be_private_is_not_spoken(options: dict[str, Any]) -> None:
+    received = protocol().on_message(json.dumps({"type": "response.create", "response": options}))
+    assert received.commands == ()
+    (reply,) = check(received.replies)
+    assert reply["error"]["param"] == f"response.{next(iter(options))}"
+
+
+def test_a_client_learns_that_a_replys_options_have_no_effect() -> None:
+    one = protocol()
+    options = {"instructions": "Greet.", "metadata": {"a": "b"}}
+    received = one.on_message(json.dumps({"type": "response.create", "response": options}))
+    assert received.commands == (ReplyRequest(),)
+    (reply,) = one.on_message(update()).replies
+    assert reply["session"]["omni"]["ignored"] == ["response.instructions"]
+
+
+def update(**session: Any) -> str:
+    return json.dumps({"type": "session.update", "session": session})
+
+
+def detection(value: Any) -> dict[str, Any]:
+    return {"audio": {"input": {"turn_detection": value}}}
+
+
+@pytest.mark.parametrize(
+    ("value", "wishes"),
+    [
+        (None, Wishes(turns="manual")),
+        ({"type": "server_vad"}, Wishes(turns="auto")),
+        (
+            {"type": "semantic_vad", "create_response": False, "interrupt_response": False},
+            Wishes(turns="auto", answered=False, interrupts=False),
+        ),
+    ],
+)
+def test_turn_detection_says_who_ends_a_turn(value: Any, wishes: Wishes) -> None:
+    one = protocol()
+    received = one.on_message(update(**detection(value)))
+    assert received.commands == (Configure(wishes),)
+    (reply,) = check(received.replies)
+    assert reply["session"]["audio"]["input"]["turn_detection"] == value
+    assert one.on_message(update(model="x")).commands == (), "what is left out stays as it is"
+
+
+def test_what_its_line_wishes_is_the_session_s_and_the_client_s_goes_over_it() -> None:
+    schema = ToolSchema("locate", "Where the user is.", {"type": "object"})
+    one = Realtime(FACTS, wishes=Wishes(turns="manual", speed=1.5, tools=(schema,)), fits=no_locate)
+    (created,) = check(one.opening())
+    audio = created["session"]["audio"]
+    assert (audio["input"]["turn_detection"], audio["output"]["speed"]) == (None, 1.5)
+    assert [tool["name"] for tool in created["session"]["tools"]] == ["locate"]
+    commit = json.dumps({"type": "input_audio_buffer.commit"})
+    assert one.on_message(commit).commands == (CommitAudio(),)
+    choose = json.dumps({"type": "omni.persona.choose", "persona": "tutor"})
+    assert "already" in one.on_message(choose).replies[0]["error"]["message"]
+    (updated,) = check(one.on_message(update(**detection({"type": "server_vad"}))).replies)
+    assert updated["session"]["audio"]["output"]["speed"] == 1.5
+
+
+def test_push_to_talk_commits_and_clears_only_where_the_client_ends_its_turns() -> None:
+    one = protocol()
+    commit, clear = (json.dumps({"type": f"input_audio_buffer.{do}"}) for do in ("commit", "clear"))
+    assert one.on_message(commit).commands == ()
+    one.on_message(update(**detection(None)))
+    assert one.on_message(commit).commands == (CommitAudio(),)
+    cleared = one.on_message(clear)
+    assert cleared.commands == (ClearAudio(),)
+    assert kinds(check(cleared.replies)) == ["input_audio_buffer.cleared"]
+    told = tell(
+        one,
+        events.AudioCommitted(1, "item_u", 1500),
+        events.UserTranscript(2, "item_u", "hello", final=True),
+    )
+    assert kinds(told) == [
+        "input_audio_buffer.committed",
+        "conversation.item.added",
+        "conversation.item.done",
+        "conversation.item.input_audio_transcription.delta",
+        "conversation.item.input_audio_transcription.completed",
+    ]
+    assert told[-1]["usage"] == {"type": "duration", "seconds": 1.5}
+
+
+LOCATE = {"type": "function", "name": "locate", "description": "Where the user is."}
+
+
+def test_a_tool_that_the_client_declares_is_the_sessions_and_its_result_an_item() -> None:
+    one = protocol()
+    received = one.on_message(update(tools=[LOCATE]))
+    (command,) = received.commands
+    assert command == Configure(
+        Wishes(tools=(ToolSchema("locate", "Where the user is.", {"type": "object"}),))
+    )
+    (reply,) = check(received.replies)
+    assert reply["session"]["tools"] == [{**LOCATE, "parameters": {"type": "object"}}]
+    output = {"type": "function_call_output", "id": "mine", "call_id": "call_1", "output": "Lisbon"}
+    create = json.dumps({"type": "conversation.item.create", "item": output})
+    assert one.on_message(create).commands == (AddItem(ToolResult("call_1", "Lisbon", id="mine")),)
+
+
+@pytest.mark.parametrize(
+    ("tools", "words"),
+    [
+        ([{"type": "function", "name": "no spaces"}], "tools"),
+        ([{"type": "web_search", "name": "x"}], "tools"),
+        ([{**LOCATE, "parameters": {"type": 7}}], "not a JSON schema"),
+        ([{**LOCATE, "description": "x" * 4000, "name": f"t{n}"} for n in range(5)], "characters"),
+        ([LOCATE] * 33, "tools"),
+        ([LOCATE] * 2, "two of one name"),
+        ([{**LOCATE, "parameters": {"anyOf": [{}] * 5200}}], "objects"),
+    ],
+)
+def test_tools_that_cannot_be_are_refused_and_change_nothing(tools: Any, words: str) -> None:
+    one = protocol()
+    received = one.on_message(update(tools=tools))
+    assert received.commands == ()
+    (error,) = check(received.replies)
+    assert error["type"] == "error"
+    assert words in error["error"]["message"] + (error["error"]["param"] or "")
+
+
+def no_locate(persona: str, wishes: Wishes) -> None:
+    if persona == "tutor" and any(tool.name == "locate" for tool in wishes.tools or ()):
+        raise ProtocolError("tool 'locate' is the persona's already")
+
+
+def test_of_what_cannot_be_all_of_it_nothing_is_said_to_be_in_force() -> None:
+    one = Realtime(dataclasses.replace(FACTS, persona="tutor"), fits=no_locate)
+    (error,) = check(one.on_message(update(tools=[LOCATE], **detection(None))).replies)
+    assert "already" in error["error"]["message"]
+    (updated,) = check(one.on_message(update()).replies)
+    assert updated["session"]["tools"] == []
+    assert updated["session"]["audio"]["input"]["turn_detection"] is not None
+
+
+def test_a_persona_that_the_client_s_tools_do_not_go_with_is_refused_at_once() -> None:
+    one = Realtime(FACTS, fits=no_locate)
+    assert one.on_message(update(tools=[LOCATE])).commands
+    choose = json.dumps({"type": "omni.persona.choose", "persona": "tutor"})
+    for message in (choose, update(omni={"persona": "tutor"})):
+        received = one.on_message(message)
+        assert received.commands == ()
+        assert "already" in received.replies[0]["error"]["message"]
+    both = one.on_message(update(omni={"persona": "tutor"}, tools=[]))
+    assert both.commands == (ChoosePersona("tutor", Wishes(tools=())),)
+    assert one.on_message(choose).commands == (ChoosePersona("tutor"),)
+
+
+def test_a_persona_that_broke_is_told_in_words_for_callers() -> None:
+    def broken(persona: str, wishes: Wishes) -> None:
+        raise PersonaError("secret/path.md", 1, "x", public="It has a mistake.")
+
+    received = Realtime(FACTS, fits=broken).on_message(update(tools=[LOCATE]))
+    assert received.commands == ()
+    assert received.replies[0]["error"]["message"] == "It has a mistake."
+
+
+@pytest.mark.parametrize("missing", ["call_id", "output"])
+def test_a_result_that_lacks_something_is_refused(missing: str) -> None:
+    item = {"type": "function_call_output", "call_id": "call_1", "output": "x"}
+    del item[missing]
+    received = protocol().on_message(json.dumps({"type": "conversation.item.create", "item": item}))
+    assert received.commands == ()
+    assert received.replies[0]["error"]["param"] == f"item.{missing}"
+
+
+def test_an_item_that_is_there_can_be_deleted() -> None:
+    one = protocol()
+    delete = json.dumps({"type": "conversation.item.delete", "item_id": "mine"})
+    assert one.on_message(delete).replies[0]["error"]["param"] == "item_id"
+    tell(one, events.ItemAdded(1, user("hi", "mine")))
+    assert one.on_message(delete).commands == (DeleteItem("mine"),)
+    (deleted,) = tell(one, events.ItemRemoved(2, "mine"))
+    assert (deleted["type"], deleted["item_id"]) == ("conversation.item.deleted", "mine")
+
+
+def test_the_session_that_comes_with_an_offer_is_wished_for() -> None:
+    one = protocol()
+    config = SessionConfig.model_validate({**detection(None), "tools": [LOCATE]})
+    wishes = one.configure(config)
+    assert wishes.turns == "manual"
+    assert [tool.name for tool in wishes.tools or ()] == ["locate"]
+    (created,) = check(one.opening())
+    assert created["session"]["tools"][0]["name"] == "locate"
 
 
 @pytest.mark.parametrize(("limit_s", "told"), [(7200.0, 7200.0), (math.inf, None)])
@@ -263,7 +485,7 @@ def test_a_typed_message_and_the_request_for_its_reply_are_passed_on() -> None:
     item = {"type": "message", "role": "user", "id": "mine"}
     item["content"] = [{"type": "input_text", "text": "hi"}]  # type: ignore[assignment]  # JSON
     create = json.dumps({"type": "conversation.item.create", "item": item})
-    assert one.on_message(create).commands == (UserText("hi", "mine"),)
+    assert one.on_message(create).commands == (AddItem(Message("user", (TextPart("hi"),), "mine")),)
     told = tell(one, events.ItemAdded(1, Message("user", (TextPart("hi"),), "mine")))
     assert kinds(told) == ["conversation.item.added", "conversation.item.done"]
     again = check(one.on_message(create).replies)
@@ -313,7 +535,7 @@ def test_personas_are_chosen_by_name() -> None:
         ('{"type": "conversation.item.truncate", "item_id": "x"}', "audio_end_ms"),
         (
             '{"type": "conversation.item.truncate", "item_id": "x", "audio_end_ms": 1e999}',
-            "audio_end_ms",
+            None,
         ),
         (
             '{"type": "conversation.item.truncate", "item_id": "x", "audio_end_ms": 1}',
@@ -466,8 +688,18 @@ def test_of_what_is_finished_nothing_is_kept() -> None:
     assert kept() == before + MAX_HEARING
 
 
+def test_what_plugins_found_for_a_turn_is_told_to_no_client() -> None:
+    one = protocol()
+    before = dict(one._view.items)
+    found = Message("system", (TextPart("The code is 4711."),), retrieved=True)
+    assert one.on_event(events.ContextAdded(1.0, found)) == []
+    assert one._view.items == before
+
+
 def test_every_event_has_its_place_in_the_mapping() -> None:
     """An event that is added to the union must be told, or be left out on purpose."""
-    untold = {events.SessionStarted}
+    untold = {
+        events.SessionStarted, events.KeyPressed, events.ContextAdded, events.TokensUsed,
+    }  # fmt: skip
     known = set(protocol()._events._on_event)
     assert known | untold == set(events.Event.__args__)

@@ -14,6 +14,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack, VideoStreamTrack
 from omni_agent_webrtc import WebRTCTransport, answer
 
+from tests.arrivals import arrivals
+
 
 class Camera(VideoStreamTrack):
     """A grey picture at 30 frames a second."""
@@ -73,8 +75,8 @@ async def call(peer: RTCPeerConnection, **options: Any) -> AsyncIterator[WebRTCT
 
 async def first(line: WebRTCTransport, wanted: Callable[[Any], bool]) -> Any:
     """The first arrival that is wanted."""
-    async with asyncio.timeout(20):
-        async for arrival in line.frames():
+    async with asyncio.timeout(60):
+        async for arrival in arrivals(line):
             if wanted(arrival):
                 return arrival
     raise AssertionError("the line ended first")

@@ -8,11 +8,12 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from omni_agent_webrtc.listening import AHEAD_S, FASTEST, Listener
+from omni_agent_webrtc.listening import Listener
 from omni_agent_webrtc.opus import FRAME, LINE_RATE, OpusEncoder
 from omni_agent_webrtc.reorder import RtpAudio
 
 from omni_agent.audio import AudioFrame, Pcm
+from omni_agent.lines.credit import AHEAD_S, FASTEST
 
 
 def tone(hz: float, seconds: float, rate: int) -> Pcm:

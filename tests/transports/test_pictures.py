@@ -147,7 +147,7 @@ class SlowDecoder:
 
     def decode(self, decoder: Vp8Decoder, frame: JitterFrame) -> list[Any]:
         self.frames += 1
-        self.in_time &= self.gate.wait(5)  # so that who waits for it fails, but not for good
+        self.in_time &= self.gate.wait(60)  # so that who waits for it fails, but not for good
         return decode(decoder, frame)
 
 
@@ -201,6 +201,7 @@ async def test_a_client_that_is_ahead_of_the_decoder_is_asked_for_a_key_frame(
         assert backlog.qsize() == MAX_ENCODED
         decoder.gate.set()
         await until(lambda: receiver_of(line) in asked)
+        await until(lambda: decoder.frames >= 1 + MAX_ENCODED)  # it asks as the last is taken
         assert decoder.frames == 1 + MAX_ENCODED
 
 

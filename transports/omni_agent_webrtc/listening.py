@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from omni_agent.audio import AudioFrame, Pcm
-from omni_agent.ears import EAR_RATE
+from omni_agent.lines.credit import Credit
+from omni_agent.lines.microphone import Microphone
 from omni_agent_webrtc.opus import OpusDecoder
 from omni_agent_webrtc.reorder import RTP_RATE, Gap, Reorderer, RtpAudio, opus_samples
-from omni_agent_webrtc.resampling import PromptResampler
-
-FRAME = EAR_RATE // 50
-AHEAD_S = 2.0
-"""Audio that may come at once, after a hold-up of the line."""
-FASTEST = 1.05
-"""Of real time, in the long run: a client's clock may be fast, but not faster."""
 
 
 class Listener:
@@ -24,11 +16,8 @@ class Listener:
     def __init__(self) -> None:
         self._reorderer = Reorderer()
         self._decoder = OpusDecoder()
-        self._resampler = PromptResampler(RTP_RATE, EAR_RATE)
-        self._rest: Pcm = np.zeros(0, np.int16)
-        self._position = 0
-        self._credit, self._at = AHEAD_S * RTP_RATE, 0.0
-        """Samples that may be taken in, as of this time."""
+        self._microphone = Microphone(RTP_RATE)
+        self._credit = Credit(RTP_RATE)
 
     @property
     def deadline(self) -> float | None:
@@ -42,38 +31,21 @@ class Listener:
         return self._hear(self._reorderer.poll(now), now)
 
     def _hear(self, pieces: list[RtpAudio | Gap], now: float) -> list[AudioFrame]:
-        heard = [self._rest]
+        frames: list[AudioFrame] = []
         gap = 0
         for piece in pieces:
             if isinstance(piece, Gap):
-                gap = self._may_take(piece.samples, now)
+                gap = piece.samples if self._credit.take(piece.samples, now) else 0
                 continue
             if gap:
-                heard.append(self._resampler.push(self._decoder.conceal(gap, piece.payload)))
+                concealed = self._decoder.conceal(gap, piece.payload)
+                frames += self._microphone.push(concealed)
                 gap = 0
-            if samples := self._may_take(opus_samples(piece.payload), now):
-                heard.append(self._resampler.push(self._decoder.decode(piece.payload, samples)))
-        return self._cut(np.concatenate(heard))
-
-    def _may_take(self, samples: int, now: float) -> int:
-        """All of them, or none."""
-        earned = (now - self._at) * FASTEST * RTP_RATE
-        self._credit, self._at = min(AHEAD_S * RTP_RATE, self._credit + earned), now
-        if samples > self._credit:
-            return 0
-        self._credit -= samples
-        return samples
+            samples = opus_samples(piece.payload)
+            if samples and self._credit.take(samples, now):
+                frames += self._microphone.push(self._decoder.decode(piece.payload, samples))
+        return frames
 
     def hear_pcm(self, pcm: Pcm) -> list[AudioFrame]:
         """Audio that is decoded already (the fallback path): int16 (samples,) at 48 kHz."""
-        return self._cut(np.concatenate([self._rest, self._resampler.push(pcm)]))
-
-    def _cut(self, pcm: Pcm) -> list[AudioFrame]:
-        whole = len(pcm) - len(pcm) % FRAME
-        frames = [
-            AudioFrame(pcm[at : at + FRAME], EAR_RATE, self._position + at)
-            for at in range(0, whole, FRAME)
-        ]
-        self._position += whole
-        self._rest = pcm[whole:]
-        return frames
+        return self._microphone.push(pcm)

@@ -10,12 +10,16 @@ from typing import Any
 from aiortc import RTCDataChannel, RTCDtlsTransport, RTCIceTransport, RTCPeerConnection
 from aiortc.mediastreams import MediaStreamTrack
 
+from omni_agent.audio import AudioFrame
+from omni_agent.transport import VideoFrame
 from omni_agent_webrtc.camera import watch_camera
 from omni_agent_webrtc.ice import Connection, connection_of
-from omni_agent_webrtc.inbox import Arrival
 from omni_agent_webrtc.tracks import InlineReceiver, SpeechTrack, read_stock
 
 log = logging.getLogger(__name__)
+
+Arrival = AudioFrame | VideoFrame | str
+"""What a connection delivers; a ``str`` is a client's message as it came."""
 
 CHANNEL = "oai-events"
 """The data channel's label, as OpenAI's clients open it."""

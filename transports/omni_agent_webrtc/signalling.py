@@ -12,8 +12,7 @@ from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 
 from omni_agent.errors import SignallingError
 from omni_agent_webrtc.ice import configuration, connection_of
-from omni_agent_webrtc.inbox import Arrival
-from omni_agent_webrtc.peer import Peer, close_peer
+from omni_agent_webrtc.peer import Arrival, Peer, close_peer
 from omni_agent_webrtc.pictures import only_vp8
 from omni_agent_webrtc.sdp import (
     MAX_CANDIDATES,

@@ -13,10 +13,10 @@ from aiortc import RTCRtpReceiver
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from omni_agent.audio import AudioFrame
-from omni_agent_webrtc.clock import FrameClock
+from omni_agent.lines.clock import FrameClock
+from omni_agent.lines.playout import Playout
 from omni_agent_webrtc.listening import Listener
 from omni_agent_webrtc.opus import OpusEncoder
-from omni_agent_webrtc.playout import Playout
 from omni_agent_webrtc.reorder import RtpAudio
 
 log = logging.getLogger(__name__)

@@ -11,11 +11,13 @@ from aiortc import RTCDataChannel
 
 from omni_agent.audio import AudioFrame
 from omni_agent.errors import SignallingError
-from omni_agent.transport import Heard
-from omni_agent_webrtc.clock import FrameClock
-from omni_agent_webrtc.inbox import Arrival, Inbox
-from omni_agent_webrtc.peer import Peer
-from omni_agent_webrtc.playout import QUEUE_S, Playout
+from omni_agent.lines.clock import FrameClock
+from omni_agent.lines.inbox import Inbox
+from omni_agent.lines.playout import Playout
+from omni_agent.lines.speech import SpeechQueue
+from omni_agent.transport import Heard, Playback, VideoFrame
+from omni_agent_webrtc.opus import LINE_RATE
+from omni_agent_webrtc.peer import Arrival, Peer
 from omni_agent_webrtc.silence import Silence
 from omni_agent_webrtc.tracks import SpeechTrack
 
@@ -48,8 +50,7 @@ Negotiate = Callable[[str, Callable[[Arrival], None]], Awaitable[tuple[Peer, str
 class WebRTCTransport:
     """The media half of :class:`omni_agent.transport.Transport`, and the data channel.
 
-    ``frames`` yields a client's messages as they came (``str``) among the audio,
-    pictures and playout notices; ``send`` sends one. ``run`` keeps the line and
+    ``messages`` are a client's, as they came; ``send`` sends one. ``run`` keeps the line and
     must run beside the session; it ends when the line does. ``renew`` takes an
     offer of the same client for a new peer connection; all else stays. Made by
     :func:`omni_agent_webrtc.answer`.
@@ -64,9 +65,8 @@ class WebRTCTransport:
     ) -> None:
         self._negotiate, self._connect_s = negotiate, connect_s
         self._loop = asyncio.get_running_loop()
-        self._inbox = Inbox()
-        self._playout = Playout()
-        self._room = asyncio.Event()
+        self._inbox: Inbox[str] = Inbox()
+        self._speech = SpeechQueue(Playout(LINE_RATE), self._inbox.put)
         self._clock = FrameClock(on_late, time=self._loop.time)
         self._peer: Peer | None = None
         """The connection in use; None until the first is up."""
@@ -87,10 +87,18 @@ class WebRTCTransport:
 
     # -- in ------------------------------------------------------------------------
 
-    def frames(self) -> AsyncIterator[Arrival]:
-        """What the line delivers until it ends: 20 ms audio frames at 16 kHz, JPEG pictures,
-        messages, playout notices. Call once."""
-        return self._inbox.read()
+    def audio(self) -> AsyncIterator[AudioFrame]:
+        """The microphone, 20 ms frames at 16 kHz."""
+        return self._inbox.audio.read()
+
+    def video(self) -> AsyncIterator[VideoFrame]:
+        return self._inbox.video.read()
+
+    def messages(self) -> AsyncIterator[str]:
+        return self._inbox.messages.read()
+
+    def playback(self) -> AsyncIterator[Playback]:
+        return self._inbox.playback.read()
 
     # -- messages out ----------------------------------------------------------------
 
@@ -122,37 +130,27 @@ class WebRTCTransport:
     # -- speech out ------------------------------------------------------------------
 
     async def play(self, utterance: str, frame: AudioFrame) -> None:
-        """Queue speech; waits while more than ``QUEUE_S`` seconds are queued already."""
-        while self._playout.queued_s > QUEUE_S and not self._gone.is_set():
-            self._room.clear()
-            await self._room.wait()
-        if not self._gone.is_set():
-            self._playout.put(utterance, frame)
+        await self._speech.play(utterance, frame)
 
     def finish(self, utterance: str) -> None:
-        self._playout.finish(utterance)
+        self._speech.finish(utterance)
 
     def hold(self) -> None:
-        self._playout.hold()
+        self._speech.hold()
 
     def resume(self) -> None:
-        self._playout.resume()
+        self._speech.resume()
 
     def flush(self) -> float:
-        dropped = self._playout.flush()
-        self._room.set()
-        return dropped
+        return self._speech.flush()
 
     def heard(self, utterance: str) -> Heard:
         round_trip_s = self._peer.round_trip_s if self._peer is not None else 0.0
-        return self._playout.heard(utterance, self._loop.time(), round_trip_s)
+        return self._speech.heard(utterance, round_trip_s)
 
     def _frame_sent(self) -> None:
         quiet_s = self._loop.time() - self._peer.sign_at if self._peer is not None else 0.0
-        for event in self._playout.take_events(certain=quiet_s < DOUBT_S):
-            self._inbox.put(event)
-        if self._playout.queued_s <= QUEUE_S:
-            self._room.set()
+        self._speech.left(certain=quiet_s < DOUBT_S)
 
     # -- the line's life ---------------------------------------------------------------
 
@@ -228,7 +226,7 @@ class WebRTCTransport:
             return
         before, self._peer = self._peer, peer
         peer.in_use.set()
-        peer.speak(SpeechTrack(self._playout, self._clock, self._frame_sent))
+        peer.speak(SpeechTrack(self._speech.playout, self._clock, self._frame_sent))
         if before is not None:
             log.info("the call goes on over a new connection")
             since = before.sign_at - REPLAY_S
@@ -256,11 +254,11 @@ class WebRTCTransport:
     def _stall(self, since: float) -> None:
         log.info("no packet for %.0f s: the agent waits", STALLED_S)
         self.stalled = True
-        self._playout.stall(since)
+        self._speech.playout.stall(since)
 
     def _recover(self) -> None:
         self.stalled = False
-        self._playout.recover()
+        self._speech.playout.recover()
         self._send_waiting()
 
     @property
@@ -276,7 +274,7 @@ class WebRTCTransport:
             self.reason = reason
             log.info("the line is over: %s", reason)
         self._gone.set()
-        self._room.set()
+        self._speech.close()
         self._inbox.close()
 
     async def aclose(self, reason: str = "hung up") -> None:

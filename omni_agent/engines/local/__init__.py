@@ -7,73 +7,91 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omni_agent.distribution import install
-from omni_agent.errors import ConfigError, EngineUnavailable, ModelStoreError
-from omni_agent.hookspecs import EngineOptions, Finding, hookimpl
+from omni_agent.engine import Engine, StageName, StageOptions
+from omni_agent.engines.local.needs import (
+    LANGUAGE_MODEL,
+    LIGHT_LANGUAGE_MODEL,
+    LIGHT_WHISPER,
+    NAME,
+    PACKAGES,
+    SMART_TURN,
+    SMART_TURN_MODEL,
+    WHISPER,
+    MindOptions,
+    check,
+    named_file,
+)
+from omni_agent.errors import EngineUnavailable, ModelStoreError
+from omni_agent.finding import Finding
+from omni_agent.hookspecs import hookimpl
+from omni_agent.runtime.distribution import install
 
 if TYPE_CHECKING:
     from omni_agent.ears import Ears
-    from omni_agent.talker import Talker
+    from omni_agent.talker import Talker, Voice
     from omni_agent.thinker import Thinker
-
-NAME = "local"
-WHISPER, LIGHT_WHISPER = "whisper-base", "whisper-tiny.en"
-PACKAGES = {
-    "thinker": ("xllamacpp",),
-    "talker": ("hibari", "anyascii", "num2words"),
-    "ears": ("ctranslate2", "tokenizers", "onnxruntime", "faster_whisper"),
-}
-"""What each stage imports, of the extra ``local``."""
-LANGUAGE_MODEL, LIGHT_LANGUAGE_MODEL = "qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"
+    from omni_agent.turn_taking import TurnEnd
 
 
 @hookimpl
-def register_thinkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Thinker]]]:
-    return {NAME: start_thinker}
+def register_engines() -> Sequence[Engine]:
+    return [
+        Engine(
+            NAME,
+            thinker=start_thinker,
+            talker=start_talker,
+            ears=start_ears,
+            takes={"thinker": ("model", "light", "threads"), "ears": ("model", "light")},
+            default=True,
+            examine=_examine,
+            check=check,
+            objections=_objections,
+            calls=_calls,
+        ),
+        Engine(SMART_TURN, turn_end=start_turn_end),
+    ]
 
 
-@hookimpl
-def register_talkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Talker]]]:
-    return {NAME: start_talker}
-
-
-@hookimpl
-def register_ears() -> Mapping[str, Callable[[EngineOptions], Awaitable[Ears]]]:
-    return {NAME: start_ears}
-
-
-@hookimpl
-def register_examiners() -> Mapping[str, Callable[[EngineOptions], Iterable[Finding]]]:
-    return {NAME: _examine}
-
-
-def _examine(options: EngineOptions) -> Iterable[Finding]:
+def _examine(stages: Mapping[StageName, StageOptions]) -> Iterable[Finding]:
     from omni_agent.engines.local.examining import examine
 
-    return examine(options)
+    return examine(stages)
 
 
-async def start_thinker(options: EngineOptions) -> Thinker:
-    """``options.model``: a language model of the model store, or a GGUF file.
+def _objections(stage: StageName, options: StageOptions, voice: Voice) -> Sequence[str]:
+    from omni_agent.engines.local.examining import objections
+
+    return objections(stage, options, voice)
+
+
+def _calls(stages: Collection[StageName], cores: int) -> int:
+    """Eight callers who speak at once to these models on two cores wait 2.5 to 40 s for the first
+    word: two a core, four where the thinking is done elsewhere."""
+    return cores * (2 if "thinker" in stages else 4)
+
+
+async def start_thinker(options: StageOptions) -> Thinker:
+    """``options.model``: a language model of the model store, or a GGUF file. ``threads``: see
+    ``MindOptions``.
 
     Raises EngineUnavailable, ConfigError for a model that cannot think, or ModelStoreError
     for one that cannot be had.
     """
-    if options.model is not None:
-        check_mind(options.model)
+    check("thinker", options)
     _need("thinker")
     from omni_agent.engines.local.thinker import LocalThinker
 
     default = LIGHT_LANGUAGE_MODEL if options.light else LANGUAGE_MODEL
     path = await _model(options.model or default, options)
-    return await LocalThinker.start(path, report=options.report)
+    threads = options.own(MindOptions).threads
+    return await LocalThinker.start(path, threads=threads, report=options.report)
 
 
-async def start_talker(options: EngineOptions) -> Talker:
+async def start_talker(options: StageOptions) -> Talker:
     """Raises EngineUnavailable."""
     _need("talker")
     from omni_agent.engines.local.talker import LocalTalker
@@ -81,13 +99,25 @@ async def start_talker(options: EngineOptions) -> Talker:
     return await LocalTalker.start()
 
 
-async def start_ears(options: EngineOptions) -> Ears:
-    """Raises EngineUnavailable, or ModelStoreError for a model that cannot be had."""
+async def start_ears(options: StageOptions) -> Ears:
+    """``options.model``: a Whisper of the model store, or the folder of one.
+
+    Raises EngineUnavailable, or ModelStoreError for a model that cannot be had.
+    """
+    check("ears", options)
     _need("ears")
     from omni_agent.engines.local.ears import LocalEars
 
-    path = await _model(LIGHT_WHISPER if options.light else WHISPER, options)
+    path = await _model(options.model or (LIGHT_WHISPER if options.light else WHISPER), options)
     return await LocalEars.start(path)
+
+
+async def start_turn_end(options: StageOptions) -> TurnEnd:
+    """smart-turn. Raises EngineUnavailable, or ModelStoreError for a model that cannot be had."""
+    _need("turn_end")
+    from omni_agent.engines.local.turn_end import LocalTurnEnd
+
+    return await LocalTurnEnd.start(await _model(SMART_TURN_MODEL, options))
 
 
 def _need(stage: str) -> None:
@@ -96,10 +126,10 @@ def _need(stage: str) -> None:
         raise EngineUnavailable(f"the local engine needs {', '.join(missing)}: {install('local')}")
 
 
-async def _model(name: str, options: EngineOptions) -> Path:
+async def _model(name: str, options: StageOptions) -> Path:
     """A model's path: a file of the user's, or from the store, fetched when it is not there."""
     if path := named_file(name):
-        if not await asyncio.to_thread(path.is_file):
+        if not await asyncio.to_thread(path.exists):
             raise EngineUnavailable(f"there is no model file {path}")
         return path
     from omni_agent.models import ModelStore, Progress, as_lines
@@ -115,21 +145,3 @@ async def _model(name: str, options: EngineOptions) -> Path:
         return await asyncio.to_thread(ModelStore().fetch, name, report)
     finally:
         wanted = False
-
-
-def check_mind(model: str) -> None:
-    """Raises ConfigError for a name that is no language model's in the store."""
-    from omni_agent.models import MODELS
-
-    minds = [name for name, one in MODELS.items() if one.files[0].path.endswith(".gguf")]
-    if named_file(model) is None and model not in minds:
-        does = f"{MODELS[model].purpose}; it cannot think" if model in MODELS else "unknown"
-        raise ConfigError(
-            f"model {model!r} (--model): {does}. The {NAME} engine thinks with "
-            f"{', '.join(minds)}, or a path to a GGUF file"
-        )
-
-
-def named_file(model: str) -> Path | None:
-    """The path, when a model is named by its file and not by its name in the store."""
-    return Path(model) if model.endswith(".gguf") or "/" in model else None

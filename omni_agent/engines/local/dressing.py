@@ -33,7 +33,7 @@ class Dressed:
 class Dressing:
     """The personas seen lately.
 
-    Text that is added for one turn (what a plugin found for the user's words) stands after a
+    Text that is added for one turn (what to mend in the last answer) stands after a
     persona's instructions and a blank line. It must not cost the persona's state: that took
     20 s to compute. So instructions that only go on from lasting ones are taken apart.
     """

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 
 from omni_agent.audio import AudioFrame
 from omni_agent.ears import EAR_RATE, Transcript
-from omni_agent.engines.local.languages import whisper_code
+from omni_agent.engines.local.languages import objection
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.errors import EngineError
+from omni_agent.runtime.scope import answer_within
 
 _WINDOW = 512
 _SHORTEST_S = 0.1
@@ -47,13 +49,8 @@ class LocalVoiceActivity:
         if trouble := self._worker.trouble:
             raise EngineError(trouble)  # whoever listens has nothing to gain by waiting
         asked = {"caller": self._caller}
-        try:
-            async with asyncio.timeout(_VAD_PATIENCE_S):
-                reply = await self._worker.call(
-                    "vad", asked, pcm, deadline_s=_VAD_DEADLINE_S, wait_s=0.0
-                )
-        except TimeoutError:
-            raise EngineError(f"ears: no answer within {_VAD_PATIENCE_S:.0f} s") from None
+        ask = partial(self._worker.call, "vad", asked, pcm, deadline_s=_VAD_DEADLINE_S, wait_s=0.0)
+        reply = await answer_within(ask, _VAD_PATIENCE_S, "ears")
         return tuple(float(p) for p in reply.body["probabilities"])
 
     async def aclose(self) -> None:
@@ -92,17 +89,7 @@ class LocalEars:
         return self.worker.trouble
 
     def objection(self, language: str) -> str:
-        if whisper_code(language, self.languages):
-            return ""
-        if len(self.languages) == 1:
-            return (
-                f"these ears hear English only, not {language!r}: "
-                "leave out --light, or write language: en"
-            )
-        return (
-            f"these ears do not know the language {language!r}: write one of "
-            f"{', '.join(sorted(self.languages))} (a region may follow, as in pt-BR)"
-        )
+        return objection(language, self.languages)
 
     def voice_activity(self) -> LocalVoiceActivity:
         return LocalVoiceActivity(self.worker, next(self._callers))

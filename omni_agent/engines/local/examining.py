@@ -3,43 +3,64 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Mapping
 
-from omni_agent.distribution import install, program
-from omni_agent.engines.local import (
+from omni_agent.engine import StageName, StageOptions
+from omni_agent.engines.local import manner
+from omni_agent.engines.local.languages import objection
+from omni_agent.engines.local.needs import (
     LANGUAGE_MODEL,
     LIGHT_LANGUAGE_MODEL,
     LIGHT_WHISPER,
     PACKAGES,
     WHISPER,
-    check_mind,
+    check,
     named_file,
 )
 from omni_agent.errors import ConfigError, ModelStoreError
-from omni_agent.hookspecs import EngineOptions, Finding
-from omni_agent.machine import memory
+from omni_agent.finding import Finding
+from omni_agent.runtime.distribution import install, program
+from omni_agent.runtime.machine import memory
+from omni_agent.talker import Voice
 
 _MEMORY, _LIGHT_MEMORY = 3.5, 2.3
 """GiB of the machine: the whole stack takes 2.6 GB, and light language models 1.25 GB less."""
 
 
-def examine(options: EngineOptions) -> Iterator[Finding]:
-    """One finding for each thing the engine needs with these options."""
-    missing = [name for name in chain(*PACKAGES.values()) if not _installed(name)]
+def examine(stages: Mapping[StageName, StageOptions]) -> Iterator[Finding]:
+    """One finding for each thing that these stages of the engine need."""
+    missing = [name for stage in stages for name in PACKAGES[stage] if not _installed(name)]
     yield Finding(
         "extra local",
         f"missing: {', '.join(missing)}" if missing else "installed",
         install("local") if missing else "",
     )
-    language_model = LIGHT_LANGUAGE_MODEL if options.light else LANGUAGE_MODEL
-    yield _model(LIGHT_WHISPER if options.light else WHISPER)
-    yield _mind(options.model or language_model)
+    if ears := stages.get("ears"):
+        yield _model(ears.model or (LIGHT_WHISPER if ears.light else WHISPER))
+    if mind := stages.get("thinker"):
+        yield _mind(mind)
     # What else the ears and the voice need comes along with their packages.
-    if not missing:
+    if ears and not missing:
         yield _voice_activity()
+    if "talker" in stages and not missing:
         yield _voices()
-    yield _memory(options.light)
+    if mind:
+        yield _memory(mind.light)
+
+
+def objections(stage: StageName, options: StageOptions, voice: Voice) -> list[str]:
+    """What the voice cannot say and the ears cannot hear. Raises ConfigError for deaf ears; which
+    languages a Whisper of many knows, only it can tell."""
+    if not all(map(_installed, PACKAGES[stage])):
+        return []
+    if stage == "talker":
+        from omni_agent.engines.local.voicing import voices
+
+        return manner.objections(voice, voices())
+    model = options.model or (LIGHT_WHISPER if options.light else WHISPER)
+    if stage == "ears" and model.endswith(".en") and (why := objection(voice.language, ("en",))):
+        raise ConfigError(why)
+    return []
 
 
 def _installed(package: str) -> bool:
@@ -68,17 +89,17 @@ def _voices() -> Finding:
     return Finding("voices", how)
 
 
-def _mind(name: str) -> Finding:
+def _mind(options: StageOptions) -> Finding:
     try:
-        check_mind(name)
+        check("thinker", options)
     except ConfigError as error:
         return Finding("mind", str(error), "name one of these")
-    return _model(name)
+    return _model(options.model or (LIGHT_LANGUAGE_MODEL if options.light else LANGUAGE_MODEL))
 
 
 def _model(name: str) -> Finding:
     if path := named_file(name):
-        return Finding("model file", str(path), "" if path.is_file() else "there is no such file")
+        return Finding("model file", str(path), "" if path.exists() else "there is no such file")
     from omni_agent.models import ModelStore
 
     try:

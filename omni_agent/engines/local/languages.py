@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from omni_agent.text import language_of
+
 _WHISPER = {
     # Tags that BCP 47 has replaced, but files still carry.
     "iw": "he",
@@ -36,9 +38,19 @@ _WHISPER = {
 ``haw`` and ``tl``; macrolanguages stand for their members (IANA language subtag registry)."""
 
 
-def language_of(tag: str) -> str:
-    """A tag's language without script, region or variants: ``pt`` of ``pt-BR``."""
-    return tag.replace("_", "-").split("-")[0].lower()
+def objection(tag: str, known: Collection[str]) -> str:
+    """Why ears that know these languages are deaf for a tag, and what would work; empty when they
+    are not."""
+    if whisper_code(tag, known):
+        return ""
+    if len(known) == 1:
+        return (
+            f"these ears hear English only, not {tag!r}: leave out --light, or write language: en"
+        )
+    return (
+        f"these ears do not know the language {tag!r}: write one of {', '.join(sorted(known))} "
+        "(a region may follow, as in pt-BR)"
+    )
 
 
 def whisper_code(tag: str, known: Collection[str]) -> str | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from omni_agent.runtime.distribution import program
 from omni_agent.talker import Voice
+from omni_agent.text import language_of
 
 SLOWEST, FASTEST = 0.5, 2.0
 LOWEST, HIGHEST = 0.78, 1.1
@@ -74,6 +77,31 @@ def manner(voice: Voice) -> Manner:
         pause = voice.pause_ms
     speed = min(max(speed, SLOWEST), FASTEST)
     return Manner(speaker(voice.speaker), speed, max(0, pause), pitch)
+
+
+def objections(voice: Voice, installed: Mapping[str, bool]) -> list[str]:
+    """What of a voice cannot be had here. installed: the voices, and whether each is there."""
+    name, found = voice.speaker, speaker(voice.speaker)
+    objections = []
+    if found not in installed:
+        known = ", ".join(sorted({*installed, *ALIASES}))
+        objections.append(
+            f"there is no voice {name!r} here, so {DEFAULT_VOICE!r} speaks: choose one of {known}"
+        )
+    elif not installed[found]:
+        pitch = "lower" if STAND_INS.get(found, 1.0) < 1 else "higher"
+        named = f"voice {name!r}" if name == found else f"voice {name!r} (here {found!r})"
+        objections.append(
+            f"{named} is not installed, so {DEFAULT_VOICE!r} speaks, {pitch}: "
+            f"fetch it with `{program('hibari')} --voice {found} -o hello.wav Hello` "
+            "and start again"
+        )
+    if language_of(voice.language) != "en":
+        objections.append(
+            f"the local voice speaks English only and will mangle {voice.language!r}: "
+            "use an engine with a voice for it (qwen3-omni)"
+        )
+    return objections
 
 
 def speaker(name: str | None) -> str:

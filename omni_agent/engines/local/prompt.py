@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from omni_agent.conversation import Item, Message, ToolCall, ToolResult
-from omni_agent.engines.local.calls import call_text, written
+from omni_agent.engines.local.tool_calls import call_text, written
 from omni_agent.thinker import ToolSchema
 
 MAX_RESULT_CHARS = 700
 """Of one tool's result: about three seconds of prefill."""
+MAX_FOUND_CHARS = 2000
+"""Of what was found for one turn: about eight seconds of prefill, once."""
 _OUTCOMES = (
     ("It is 7 past 4 on Friday.", "It is 7 past 4 on Friday."),
     ("Ready: number 42.5 for Anna.", "All right, number 42.5 is ready for Anna."),
@@ -83,10 +85,10 @@ def _kind(schema: Any) -> str:
     if schema.get("enum"):
         return " | ".join(written(value) for value in schema["enum"])
     kinds = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
-    kinds |= {"array": "list", "object": "dict"}
+    kinds |= {"array": "list", "object": "dict", "null": "None"}
     options = schema.get("anyOf") or schema.get("oneOf")
     if options:
-        return " | ".join(_kind(option) for option in options if option.get("type") != "null")
+        return " | ".join(kind for option in options if (kind := _kind(option)) != "None")
     return kinds.get(str(schema.get("type")), "any")
 
 
@@ -186,8 +188,8 @@ def _sample(name: str, schema: Any) -> Any:
         if schema.get(key) is not None:
             return schema[key]
     for key in ("examples", "enum"):
-        if schema.get(key):
-            return schema[key][0]
+        if isinstance(choices := schema.get(key), list) and choices:
+            return choices[0]
     for key in ("anyOf", "oneOf"):
         if schema.get(key):
             return _sample(name, schema[key][0])
@@ -204,7 +206,7 @@ def _sample(name: str, schema: Any) -> Any:
             inner = schema.get("properties") or {}
             return {key: _sample(key, value) for key, value in inner.items()}
         case _:
-            return f"blue {name.replace('_', ' ').split()[-1]}"
+            return " ".join(["blue", *name.replace("_", " ").split()[-1:]])
 
 
 # -- the conversation -------------------------------------------------------------------------
@@ -212,7 +214,8 @@ def _sample(name: str, schema: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A user's turn and everything up to the next one; dropped as a whole or not at all."""
+    """A user's turn, what stands beside it, and everything up to the next one; dropped as a whole
+    or not at all."""
 
     turns: tuple[str, ...]
 
@@ -221,17 +224,22 @@ class Exchange:
         return "".join(self.turns)
 
 
-def exchanges(items: Sequence[Item]) -> list[Exchange]:
-    """The conversation in turns; several calls (or results) in a row share one turn."""
+def exchanges(items: Sequence[Item], most_found: int = MAX_FOUND_CHARS) -> list[Exchange]:
+    """The conversation in turns; several calls (or results) in a row share one turn.
+
+    most_found: characters of what was found for a turn.
+    """
     results = {item.call_id for item in items if isinstance(item, ToolResult)}
     groups: list[list[tuple[str, type[Item], list[str]]]] = [[]]
     for item in items:
         role, text = _rendered(item)
         if not text:
             continue
-        if role == "user" and groups[-1]:
-            groups.append([])
         rows = groups[-1]
+        if rows and role in ("user", "system") and rows[-1][0] != "system":
+            groups.append(rows := [])
+        if isinstance(item, Message) and item.retrieved:
+            text = text[:most_found]
         if rows and rows[-1][1] is type(item) and not isinstance(item, Message):
             rows[-1][2].append(text)
         else:
@@ -290,7 +298,6 @@ def conversation(items: Sequence[Item], budget: int, beside: str = "") -> str:
     earlier stays computed. At most half the budget is for it.
     """
     aside = turn("system", beside[: budget * 3 // 2]) if beside else ""
-    *before, last = [
-        group.text for group in window(exchanges(items), budget - tokens_at_most(aside))
-    ] or [""]
+    groups = exchanges(items, min(MAX_FOUND_CHARS, budget * 3 // 2))
+    *before, last = [group.text for group in window(groups, budget - tokens_at_most(aside))] or [""]
     return "".join([*before, aside, last])

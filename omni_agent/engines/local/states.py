@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from omni_agent.machine import home_folder
+from omni_agent.runtime.machine import home_folder
 
 log = logging.getLogger(__name__)
 

@@ -7,19 +7,18 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 import numpy as np
 
 from omni_agent.audio import AudioFrame
-from omni_agent.distribution import program
-from omni_agent.engines.local.clauses import Clause, ClauseSplitter
-from omni_agent.engines.local.languages import language_of
 from omni_agent.engines.local.manner import (
     ALIASES,
-    DEFAULT_VOICE,
-    STAND_INS,
     Manner,
     manner,
-    speaker,
+    objections,
 )
 from omni_agent.engines.process.worker import Job, Worker
+from omni_agent.saying import Said, phrasing
+from omni_agent.saying.clauses import Clause, ClauseSplitter
 from omni_agent.talker import Speech, Voice
+
+Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 
 _PIECE_S = 0.04
 _PAUSE_SENTENCE_S, _PAUSE_CLAUSE_S = 0.22, 0.07
@@ -59,38 +58,18 @@ class LocalTalker:
         return sorted({*self._installed, *ALIASES})
 
     def objections(self, voice: Voice) -> Sequence[str]:
-        name, found = voice.speaker, speaker(voice.speaker)
-        objections = []
-        if found not in self._installed:
-            objections.append(
-                f"there is no voice {name!r} here, so {DEFAULT_VOICE!r} speaks: "
-                f"choose one of {', '.join(self.voices)}"
-            )
-        elif not self._installed[found]:
-            pitch = "lower" if STAND_INS.get(found, 1.0) < 1 else "higher"
-            named = f"voice {name!r}" if name == found else f"voice {name!r} (here {found!r})"
-            objections.append(
-                f"{named} is not installed, so {DEFAULT_VOICE!r} speaks, {pitch}: "
-                f"fetch it with `{program('hibari')} --voice {found} -o hello.wav Hello` "
-                "and start again"
-            )
-        if language_of(voice.language) != "en":
-            objections.append(
-                f"the local voice speaks English only and will mangle {voice.language!r}: "
-                "use an engine with a voice for it (qwen3-omni)"
-            )
-        return objections
+        return objections(voice, self._installed)
 
     async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncIterator[Speech]:
         how = manner(voice)
-        clauses = ClauseSplitter()
+        clauses = ClauseSplitter(phrasing(voice.language))
         track = _Track(self.sample_rate)
         async for piece in text:
             for clause in clauses.push(piece):
-                for speech in track.voiced(await self._say(clause, how), clause, how):
+                for speech in track.voiced(*await self._say(clause, how, voice), clause, how):
                     yield speech
         if rest := clauses.flush():
-            for speech in track.voiced(await self._say(rest, how), rest, how):
+            for speech in track.voiced(*await self._say(rest, how, voice), rest, how):
                 yield speech
         if track.text_end < clauses.length:
             # What is left is silent (white space, a dash): it counts as voiced, too.
@@ -104,16 +83,18 @@ class LocalTalker:
     async def aclose(self) -> None:
         await self.worker.aclose()
 
-    async def _say(self, clause: Clause, how: Manner) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    async def _say(self, clause: Clause, how: Manner, voice: Voice) -> tuple[Samples, Said]:
         body = {
             "text": clause.text,
+            "language": voice.language,
             "voice": how.speaker,
             "speed": how.speed,
             "pitch": how.pitch,
         }
         deadline_s = _SAY_S + _SAY_RATE * len(clause.text)
         reply = await self.worker.call("say", body, deadline_s=deadline_s)
-        return np.frombuffer(reply.blob, "<i2").astype(np.int16)
+        said = Said(str(reply.body["said"]), reply.body["reach"], len(clause.text))
+        return np.frombuffer(reply.blob, "<i2").astype(np.int16), said
 
 
 class _Track:
@@ -125,9 +106,7 @@ class _Track:
         self.position = 0
         self.text_end = 0
 
-    def voiced(
-        self, pcm: np.ndarray[tuple[int], np.dtype[np.int16]], clause: Clause, how: Manner
-    ) -> Iterator[Speech]:
+    def voiced(self, pcm: Samples, said: Said, clause: Clause, how: Manner) -> Iterator[Speech]:
         """The pause left over from the clause before, then this clause in small pieces."""
         if not len(pcm):
             return
@@ -136,9 +115,9 @@ class _Track:
         size = round(_PIECE_S * self._rate)
         for at in range(0, len(sound), size):
             piece = sound[at : at + size]
-            # Linear in the sound without the gap: nothing is said during a pause.
+            # Linear in the words and in the sound without the gap: a pause says nothing.
             done = max(0, at + len(piece) - len(gap)) / len(pcm)
-            self.text_end = clause.start + round(done * (clause.end - clause.start))
+            self.text_end = clause.start + said.written(round(done * len(said.text)))
             yield Speech(AudioFrame(piece, self._rate, self.position), self.text_end)
             self.position += len(piece)
         self._gap_s = _pause_s(clause, how)

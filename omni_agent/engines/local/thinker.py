@@ -14,15 +14,15 @@ from pathlib import Path
 
 from omni_agent.conversation import Message
 from omni_agent.engines.local import guards
-from omni_agent.engines.local.calls import CallParser
 from omni_agent.engines.local.completion import Llama
 from omni_agent.engines.local.dressing import Dressed, Dressing
 from omni_agent.engines.local.grammar import SPEAK, SPEAK_ON, SPEAK_REST
 from omni_agent.engines.local.prompt import conversation, opening, tokens_at_most
 from omni_agent.engines.local.states import SavedStates, states_folder
+from omni_agent.engines.local.tool_calls import CallParser
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.errors import EngineError
-from omni_agent.machine import cores
+from omni_agent.runtime.machine import cores
 from omni_agent.thinker import (
     Sampling,
     TextDelta,

@@ -10,6 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from omni_agent.engines.local.latin import latin
 from omni_agent.engines.local.manner import (
     DEFAULT_VOICE,
     FASTEST,
@@ -18,18 +19,21 @@ from omni_agent.engines.local.manner import (
     SLOWEST,
     STAND_INS,
 )
-from omni_agent.engines.local.saying import say
 from omni_agent.engines.process.child import Replies, Report
+from omni_agent.saying import Said, saying
 
 _QUIET = 0.004
 """Below this a sample is silence: hibari's noise floor is under 0.002 of full scale."""
 _LEAD_S, _TAIL_S = 0.02, 0.06
+_BREATH = 1
+"""Of the voice's noise, the seed: the same words sound the same, to the last bit."""
 
 
 class Voicing:
     """The service behind :class:`omni_agent.engines.local.talker.LocalTalker`.
 
-    ``say`` {text, voice, speed, pitch} → int16 PCM, 24 kHz. For a voice that is not there the
+    ``say`` {text, language, voice, speed, pitch} → int16 PCM, 24 kHz, and the
+    fields of :class:`omni_agent.saying.Said`. For a voice that is not there the
     default one stands in, at a pitch of its own.
     hibari begins and ends with about 300 ms of silence; it is trimmed, because
     the first of it would be pure latency and the pauses are ours to choose.
@@ -45,7 +49,7 @@ class Voicing:
         self._voices: dict[str, Any] = {}
         default = self._voice(DEFAULT_VOICE)
         # The first call loads the lexicon and allocates: do it before anybody waits.
-        default("It is ready, at 10:30.")
+        default(worded("It is ready, at 10:30.", "en").text)
         default("Yes.")
         self.info: Mapping[str, Any] = {"sample_rate": self._rate, "voices": voices()}
 
@@ -57,8 +61,9 @@ class Voicing:
         voice, pitch = self._voice_or_stand_in(str(body["voice"]))
         pitch = min(max(pitch * float(body["pitch"]), LOWEST), HIGHEST)
         speed = min(max(float(body["speed"]) / pitch, SLOWEST), FASTEST)
-        samples = self._trimmed(voice(say(str(body["text"])), speed=speed), pitch)
-        yield {}, samples.tobytes()
+        said = worded(str(body["text"]), str(body["language"]))
+        samples = self._trimmed(voice(said.text, speed=speed, seed=_BREATH), pitch)
+        yield {"said": said.text, "reach": list(said.reach)}, samples.tobytes()
 
     def _voice_or_stand_in(self, name: str) -> tuple[Any, float]:
         """A voice, and the pitch to speak at."""
@@ -89,6 +94,13 @@ class Voicing:
         end = int(loud[-1]) + round(_TAIL_S * self._rate)
         scaled = np.clip(np.rint(samples[start:end] * 32767.0), -32768, 32767)
         return np.asarray(scaled, dtype="<i2")
+
+
+def worded(text: str, language: str) -> Said:
+    """English where the language is not known: the voice speaks no other."""
+    known = saying(language) or saying("en")
+    assert known is not None
+    return latin(known.say(text))
 
 
 def voices() -> Mapping[str, bool]:

@@ -137,7 +137,8 @@ def _load(name: str) -> Factory | AsyncFactory:
 
 def main(fd: int, service_name: str) -> None:
     """Serve until the line closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    for told in (signal.SIGINT, signal.SIGTERM):  # which the whole group gets, from a supervisor
+        signal.signal(told, signal.SIG_IGN)  # too: the parent handles it, and ends us by the line
     die_with_parent()
     sock = socket.socket(fileno=fd)
     line = _Line(sock)

@@ -6,26 +6,18 @@ import asyncio
 import itertools
 import logging
 import os
-import socket
-import subprocess
-import sys
-import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from omni_agent.engines.process.line import Line
+from omni_agent.engines.process.life import Life, forked
 from omni_agent.engines.process.pulse import BEAT_S
 from omni_agent.engines.process.wire import Packet
 from omni_agent.errors import EngineError, EngineUnavailable
 
 log = logging.getLogger(__name__)
 
-_STDERR_TAIL = 1500
-_STOP_S = 3.0
-_LOOK_S = 0.01
 _QUIET_S = 3 * BEAT_S
 """Silent for longer, a process is in trouble; not yet hung: a busy machine delays a thread by
 a second or two."""
@@ -35,16 +27,6 @@ two cores the longest silence was 1.3 s."""
 WAIT_S = 20.0
 """How long a request waits for a process that is being restarted: the largest of the local
 models loads in 5 s from a warm disk."""
-_ROOT = str(Path(__file__).resolve().parents[3])
-"""Where this package was imported from: it may not be installed."""
-_CHILD = """import sys
-root, fd, service = sys.argv[1:]
-sys.path.append(root)
-from omni_agent.engines.process.child import main
-main(int(fd), service)
-"""
-"""Appended, so that nothing beside this package can stand in for a standard module;
-for the same reason -P keeps the working directory out."""
 _BACKOFF_S = (0.0, 0.5, 2.0, 10.0, 30.0)
 """Waits between restarts of a process that dies while it starts."""
 
@@ -69,57 +51,6 @@ class Job:
     hung_after_s: float = _HUNG_S
 
 
-@dataclass(slots=True)
-class _Life:
-    """One incarnation of the process."""
-
-    process: subprocess.Popen[bytes]
-    stderr: IO[bytes]
-    line: Line
-    info: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def gone(self) -> bool:
-        """It has ended, or is about to."""
-        return self.line.lost.is_set() or bool(self.line.failing)
-
-    def last_words(self) -> str:
-        """The end of what it wrote to stderr, for an error message."""
-        with suppress(OSError, ValueError):
-            size = self.stderr.seek(0, os.SEEK_END)
-            self.stderr.seek(max(0, size - _STDERR_TAIL))
-            return self.stderr.read().decode(errors="replace").strip()
-        return ""
-
-    def kill(self, reason: str) -> None:
-        """At once, stopped or not; requests that are running are told ``reason``."""
-        self.process.kill()
-        self.line.give_up(reason)
-
-    async def end(self) -> None:
-        """Close the line, which stops the child; kill it when that is not enough."""
-        self.line.close()
-        try:
-            if not await self._ended():
-                self.process.kill()
-                if not await self._ended():  # deep inside the kernel
-                    log.error("process %d cannot be killed", self.process.pid)
-        except asyncio.CancelledError:
-            self.process.kill()  # nobody looks after it any more
-            raise
-        finally:
-            self.stderr.close()
-
-    async def _ended(self) -> bool:
-        """Looked at again and again: to wait for it takes a thread, of which there may be none."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_STOP_S):
-                while self.process.poll() is None:  # noqa: ASYNC110  # as above
-                    await asyncio.sleep(_LOOK_S)
-                return True
-        return False
-
-
 class Worker:
     """Runs a job in its own process and restarts it when it dies or hangs.
 
@@ -141,7 +72,7 @@ class Worker:
         """report: told of progress. beat: ends after ``BEAT_S``, or when the event is set."""
         self.job = job
         self._report, self._beat = report, beat or _beat
-        self._life: _Life | None = None
+        self._life: Life | None = None
         self._starting = asyncio.Lock()
         self._running = asyncio.Event()
         self._ids = itertools.count(1)
@@ -283,7 +214,7 @@ class Worker:
             except EngineUnavailable as error:
                 log.error("%s", error)
 
-    async def _watch(self, life: _Life) -> None:
+    async def _watch(self, life: Life) -> None:
         """Until the process is gone. One that gives no sign of life is killed."""
         line = life.line
         while not line.lost.is_set():
@@ -292,7 +223,7 @@ class Worker:
             if not line.lost.is_set() and line.silent_s > self.job.hung_after_s:
                 life.kill(f"no sign of life for {self.job.hung_after_s:.0f} s")
 
-    async def _alive(self, wait_s: float) -> _Life:
+    async def _alive(self, wait_s: float) -> Life:
         """The process that is running now. Raises EngineError."""
         if self._closed:
             raise EngineUnavailable(f"{self.job.name}: it has been stopped")
@@ -310,7 +241,7 @@ class Worker:
         assert self._life is not None
         return self._life
 
-    async def _started(self) -> _Life:
+    async def _started(self) -> Life:
         """The running process; a new one when there is none. Raises EngineUnavailable."""
         async with self._starting:
             if self._closed:
@@ -334,9 +265,9 @@ class Worker:
             self._running.set()
             return self._life
 
-    async def _spawn(self) -> _Life:
+    async def _spawn(self) -> Life:
         try:
-            life = await self._forked()
+            life = await forked(self.job.service, self.job.environment, self._report)
         except OSError as error:  # no more files, processes or memory: there may be some again
             why = f"{self.job.name}: no process can be started ({error})"
             raise EngineUnavailable(why, may_recover=True) from error
@@ -362,31 +293,7 @@ class Worker:
             raise
         return life
 
-    async def _forked(self) -> _Life:
-        """A process and the line to it; nothing of it is left open when one cannot be had."""
-        loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair()
-        with theirs, ExitStack() as opened:
-            opened.callback(ours.close)
-            ours.setblocking(False)
-            # Before there is a process, which nobody would end if this were cancelled.
-            _, line = await loop.create_unix_connection(lambda: Line(self._report), sock=ours)
-            opened.callback(line.close)
-            stderr = opened.enter_context(tempfile.TemporaryFile())
-            # On the loop's own thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
-            arguments = [_ROOT, str(theirs.fileno()), self.job.service]
-            process = subprocess.Popen(  # noqa: ASYNC220  # as above; it takes a millisecond or two
-                [sys.executable, "-P", "-c", _CHILD, *arguments],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=stderr,
-                stderr=stderr,
-                env={**os.environ, **self.job.environment},
-            )
-            opened.pop_all()  # they are the life's now, whose end closes them
-        return _Life(process, stderr, line)
-
-    def _why(self, reason: str, life: _Life) -> str:
+    def _why(self, reason: str, life: Life) -> str:
         words = life.last_words()
         return f"{self.job.name}: {reason}" + (f"\n{words}" if words else "")
 
@@ -397,7 +304,7 @@ async def _beat(lost: asyncio.Event) -> None:
             await lost.wait()
 
 
-def _end_of(life: _Life) -> str:
+def _end_of(life: Life) -> str:
     """How the process ended, in words."""
     failing = life.line.failing
     return f"the model process was ended ({failing})" if failing else "the model process died"

@@ -8,49 +8,81 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from omni_agent.distribution import install
-from omni_agent.errors import EngineUnavailable
-from omni_agent.hookspecs import EngineOptions, Finding, hookimpl
+from omni_agent.engine import Engine, StageName, StageOptions
+from omni_agent.engines.qwen3_omni.thinker.engine_options import ThinkerOptions
+from omni_agent.errors import EngineUnavailable, StageOptionError
+from omni_agent.finding import Finding
+from omni_agent.hookspecs import hookimpl
+from omni_agent.runtime.distribution import install
 
 if TYPE_CHECKING:
-    from omni_agent.ears import Ears
     from omni_agent.talker import Talker
     from omni_agent.thinker import Thinker
 
 NAME = "qwen3-omni"
-SLOTS, POSITIONS = 32, 4096
+SLOTS = 32
 """The Talker's: as many callers as the Thinker has, and as many that only listen."""
+_THINKER = ("context", "callers", "chunk", "memory", "tensor_parallel", "strict_calls", "eager")
+"""Of ``ThinkerOptions``; the rest is for machines without a GPU."""
+_DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class TalkerOptions:
+    """slots: streams at once."""
+
+    slots: int = SLOTS
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.slots <= 1024:
+            raise ValueError(f"{self.slots} slots: there are 1 to 1024")
+
 
 _loading: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 @hookimpl
-def register_thinkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Thinker]]]:
-    return {NAME: start_thinker}
+def register_engines() -> Sequence[Engine]:
+    from omni_agent.engines.local import start_ears
+
+    return [
+        Engine(
+            NAME,
+            thinker=start_thinker,
+            talker=start_talker,
+            ears=start_ears,
+            takes={
+                "thinker": ("model", *_THINKER),
+                "talker": ("model", "device", "slots"),
+                "ears": ("model", "light"),
+            },
+            examine=_examine,
+            check=_check,
+        )
+    ]
 
 
-@hookimpl
-def register_talkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Talker]]]:
-    return {NAME: start_talker}
+def _check(stage: StageName, options: StageOptions) -> None:
+    if stage == "thinker":
+        options.own(ThinkerOptions)
+    elif stage == "talker":
+        options.own(TalkerOptions)
+        if options.device and not _DEVICE.fullmatch(options.device):
+            reason = (
+                f"device {options.device!r} of the {NAME} Talker is not cpu, cuda or cuda:NUMBER"
+            )
+            raise StageOptionError(stage, "device", reason)
 
 
-@hookimpl
-def register_ears() -> Mapping[str, Callable[[EngineOptions], Awaitable[Ears]]]:
-    return {NAME: start_ears}
-
-
-@hookimpl
-def register_examiners() -> Mapping[str, Callable[[EngineOptions], Iterable[Finding]]]:
-    return {NAME: _examine}
-
-
-async def start_thinker(options: EngineOptions) -> Thinker:
+async def start_thinker(options: StageOptions) -> Thinker:
     """``options.model``: a checkpoint directory, or a model id to fetch one by.
 
     Raises EngineUnavailable saying what is missing.
@@ -62,12 +94,13 @@ async def start_thinker(options: EngineOptions) -> Thinker:
 
     async with _one_at_a_time():
         directory = await _checkpoint(options)
-        return await QwenThinker.start(directory, report=options.report)
+        return await QwenThinker.start(directory, options.own(ThinkerOptions), options.report)
 
 
-async def start_talker(options: EngineOptions) -> Talker:
+async def start_talker(options: StageOptions) -> Talker:
     """As ``start_thinker``."""
     try:
+        from omni_agent.engines.qwen3_omni.features import POSITIONS
         from omni_agent.engines.qwen3_omni.talker.engine import start_talker as start
         from omni_agent.engines.qwen3_omni.talker.runtime import RuntimeOptions
     except ImportError as error:
@@ -81,22 +114,19 @@ async def start_talker(options: EngineOptions) -> Talker:
             told = tenth
             loop.call_soon_threadsafe(options.report, f"loading the Talker: {10 * tenth} %")
 
-    runtime = RuntimeOptions(slots=SLOTS, positions=POSITIONS)
+    runtime = RuntimeOptions(slots=options.own(TalkerOptions).slots, positions=POSITIONS)
     async with _one_at_a_time():
-        return await start(await _checkpoint(options), runtime=runtime, progress=progress)
+        directory = await _checkpoint(options)
+        return await start(directory, device=options.device, runtime=runtime, progress=progress)
 
 
-async def start_ears(options: EngineOptions) -> Ears:
-    """The embedded engine's. Raises EngineUnavailable, or ModelStoreError."""
-    from omni_agent.engines.local import start_ears as start
-
-    return await start(options)
-
-
-def _examine(options: EngineOptions) -> Iterable[Finding]:
+def _examine(stages: Mapping[StageName, StageOptions]) -> Iterator[Finding]:
+    from omni_agent.engines.local.examining import examine as examine_ears
     from omni_agent.engines.qwen3_omni.examining import examine
 
-    return examine(options)
+    yield from examine({stage: options for stage, options in stages.items() if stage != "ears"})
+    if ears := stages.get("ears"):
+        yield from examine_ears({"ears": ears})
 
 
 @asynccontextmanager
@@ -106,7 +136,7 @@ async def _one_at_a_time() -> AsyncIterator[None]:
         yield
 
 
-async def _checkpoint(options: EngineOptions) -> Path:
+async def _checkpoint(options: StageOptions) -> Path:
     """The checkpoint's directory; an id such as ``Qwen/Qwen3-Omni-30B-A3B-Instruct`` is fetched."""
     if options.model is None:
         raise EngineUnavailable(

@@ -12,15 +12,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from omni_agent.distribution import install
+from omni_agent.engine import StageName, StageOptions
 from omni_agent.engines.qwen3_omni.model_files import ModelFiles, Weights, in_words
 from omni_agent.errors import EngineUnavailable
-from omni_agent.hookspecs import EngineOptions, Finding
+from omni_agent.finding import Finding
+from omni_agent.runtime.distribution import install
 
 _REINSTALL = "pip install --force-reinstall 'torch>=2.8,<3', then ask the doctor again"
 CACHES = 0.08
@@ -87,10 +88,11 @@ class Torch:
     gpu: Gpu | None
 
 
-def examine(options: EngineOptions) -> Iterator[Finding]:
-    """One finding for each thing the engine needs. ``options.model``: a checkpoint directory."""
+def examine(stages: Mapping[StageName, StageOptions]) -> Iterator[Finding]:
+    """One finding for each thing the engine needs. ``model``: a checkpoint directory, the
+    Thinker's and the Talker's."""
     yield from _packages()
-    files = ModelFiles(options.model)
+    files = ModelFiles(next((one.model for one in stages.values() if one.model), None))
     try:
         torch = ask_torch()
     except EngineUnavailable as error:

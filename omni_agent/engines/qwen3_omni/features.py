@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omni_agent.engines.qwen3_omni import POSITIONS
 from omni_agent.engines.qwen3_omni.shelf import Rows
 
 Patches = tuple[int, int, int, float]
 """Of a picture or video: in time, height and width, before merging; and the seconds from one
 to the next in time, 2 / fps of a video, 1 of a picture."""
 
-
+POSITIONS = 4096
+"""Of each slot of the Talker: what it remembers of a call, in steps."""
 MOST_ROWS = POSITIONS // 2
 """Hidden states handed over of one prompt, those of its last items: as many as the Talker
 reads (see ``talker.ahead``). More would cross from process to process, 53 KB for every

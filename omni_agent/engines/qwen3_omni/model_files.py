@@ -13,7 +13,7 @@ from omni_agent.engines.qwen3_omni.talker.config import parse_config
 from omni_agent.engines.qwen3_omni.talker.layout import Shape, runtime_layout
 from omni_agent.engines.qwen3_omni.talker.thinker_layout import thinker_layout
 from omni_agent.errors import ConfigError, ModelStoreError
-from omni_agent.hookspecs import Finding
+from omni_agent.finding import Finding
 
 PUBLISHED = "Qwen/Qwen3-Omni-30B-A3B-Instruct"
 _GET = f"hf download {PUBLISHED} --local-dir DIR, then --model DIR (70.5 GB)"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from omni_agent.conversation import whole_json
+from omni_agent.utf8 import whole_json
 
 Arguments = dict[str, Any]
 

@@ -10,12 +10,12 @@ from typing import Any, Protocol, TypeVar
 
 import httpx
 
-from omni_agent.conversation import whole
 from omni_agent.engines.remote.asking import Again, Lost, Refusal, Sleep, ask, broken, failure
 from omni_agent.engines.remote.server import Server
 from omni_agent.engines.remote.servers import Servers
 from omni_agent.engines.remote.sse import DONE, SPEECH, TEXT, events
 from omni_agent.errors import EngineError
+from omni_agent.utf8 import whole
 
 _JSON = {"Content-Type": "application/json"}
 T = TypeVar("T")

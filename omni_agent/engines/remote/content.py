@@ -28,7 +28,8 @@ _MARKS, _MARKS_AND_FENCES = Marks(set(_ALWAYS)), Marks({*_ALWAYS, *FENCES})
 _UNOPENED_END = "</think>"
 _SPACE = re.compile(r"\s*")
 
-Said = TextDelta | ReasoningDelta | Written | MalformedCall
+Reading = TextDelta | ReasoningDelta | Written | MalformedCall
+"""What a stretch of text is read as."""
 
 
 @dataclass(slots=True)
@@ -58,13 +59,13 @@ class Content:
         self._longest_bare = max(map(len, self._bare), default=0)
         self._marks = _MARKS_AND_FENCES if tools else _MARKS
 
-    def push(self, text: str) -> Iterator[Said]:
+    def push(self, text: str) -> Iterator[Reading]:
         text = self._halves.push(text)
         if not self._over:
             self._held += text
             yield from self._read(final=False)
 
-    def finish(self) -> Iterator[Said]:
+    def finish(self) -> Iterator[Reading]:
         """What was held back."""
         self._held += self._halves.finish()
         yield from self._read(final=True)
@@ -73,7 +74,7 @@ class Content:
         else:
             self._habits.discard(UNOPENED)
 
-    def _read(self, *, final: bool) -> Iterator[Said]:
+    def _read(self, *, final: bool) -> Iterator[Reading]:
         if self._unsure and not self._settled(final=final):
             return
         while self._at < len(self._held) and not self._over:
@@ -98,7 +99,7 @@ class Content:
 
     # -- what is said ----------------------------------------------------------------
 
-    def _outside(self, *, final: bool) -> Generator[Said, None, bool]:
+    def _outside(self, *, final: bool) -> Generator[Reading, None, bool]:
         if not self._saying:
             self._at = past(self._held, self._at, _SPACE)
             if self._held.startswith(self._bare, self._at):
@@ -117,7 +118,7 @@ class Content:
         self._marked(mark.text)
         return True
 
-    def _say(self, text: str) -> Iterator[Said]:
+    def _say(self, text: str) -> Iterator[Reading]:
         if text:
             self._saying = True
             yield TextDelta(text)
@@ -136,7 +137,7 @@ class Content:
 
     # -- what is not -------------------------------------------------------------------
 
-    def _inside(self, block: _Block, *, final: bool) -> Generator[Said, None, bool]:
+    def _inside(self, block: _Block, *, final: bool) -> Generator[Reading, None, bool]:
         begin, whole = self._at, len(self._held)
         end = self._held.find(block.end, begin) if block.end else -1
         if end >= 0 or final:
@@ -152,7 +153,7 @@ class Content:
             raise EngineError("the server sent a call without end")
         return False
 
-    def _closed(self, block: _Block, inside: str, end: str) -> Iterator[Said]:
+    def _closed(self, block: _Block, inside: str, end: str) -> Iterator[Reading]:
         if block.reasoning:
             if inside:
                 yield ReasoningDelta(inside)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from omni_agent.conversation import (
@@ -31,6 +32,7 @@ _HEARD, _BLOCK = 16, 8
 time: one by one, every turn would change the prompt's beginning and no prefix stay cached."""
 _FRAMES = 8
 """Pictures of a video that are sent, evenly spread: servers bound how many a message has."""
+_FOUND = "[Found for what is said next; the user has not said it.]"
 _UNKNOWN = "[words that nobody wrote down]"
 
 
@@ -56,7 +58,7 @@ def messages(
     rows: list[Json] = []
     if request.instructions.strip():
         rows.append({"role": "system", "content": request.instructions.strip()})
-    for group in rounds(item for item in request.items if not _empty(item)):
+    for group in rounds(_with_findings(item for item in request.items if not _empty(item))):
         if isinstance(group[0], ToolCall):
             calls = [item for item in group if isinstance(item, ToolCall)]
             made = [_call(call, keepsakes) for call in calls]
@@ -69,6 +71,24 @@ def messages(
             if isinstance(item, Message)
         )
     return rows
+
+
+def _with_findings(items: Iterable[Item]) -> Iterator[Item]:
+    """The items; what was found for a user's turn begins its message. Chat templates that take a
+    system message at the beginning alone are common, and what was found is no instruction."""
+    found: list[Part] = []
+    for item in items:
+        if isinstance(item, Message) and item.retrieved:
+            found += [TextPart(f"{_FOUND}\n{item.text}\n"), *filter(_is_seen, item.parts)]
+        elif isinstance(item, Message) and item.role == "user" and found:
+            yield replace(item, parts=(*found, *item.parts))
+            found = []
+        else:
+            yield item
+
+
+def _is_seen(part: Part) -> bool:
+    return isinstance(part, ImagePart | VideoPart)
 
 
 def tools(schemas: Sequence[ToolSchema]) -> list[Json]:

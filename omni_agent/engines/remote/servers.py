@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import httpx
 
 from omni_agent.engines.remote.server import NOT_MADE, Server, get, models
-from omni_agent.errors import ConfigError, EngineUnavailable
+from omni_agent.errors import ConfigError, EngineUnavailable, StageOptionError
 
 log = logging.getLogger(__name__)
 
@@ -187,10 +187,10 @@ class Servers:
 
 
 def addresses(base_url: str | None) -> list[str]:
-    """The addresses that commas separate, each once. Raises ConfigError when one is none."""
+    """The addresses that commas separate, each once. Raises StageOptionError when one is none."""
     given = [part.strip() for part in (base_url or "").split(",") if part.strip()]
     if not given:
-        raise ConfigError(
+        raise _no_address(
             "the address of a server is needed, such as http://127.0.0.1:8000/v1 "
             "(--base-url, option base_url)"
         )
@@ -201,12 +201,16 @@ def _checked(base_url: str) -> str:
     try:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, ValueError) as error:
-        raise ConfigError(f"base_url {base_url!r}: {error}") from error
+        raise _no_address(f"base_url {base_url!r}: {error}") from error
     if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigError(f"base_url {base_url!r} must begin with http:// or https://")
+        raise _no_address(f"base_url {base_url!r} must begin with http:// or https://")
     if url.path.rstrip("/").endswith(_ENDPOINT):
-        raise ConfigError(f"base_url {base_url!r} must end before {_ENDPOINT}")
+        raise _no_address(f"base_url {base_url!r} must end before {_ENDPOINT}")
     return str(url).rstrip("/")
+
+
+def _no_address(reason: str) -> StageOptionError:
+    return StageOptionError("", "base_url", reason)
 
 
 def _back_off_s(failures: int) -> float:

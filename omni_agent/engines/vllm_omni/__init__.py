@@ -13,13 +13,14 @@ engine's.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from omni_agent.hookspecs import EngineOptions, hookimpl
+from omni_agent.engine import Engine, StageName, StageOptions
+from omni_agent.finding import Finding
+from omni_agent.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from omni_agent.ears import Ears
     from omni_agent.talker import Talker
     from omni_agent.thinker import Thinker
 
@@ -27,23 +28,35 @@ NAME = "vllm-omni"
 
 
 @hookimpl
-def register_thinkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Thinker]]]:
-    return {NAME: start_thinker}
-
-
-@hookimpl
-def register_talkers() -> Mapping[str, Callable[[EngineOptions], Awaitable[Talker]]]:
-    return {NAME: start_talker}
-
-
-@hookimpl
-def register_ears() -> Mapping[str, Callable[[EngineOptions], Awaitable[Ears]]]:
+def register_engines() -> Sequence[Engine]:
     from omni_agent.engines.local import start_ears
+    from omni_agent.engines.remote import check_address
 
-    return {NAME: start_ears}
+    return [
+        Engine(
+            NAME,
+            thinker=start_thinker,
+            talker=start_talker,
+            ears=start_ears,
+            takes={"thinker": ("model",), "talker": ("model",), "ears": ("model", "light")},
+            served={"thinker", "talker"},
+            examine=_examine,
+            check=check_address,
+        )
+    ]
 
 
-async def start_thinker(options: EngineOptions) -> Thinker:
+def _examine(stages: Mapping[StageName, StageOptions]) -> Iterator[Finding]:
+    from omni_agent.engines.local.examining import examine as examine_ears
+    from omni_agent.engines.remote.examining import examine as examine_server
+
+    if server := stages.get("thinker") or stages.get("talker"):
+        yield from examine_server(server)
+    if ears := stages.get("ears"):
+        yield from examine_ears({"ears": ears})
+
+
+async def start_thinker(options: StageOptions) -> Thinker:
     """Needs ``options.base_url``: one or several vllm-omni servers, separated by commas.
 
     Raises ConfigError for a wrong address, EngineUnavailable when nobody answers.
@@ -53,7 +66,7 @@ async def start_thinker(options: EngineOptions) -> Thinker:
     return await VllmOmniThinker.start(options.base_url, options.model, options.api_key)
 
 
-async def start_talker(options: EngineOptions) -> Talker:
+async def start_talker(options: StageOptions) -> Talker:
     """Needs ``options.base_url``, as the Thinker does, and raises the same."""
     from omni_agent.engines.vllm_omni.talker import VllmOmniTalker
 

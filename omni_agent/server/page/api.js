@@ -60,7 +60,7 @@ const credentials = () => (given ? { Authorization: `Bearer ${given}` } : {});
 /**
  * What there is to choose from, and what it runs on.
  * @typedef {{personas: {name: string, title: string, description: string, language: string, tools: string[]}[],
- *   first: string|null, sees: boolean|null, engine: [string, string][], loggedIn: boolean}} Offer
+ *   first: string|null, sees: boolean|null, engine: [string, string][], version: string, loggedIn: boolean}} Offer
  *   sees: null while nobody knows. loggedIn: this browser brought the server's key
  */
 
@@ -78,6 +78,7 @@ function offerOf(body) {
     first: text(body.default) || null,
     sees: body.status === "ready" && typeof body.sees === "boolean" ? body.sees : null,
     engine: Object.entries(body.engine ?? {}).map(([stage, model]) => [stage, String(model)]),
+    version: text(body.version),
     loggedIn: body.logged_in === true,
   };
 }

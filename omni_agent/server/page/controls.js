@@ -102,9 +102,10 @@ export class Controls {
     byId("message").lang = language;
   }
 
-  /** @param {[string, string][]} engine (stage, model) */
-  showEngine(engine) {
-    byId("engine").textContent = engine.length ? `Runs on ${engine.map(([stage, model]) => `${model} (${stage})`).join(", ")}.` : "";
+  /** @param {[string, string][]} engine (stage, model) @param {string} version "" when it is not told */
+  showEngine(engine, version) {
+    const runsOn = engine.length ? `Runs on ${engine.map(([stage, model]) => `${model} (${stage})`).join(", ")}.` : "";
+    byId("engine").textContent = [version && `omni_agent ${version}.`, runsOn].filter(Boolean).join(" ");
   }
 
   /** @param {{rttMs: number|null, lossPercent: number}} quality */

@@ -86,6 +86,8 @@ export class Conversation {
     return {
       "omni.tool.started": ({ call_id: id, name, arguments: args }) =>
         tools.started(id, plain(name), args, { reported: true }),
+      "omni.tool.waiting": ({ call_id: id }) => tools.waiting(id, true),
+      "omni.tool.answered": ({ call_id: id }) => tools.waiting(id, false),
       "omni.tool.progress": ({ call_id: id, text }) => tools.progress(id, plain(text)),
       "omni.tool.finished": ({ call_id: id, name, output, ok, ms }) =>
         tools.finished(id, { name: plain(name), output, ok: ok !== false, ms }),

@@ -298,9 +298,9 @@ function act(action) {
   else if (action === "dismiss") audio.play().catch(() => undefined);
 }
 
-function showOffer({ personas: known, first, sees, engine, loggedIn }) {
+function showOffer({ personas: known, first, sees, engine, version, loggedIn }) {
   camera.sees = sees;
-  controls.showEngine(engine);
+  controls.showEngine(engine, version);
   happens("login", { on: loggedIn });
   if (offered) return;
   offered = known.length > 0;

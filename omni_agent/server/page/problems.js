@@ -118,9 +118,12 @@ const FAREWELLS = {
   failed: ["Something went wrong on the server, and it ended the call.", "Call again to go on."],
 };
 
+/** Ends that need no words: everybody on the line knows. */
+const EXPECTED = new Set(["hangup", "goodbye", "agent"]);
+
 /** Why the server ended the call, when that needs saying. @param {string} reason of `omni.session.ended` */
 export function farewell(reason) {
-  if (!reason || reason === "hangup" || reason === "goodbye") return null;
+  if (!reason || EXPECTED.has(reason)) return null;
   if (Object.hasOwn(FAREWELLS, reason)) return new Problem(reason, ...FAREWELLS[reason]);
   return new Problem("ended", "Something went wrong on the server, and it ended the call.", `Call again to go on.${detail(reason)}`);
 }

@@ -24,9 +24,20 @@ export class ToolCards {
     this.timeline.grew();
   }
 
+  /** It waits for the user's yes; or goes on, once that has come or has not. */
+  waiting(callId, waits) {
+    const card = this.#cards.get(callId);
+    if (!card || !open(card)) return;
+    card.root.dataset.state = waits ? "waiting" : "running";
+    card.status.textContent = waits ? "Waiting for your answer" : "Running";
+    card.progress.textContent = waits ? card.status.textContent : "";
+    card.progress.hidden = !waits;
+    this.timeline.grew();
+  }
+
   progress(callId, text) {
     const card = this.#cards.get(callId);
-    if (!card || card.root.dataset.state !== "running") return;
+    if (!card || !open(card)) return;
     card.progress.textContent = text;
     card.progress.hidden = !text;
   }
@@ -45,13 +56,13 @@ export class ToolCards {
   /** A result seen without our extensions: only the words, and only when nothing better came. */
   output(callId, output) {
     const card = this.#cards.get(callId);
-    if (card && !card.reported && card.root.dataset.state === "running") this.finished(callId, { output, ok: true });
+    if (card && !card.reported && open(card)) this.finished(callId, { output, ok: true });
   }
 
   /** The call is over: what still ran has no result here. */
   settle() {
     for (const card of this.#cards.values()) {
-      if (card.root.dataset.state === "running") this.#close(card, "gone", "call ended");
+      if (open(card)) this.#close(card, "gone", "call ended");
     }
   }
 
@@ -86,6 +97,11 @@ export class ToolCards {
     this.timeline.add(card.root, () => told(card));
     return card;
   }
+}
+
+/** Whether its call may still come to something. */
+function open(card) {
+  return ["running", "waiting"].includes(card.root.dataset.state);
 }
 
 /** A card as the transcript has it. */

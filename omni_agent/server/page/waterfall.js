@@ -6,6 +6,7 @@ import { duration, el } from "./dom.js";
 const NAMES = {
   end_of_turn: "Turn is over",
   transcript: "Words recognised",
+  context: "Looked up",
   first_thought: "First thought",
   tool_decided: "Tool chosen",
   tool_done: "Tool answered",

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omni_agent_clock.timers import Timers, duration_words
-from omni_agent_clock.zones import UnknownPlace, zone_of
+from omni_agent_clock.zones import UnknownPlace, Zone, zone_of
 
-from omni_agent import Panel, ToolError
-from omni_agent.errors import ToolArgumentsError
+from omni_agent import Panel, Persona, ToolError
+from omni_agent.errors import SettingsError, ToolArgumentsError
+from omni_agent.registry.registry import Registry
 from omni_agent.testing import FakeCall, virtual_time
 
 
@@ -41,11 +42,13 @@ async def test_a_timer_rings_when_its_time_has_come() -> None:
 @virtual_time
 async def test_the_page_is_told_when_a_timer_rings_and_counts_down_by_itself() -> None:
     call = FakeCall()
-    now = time.time()
+    before = time.time()
     await clock.set_timer.call({"amount": 10, "unit": "minutes", "label": "tea"}, call)
+    after = time.time()
     (row,) = call.panels["timers"].rows
     assert (row.label, row.value) == ("tea", "10 minutes")
-    assert row.until == pytest.approx(now + 600, abs=5)
+    assert row.until is not None
+    assert before + 600 <= row.until <= after + 600
 
 
 @virtual_time
@@ -325,3 +328,29 @@ async def test_a_timer_rings_although_the_page_cannot_show_it() -> None:
     await clock.set_timer.call({"amount": 5, "unit": "minutes"}, call)
     await asyncio.gather(*call.tasks, return_exceptions=True)
     assert call.said == ["Your 5 minute timer is done."]
+
+
+# -- the persona's home -----------------------------------------------------------------------
+
+
+async def test_where_no_place_is_named_it_is_the_personas_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def noting(place: str) -> Zone:
+        asked.append(place)
+        return zone_of(place)
+
+    monkeypatch.setattr(clock, "zone_of", noting)
+    call = FakeCall(settings=[clock.ClockSettings(home="Tokyo")])
+    assert (await clock.get_time.call({}, call)).startswith("It is ")
+    assert (await clock.get_time.call({"city": "Paris"}, call)).startswith("In Paris it is ")
+    await clock.get_time.call({}, FakeCall())
+    assert asked == ["Tokyo", "Tokyo", "Paris", ""]  # the first is asked by the settings
+
+
+def test_a_home_that_is_nowhere_is_told_when_the_persona_is_loaded() -> None:
+    persona = Persona(name="x", plugins={"clock": {"home": "Atlantis"}})
+    with pytest.raises(SettingsError, match=r"plugins\.clock\.home: I do not know the time zone"):
+        Registry().outfit(persona)

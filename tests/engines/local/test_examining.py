@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from omni_agent.distribution import install, program
-from omni_agent.engines import local
-from omni_agent.hookspecs import EngineOptions, Finding
+from omni_agent.engine import StageOptions
+from omni_agent.engines.local.examining import examine
+from omni_agent.finding import Finding
+from omni_agent.runtime.distribution import install, program
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +18,10 @@ def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def examined(**options: object) -> dict[str, Finding]:
-    examiner = local.register_examiners()[local.NAME]
-    return {finding.what: finding for finding in examiner(EngineOptions(**options))}  # type: ignore[arg-type]  # given by name
+    light = StageOptions(light=bool(options.get("light")))
+    thinker = StageOptions(**options)  # type: ignore[arg-type]  # given by name
+    found = examine({"thinker": thinker, "talker": light, "ears": light})
+    return {finding.what: finding for finding in found}
 
 
 def a_machine_with(gib: float, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_agent.engines.local.calls import call_text
-from omni_agent.engines.local.grammar import SPEAK, SPEAK_ON, SPEAK_REST, grammar
-from omni_agent.thinker import ToolSchema
+from omni_agent.engines.local.dressing import Dressing
+from omni_agent.engines.local.grammar import LONGEST, SPEAK, SPEAK_ON, SPEAK_REST, grammar
+from omni_agent.engines.local.tool_calls import call_text
+from omni_agent.thinker import ThinkRequest, ToolSchema
+from omni_agent.tools.tool import Tool
 
 
 def tool(
@@ -204,6 +206,70 @@ TOOLS = st.lists(
     ),
     max_size=3,
 ).map(tuple)
+
+
+ODD_SCHEMAS: st.SearchStrategy[Any] = st.deferred(
+    lambda: st.booleans() | st.fixed_dictionaries({}, optional=ODD_KEYWORDS)
+)
+ODD_KEYWORDS: dict[str, st.SearchStrategy[Any]] = {
+    "type": st.sampled_from(["string", "object", "array", "null", ["null", "number"]]),
+    "enum": st.lists(st.sampled_from(["", "a\b", None, 1.5, [1], {"": {}}]), max_size=3),
+    "const": st.sampled_from([None, "\x00", {"a": []}]),
+    "examples": st.just([]),
+    "anyOf": st.lists(ODD_SCHEMAS, min_size=1, max_size=2),
+    "allOf": st.lists(ODD_SCHEMAS, min_size=1, max_size=2),
+    "items": ODD_SCHEMAS,
+    "$ref": st.sampled_from(["#", "#/properties/a", "#/required/0", "#/none", "elsewhere"]),
+    "properties": st.dictionaries(
+        st.sampled_from(["", " ", "a", "\f", '"']), ODD_SCHEMAS, max_size=3
+    ),
+    "required": st.lists(st.sampled_from(["", "a", '"']), max_size=3, unique=True),
+}
+
+
+@given(st.fixed_dictionaries({}, optional=ODD_KEYWORDS))
+def test_a_tool_of_any_valid_schema_is_dressed_within_bounds(schema: dict[str, Any]) -> None:
+    Tool(ToolSchema("f", "", schema), print)  # valid
+    request = ThinkRequest("You are Ann.", (), (ToolSchema("f", "", schema),))
+    dressed, _ = Dressing().of(request)
+    assert len(dressed.grammar) < LONGEST + 2000
+    Gbnf(dressed.grammar)
+
+
+def endless(properties: int) -> dict[str, Any]:
+    inner = {str(number): {"$ref": "#/$defs/a"} for number in range(properties)}
+    node = {"type": "object", "properties": inner}
+    return {"$defs": {"a": node}, "properties": {"x": {"$ref": "#/$defs/a"}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        endless(40),
+        endless(150),
+        {"properties": {str(number): {} for number in range(900)}},
+        {"properties": {str(number): {} for number in range(900)}, "required": ["0"]},
+        {"$defs": {"a": {"enum": ["x" * 9000]}}}
+        | {"properties": {f"x{number}": {"$ref": "#/$defs/a"} for number in range(99)}},
+    ],
+)
+def test_a_tool_whose_grammar_would_be_too_long_may_be_called_with_anything(
+    schema: dict[str, Any],
+) -> None:
+    text = grammar((tool({"unit": {"enum": ["s"]}}, name="set"), ToolSchema("f", "", schema)))
+    assert len(text) < LONGEST + 2000
+    rules = Gbnf(text)
+    assert rules.accepts('f(x=[1, {"a": None}], other="b")')
+    assert rules.accepts("f()")
+    assert rules.accepts('set(unit="s")')
+    assert not rules.accepts('set(unit="h")')
+
+
+def test_sixty_optional_arguments_are_checked_still() -> None:
+    rules = Gbnf(grammar((tool({f"a{number}": FLAG for number in range(60)}, []),)))
+    assert rules.accepts("f(a3=True, a59=False)")
+    assert not rules.accepts("f(a3=1)")
+    assert not rules.accepts("f(a4=True, a3=False)")
 
 
 @given(TOOLS)

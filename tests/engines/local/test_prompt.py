@@ -16,7 +16,6 @@ from omni_agent.conversation import (
     assistant,
     user,
 )
-from omni_agent.engines.local.calls import CallParser
 from omni_agent.engines.local.prompt import (
     MAX_RESULT_CHARS,
     Exchange,
@@ -28,8 +27,9 @@ from omni_agent.engines.local.prompt import (
     tokens_at_most,
     window,
 )
+from omni_agent.engines.local.tool_calls import CallParser
 from omni_agent.thinker import ToolCallRequest, ToolSchema
-from omni_agent.tools import Tool
+from omni_agent.tools.tool import Tool
 
 
 def schema(examples: tuple[Any, ...] = (), **properties: Any) -> ToolSchema:
@@ -169,6 +169,31 @@ def test_what_is_read_beside_a_turn_crowds_nobody_out() -> None:
     text = conversation(items, 400, "cellar " * 10_000)
     assert "Where is it?" in text
     assert tokens_at_most(text) < 400
+
+
+def found(text: str) -> Message:
+    return Message("system", (TextPart(text),), retrieved=True)
+
+
+def test_what_was_found_for_a_turn_opens_it_and_stays_there() -> None:
+    items = (user("Hello."), assistant("Hi."), found("In the cellar."), user("Where is it?"))
+    assert [len(group.turns) for group in exchanges(items)] == [2, 2]
+    later = (*items, assistant("There."), found("At ten."), user("When?"))
+    assert conversation(later, 1000).startswith(conversation(items, 1000))
+
+
+def test_what_was_found_is_left_out_with_its_turn_and_never_instead_of_the_latest() -> None:
+    items = (
+        found("cellar " * 60),
+        user("Where?"),
+        assistant("There."),
+        found("x " * 999),
+        user("?"),
+    )
+    text = conversation(items, 300)
+    assert "cellar" not in text
+    assert text.endswith("<|im_start|>user\n?<|im_end|>\n")
+    assert tokens_at_most(text) < 300
 
 
 lengths = st.lists(st.integers(1, 300), min_size=1, max_size=40)

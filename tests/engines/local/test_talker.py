@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,11 +15,13 @@ import pytest
 import pytest_asyncio
 
 from omni_agent.audio import AudioFrame, concatenate, resample
+from omni_agent.call.utterance import Utterance
 from omni_agent.engines.local.ears import LocalEars
 from omni_agent.engines.local.manner import Manner, manner
 from omni_agent.engines.local.talker import LocalTalker
 from omni_agent.errors import EngineError
 from omni_agent.talker import Speech, Voice
+from tests.clocks import until
 
 in_module = pytest.mark.asyncio(loop_scope="module")
 
@@ -76,6 +79,20 @@ async def test_positions_never_go_back_and_reach_the_end(talker: LocalTalker) ->
     assert all(0 < piece.audio.seconds <= 0.1 for piece in speech)
     starts = [piece.audio.position for piece in speech]
     assert starts == list(np.cumsum([0, *(piece.audio.samples for piece in speech)])[:-1])
+
+
+@in_module
+async def test_an_amount_is_heard_when_its_last_word_is_out(talker: LocalTalker) -> None:
+    text = "So it costs $1,250.50 today, sir."
+    voiced = Utterance("1", "answer", text)
+    for speech in await speak(talker, text):
+        voiced.extend(speech)
+    heard = [voiced.heard_text(ms) for ms in range(0, round(voiced.ms) + 41, 40)]
+    kept = [text for text, _ in itertools.groupby(heard)]
+    assert kept == ["", "So", "So it", "So it costs", "So it costs $1,250.50",
+                    "So it costs $1,250.50 today,", text]  # fmt: skip
+    spent = [heard.count(text) for text in kept]
+    assert spent[3] > 2 * max(spent[1:3] + spent[4:-1])
 
 
 @in_module
@@ -152,8 +169,8 @@ async def test_a_voice_that_hangs_is_told_and_replaced(talker: LocalTalker) -> N
     os.kill(talker.worker.pid, signal.SIGSTOP)
     with pytest.raises(EngineError, match=r"voice: .*no sign of life"):
         await speak(talker, "Hello.")
+    await until(lambda: not talker.trouble)
     assert whole(await speak(talker, "Hello.")).seconds > 0.2
-    assert talker.trouble == ""
 
 
 @in_module
@@ -215,27 +232,40 @@ async def ears(model_path: Callable[[str], Path]) -> AsyncIterator[LocalEars]:
 @pytest.mark.parametrize(
     ("text", "heard_as"),
     [
-        ("It costs $3.50 today.", ["3.50"]),
-        ("It is 10:30 now.", ["10:30", "10.30", "1030"]),
-        ("The battery is at 72%.", ["72%", "72 percent"]),
+        ("It costs $3.50 today.", ["3 50"]),
+        ("It is 10:30 now.", ["10 30", "1030"]),
+        ("The battery is at 72%.", ["72 percent"]),
         ("That is 3x faster than before.", ["three times", "3 times"]),
         ("The number is 391.", ["391"]),
         ("The room has 5*4 square meters.", ["5 times 4", "five times four"]),
-        ("Call 555-0199 now.", ["555-0199", "5550199", "555 0199"]),
-        ("The code is 0042, please.", ["0042", "0-0-4-2", "004-2", "zero zero four two"]),
-        ("It is −5 degrees outside.", ["minus 5", "minus five", "-5"]),
-        ("It costs 12,50 € today.", ["12 euros and 50", "12.50", "€12.50"]),
-        ("It costs 20€ today.", ["20 euro", "€20", "20€"]),
-        ("So 10 - 3 = 7 is right.", ["10 minus 3", "ten minus three", "10 - 3"]),
+        ("Call 555-0199 now.", ["555 0199", "5550199"]),
+        ("The code is 0042, please.", ["0042", "0 0 4 2", "004 2", "zero zero four two"]),
+        ("It is −5 degrees outside.", ["minus 5", "minus five"]),
+        ("It costs 12,50 € today.", ["12 euros and 50", "12 50", "12 euro 50"]),
+        ("It costs 20€ today.", ["20 euro", "euro 20"]),
+        ("So 10 - 3 = 7 is right.", ["10 minus 3", "ten minus three"]),
         ("So 6/2 = 3 is right.", ["6 divided by 2", "six divided by two"]),
-        ("He plays C# and F# well.", ["c sharp and f sharp", "c-sharp and f-sharp"]),
+        ("He plays C# and F# well.", ["c sharp and f sharp"]),
     ],
 )
 async def test_numbers_come_over(
     talker: LocalTalker, ears: LocalEars, text: str, heard_as: list[str]
 ) -> None:
     heard = await ears.transcribe(resample(whole(await speak(talker, text)), 16_000))
-    assert any(option in heard.text.lower() for option in heard_as), heard.text
+    assert any(option in bare(heard.text) for option in heard_as), heard.text
+
+
+def bare(heard: str) -> str:
+    """What was heard, however it is spelt: "C-sharp, €20" is "c sharp euro 20"."""
+    for sign, word in {r"%": " percent ", r"€": " euro ", r"(?<!\w)-(?=\d)": "minus "}.items():
+        heard = re.sub(sign, word, heard)
+    return " ".join(re.findall(r"\w+", heard.lower()))
+
+
+@in_module
+async def test_the_same_words_sound_the_same_to_the_last_bit(talker: LocalTalker) -> None:
+    one, other = whole(await speak(talker, TEXT)), whole(await speak(talker, TEXT))
+    assert np.array_equal(one.pcm, other.pcm)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ PATHS = {"PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[2]}"}
 
 async def eventually(holds: Callable[[], bool]) -> None:
     """Wait for another process, which has no event to await."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110  # as above
             await asyncio.sleep(0.005)
 

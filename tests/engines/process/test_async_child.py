@@ -13,6 +13,7 @@ import pytest
 
 from omni_agent.engines.process.worker import Job, Worker
 from omni_agent.errors import EngineError, EngineUnavailable
+from tests.clocks import put_forward
 
 from .processes import PATHS, eventually
 
@@ -133,7 +134,7 @@ async def test_one_that_is_dead_as_soon_as_it_is_there_ends_too(
 async def test_one_that_is_being_replaced_when_the_worker_stops_is_gone_too(
     diary: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("omni_agent.engines.process.worker._STOP_S", 1.0)
+    monkeypatch.setattr("omni_agent.engines.process.life._STOP_S", 1.0)
     async with started(diary) as worker:
         pid = worker.pid
         with pytest.raises(EngineError, match="died"):
@@ -155,6 +156,19 @@ async def test_when_the_line_closes_requests_end_first_and_the_service_is_closed
     assert entries(diary) == ["request", "service"]
     with pytest.raises(EngineError, match="died"):
         await anext(waiting)
+
+
+async def test_a_machine_that_sleeps_meanwhile_leaves_the_service_its_time_to_close(
+    diary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = worker_of(diary)
+    await worker.start()
+    closing = asyncio.ensure_future(worker.aclose())
+    while worker._life is not None:  # noqa: ASYNC110  # by looking
+        await asyncio.sleep(0)
+    put_forward(monkeypatch, 3600)  # its line is closed, and it has not noticed yet
+    await closing
+    assert entries(diary) == ["service"]
 
 
 async def test_the_service_is_closed_even_when_its_replies_were_not_all_read(diary: Path) -> None:

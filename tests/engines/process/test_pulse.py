@@ -22,6 +22,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Packet]:
 
     monkeypatch.setattr(os, "_exit", end)
     monkeypatch.setattr("faulthandler.dump_traceback", lambda file: None)
+    monkeypatch.setattr("omni_agent.engines.process.pulse._LAST_WORDS_S", 60.0)
     return []
 
 

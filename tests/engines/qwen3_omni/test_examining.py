@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
-from omni_agent.distribution import install
-from omni_agent.engines import qwen3_omni
+from omni_agent.engine import StageOptions
 from omni_agent.engines.qwen3_omni import examining
 from omni_agent.engines.qwen3_omni.examining import PACKAGES, ask_torch, memory, shared_memory
 from omni_agent.engines.qwen3_omni.model_files import ModelFiles, Weights
-from omni_agent.hookspecs import EngineOptions, Finding
+from omni_agent.finding import Finding
+from omni_agent.runtime.distribution import install
 
 ROOT = Path(__file__).parents[3]
 INDEX = "model.safetensors.index.json"
@@ -82,9 +82,9 @@ H100 = {"name": "H100", "free": 84e9, "total": 85e9, "capability": (9, 0)}
 
 def examined(model: Path | str | None = None) -> dict[str, Finding]:
     """Findings by what they are about."""
-    examiner = qwen3_omni.register_examiners()["qwen3-omni"]
-    options = EngineOptions(model=None if model is None else str(model))
-    return {finding.what: finding for finding in examiner(options)}
+    options = StageOptions(model=None if model is None else str(model))
+    found = examining.examine({"thinker": options, "talker": options})
+    return {finding.what: finding for finding in found}
 
 
 def faults(root: Path) -> list[Finding]:

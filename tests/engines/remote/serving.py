@@ -107,10 +107,14 @@ def joined(servers: list[Server]) -> str:
     return ", ".join(server.url for server in servers)
 
 
+_taken: list[socket.socket] = []
+
+
 def nobody() -> str:
-    """An address where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    """An address where nobody listens, nor will: it is taken, for as long as the tests run."""
+    _taken.append(socket.socket())
+    _taken[-1].bind(("127.0.0.1", 0))
+    return f"http://127.0.0.1:{_taken[-1].getsockname()[1]}/v1"
 
 
 def sse(*events: Any, done: bool = True) -> Answer:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from omni_agent.engines.remote.content import Content, Said
+from omni_agent.engines.remote.content import Content, Reading
 from omni_agent.engines.remote.markup import Written
 from omni_agent.errors import EngineError
 from omni_agent.streams import Halves
@@ -23,10 +23,10 @@ PARTS = [
 ]  # fmt: skip
 
 
-def read(pieces: Iterable[str], habits: set[str] | None = None) -> list[Said]:
+def read(pieces: Iterable[str], habits: set[str] | None = None) -> list[Reading]:
     """Neighbours as one."""
     content = Content(TOOLS, set() if habits is None else habits)
-    said: list[Said] = []
+    said: list[Reading] = []
     for new in [*(s for piece in pieces for s in content.push(piece)), *content.finish()]:
         match new, said[-1] if said else None:
             case (TextDelta(more), TextDelta(text)) | (ReasoningDelta(more), ReasoningDelta(text)):
@@ -36,7 +36,7 @@ def read(pieces: Iterable[str], habits: set[str] | None = None) -> list[Said]:
     return said
 
 
-def spoken(said: Iterable[Said]) -> str:
+def spoken(said: Iterable[Reading]) -> str:
     return "".join(each.text for each in said if isinstance(each, TextDelta))
 
 
@@ -88,7 +88,7 @@ def test_words_without_any_mark_are_said_as_they_are_and_at_once(text: str) -> N
         ("<tool_call>now</tool_call>", [Written("now", "{}")]),
     ],
 )
-def test_what_counts_as_what(text: str, expected: list[Said]) -> None:
+def test_what_counts_as_what(text: str, expected: list[Reading]) -> None:
     assert read(text) == expected == read([text])
 
 

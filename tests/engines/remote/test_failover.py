@@ -11,12 +11,12 @@ import pytest
 from starlette.responses import Response, StreamingResponse
 
 from omni_agent.conversation import user
+from omni_agent.engine import StageOptions
 from omni_agent.engines.remote import start_thinker
-from omni_agent.engines.remote.servers import Patience
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import EngineError
-from omni_agent.hookspecs import EngineOptions
 from omni_agent.thinker import TextDelta, ThinkRequest
+from tests.clocks import put_forward, until
 from tests.engines.remote.serving import (
     GREETED,
     HELLO,
@@ -74,13 +74,16 @@ def likes(thinker: OpenAIThinker, server: Server) -> ThinkRequest:
     ],
 )
 async def test_a_failure_before_the_first_word_moves_to_the_next_server_at_once(
-    answer: Answer, caplog: pytest.LogCaptureFixture
+    answer: Answer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits = Waits()
     async with cluster(answer, HELLO) as (ill, well):
-        patience = Patience(first_s=0.2)
-        thinker = OpenAIThinker(joined([ill, well]), "m", sleep=waits, patience=patience)
-        assert await said(thinker, likes(thinker, ill)) == GREETED
+        thinker = OpenAIThinker(joined([ill, well]), "m", sleep=waits)
+        answering = asyncio.ensure_future(said(thinker, likes(thinker, ill)))
+        if answer is silent:
+            await until(lambda: ill.requests)
+            put_forward(monkeypatch, thinker.servers.patience(thinker.servers.all[0]).first_s)
+        assert await answering == GREETED
         assert len(ill.requests) == 1
         assert await said(thinker, HI) == GREETED  # and it is not asked again
         assert (len(ill.requests), len(well.requests)) == (1, 2)
@@ -186,7 +189,7 @@ async def test_a_single_server_that_fails_is_probed_before_every_further_try() -
 
 async def test_the_engine_starts_when_one_of_its_servers_does() -> None:
     async with serving(HELLO) as server:
-        options = EngineOptions(base_url=f"{nobody()}, {server.url}")
+        options = StageOptions(base_url=f"{nobody()}, {server.url}")
         thinker = await start_thinker(options)
         assert [t async for t in thinker.think(HI)] == GREETED
         await thinker.aclose()

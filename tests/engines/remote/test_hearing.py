@@ -9,10 +9,10 @@ import pytest
 
 from omni_agent.audio import AudioFrame
 from omni_agent.conversation import AudioPart, Message, user
+from omni_agent.engine import StageOptions
 from omni_agent.engines.remote import start_thinker
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import EngineError
-from omni_agent.hookspecs import EngineOptions
 from omni_agent.thinker import ThinkRequest
 from tests.engines.remote.serving import (
     GREETED,
@@ -65,7 +65,7 @@ async def test_whether_it_hears_is_in_the_models_name_or_said(
 async def test_a_model_under_another_name_is_known_by_what_it_was_loaded_from() -> None:
     async with serving(HELLO) as server:
         server.models, server.root = ["concierge"], "Qwen/Qwen3-Omni-30B-A3B-Instruct"
-        thinker = await start_thinker(EngineOptions(base_url=server.url))
+        thinker = await start_thinker(StageOptions(base_url=server.url))
         assert thinker.hears
         await thinker.aclose()
 
@@ -76,13 +76,13 @@ async def test_starting_with_an_omni_model_says_what_a_server_cannot_give(
     caplog.set_level(logging.INFO)
     async with serving(HELLO) as server:
         server.models = ["qwen3-omni"]
-        thinker = await start_thinker(EngineOptions(base_url=server.url))
+        thinker = await start_thinker(StageOptions(base_url=server.url))
         assert isinstance(thinker, OpenAIThinker)
         await said(thinker, spoken("hi"))
         await thinker.aclose()
         assert caplog.text.count("gives no hidden states") == 1
         server.models = ["qwen3-8b"]
-        await (await start_thinker(EngineOptions(base_url=server.url))).aclose()
+        await (await start_thinker(StageOptions(base_url=server.url))).aclose()
     assert caplog.text.count("gives no hidden states") == 1
 
 

@@ -145,6 +145,21 @@ def test_to_a_server_that_does_not_it_goes_as_its_words() -> None:
     ]
 
 
+def test_what_was_found_for_a_turn_goes_in_its_message_as_found() -> None:
+    seen = ImagePart(b"\x01\x02", "image/jpeg")
+    found = Message("system", (TextPart("It is in the cellar."), seen), retrieved=True)
+    items = (user("hi"), assistant("Hi."), found, utterance("where is it?"))
+    for recordings in (None, Recordings()):
+        rows = messages(ThinkRequest("Be kind.", items), recordings)
+        assert [row["role"] for row in rows] == ["system", "user", "assistant", "user"]
+        first, picture, said = rows[-1]["content"]
+        assert first["text"].endswith("has not said it.]\nIt is in the cellar.\n")
+        assert picture["type"] == "image_url"
+        assert said == (SENT if recordings else {"type": "text", "text": "where is it?"})
+        later = messages(ThinkRequest("Be kind.", (*items, assistant("There."))), recordings)
+        assert later[: len(rows)] == rows
+
+
 @pytest.mark.parametrize("words", [None, ""])
 def test_an_utterance_without_words_cannot_be_answered_without_ears(words: str | None) -> None:
     with pytest.raises(EngineError, match="not transcribed"):

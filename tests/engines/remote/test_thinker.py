@@ -14,12 +14,12 @@ import pytest
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from omni_agent.conversation import user
+from omni_agent.engine import StageOptions
 from omni_agent.engines.remote import start_thinker
 from omni_agent.engines.remote.server import Server
 from omni_agent.engines.remote.servers import Patience
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import ConfigError, EngineError, EngineUnavailable, ModelStoreError
-from omni_agent.hookspecs import EngineOptions
 from omni_agent.models import ModelStore
 from omni_agent.thinker import (
     Sampling,
@@ -187,7 +187,7 @@ async def test_a_compressed_list_of_models_is_told_at_the_start() -> None:
     async with serving(HELLO) as server:
         server.listed = compressed()
         with pytest.raises(EngineUnavailable, match="compressed"):
-            await start_thinker(EngineOptions(base_url=server.url))
+            await start_thinker(StageOptions(base_url=server.url))
 
 
 async def test_a_line_that_breaks_after_words_came_is_not_tried_again() -> None:
@@ -243,7 +243,7 @@ async def test_a_server_that_fails_without_words_is_told_by_the_kind_of_its_fail
 async def test_nobody_listening_is_told_with_the_address() -> None:
     url = nobody()
     with pytest.raises(EngineUnavailable, match=f"{url} cannot be reached"):
-        await start_thinker(EngineOptions(base_url=url))
+        await start_thinker(StageOptions(base_url=url))
     with pytest.raises(EngineError, match="is it running"):
         await thoughts(url, sleep=Waits())
 
@@ -253,12 +253,12 @@ async def test_nobody_listening_is_told_with_the_address() -> None:
 )
 async def test_an_address_that_is_none_is_a_config_error(url: str | None) -> None:
     with pytest.raises(ConfigError, match="base_url"):
-        await start_thinker(EngineOptions(base_url=url))
+        await start_thinker(StageOptions(base_url=url))
 
 
 async def test_without_a_model_the_first_one_offered_is_taken() -> None:
     async with serving(HELLO) as server:
-        thinker = await start_thinker(EngineOptions(base_url=server.url + "/"))
+        thinker = await start_thinker(StageOptions(base_url=server.url + "/"))
         assert [t async for t in thinker.think(REQUEST)]
         await thinker.aclose()
     assert server.requests[0][0]["model"] == "first"
@@ -277,9 +277,10 @@ async def test_llama_cpps_own_server_is_understood() -> None:
     try:
         address = str((await worker.start())["address"]) + "/v1"
         with pytest.raises(EngineUnavailable, match="API key"):
-            await start_thinker(EngineOptions(base_url=address, api_key="wrong"))
-        thinker = await start_thinker(EngineOptions(base_url=address, api_key="k"))
-        request = ThinkRequest("", (user("Say hello."),), sampling=Sampling(max_tokens=5))
+            await start_thinker(StageOptions(base_url=address, api_key="wrong"))
+        thinker = await start_thinker(StageOptions(base_url=address, api_key="k"))
+        greedy = Sampling(temperature=0.0, max_tokens=5)
+        request = ThinkRequest("", (user("Say hello."),), sampling=greedy)
         got = [thought async for thought in thinker.think(request)]
         await thinker.aclose()
     finally:

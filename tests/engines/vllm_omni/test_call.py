@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from omni_agent import Agent, Persona, events, tool
-from omni_agent.agent import Engines
 from omni_agent.audio import Pcm
 from omni_agent.engines import vllm_omni
 from omni_agent.errors import EngineError
-from omni_agent.in_process import InProcessTransport
-from omni_agent.testing import ScriptedEars, Stage
+from omni_agent.lines.in_process import InProcessTransport
+from omni_agent.stages import Engines
+from omni_agent.testing import Rehearsal, ScriptedEars
 from tests.engines.remote.serving import Answer, Server, nobody, serving, sse, status
 from tests.engines.vllm_omni.wire import called, heard, reply, tone, word
 
@@ -32,7 +32,7 @@ def double(number: int) -> int:
 
 
 @asynccontextmanager
-async def call(*answers: Answer) -> AsyncIterator[tuple[Stage, Server]]:
+async def call(*answers: Answer) -> AsyncIterator[tuple[Rehearsal, Server]]:
     """A call with an agent whose server gives these answers; it is typed to."""
     async with serving(*answers) as server:
         engine = Engines("vllm-omni", "vllm-omni", None)
@@ -43,11 +43,11 @@ async def call(*answers: Answer) -> AsyncIterator[tuple[Stage, Server]]:
             line = InProcessTransport()
             session = agent.session(line)
             tasks.create_task(session.run())
-            yield Stage(session, line, ScriptedEars()), server
+            yield Rehearsal(session, line, ScriptedEars()), server
             line.hang_up()
 
 
-def heard_by_user(stage: Stage, number: int) -> Pcm:
+def heard_by_user(stage: Rehearsal, number: int) -> Pcm:
     """The sound of the agent's ``number``-th utterance."""
     started = stage.seen(events.UtteranceStarted)[number]
     return np.concatenate([frame.pcm for frame in stage.line.audio_of(started.utterance)])
@@ -110,7 +110,7 @@ async def test_why_the_server_does_not_think_is_told_in_its_own_words() -> None:
 
 def test_a_base_url_leaves_a_thinker_that_is_a_server_in_its_place() -> None:
     agent = Agent(PERSONA, plugins=[vllm_omni], engine="vllm-omni", base_url=nobody())
-    assert agent.engines == Engines("vllm-omni", "vllm-omni", "vllm-omni")
+    assert set(agent.lineup.names.values()) == {"vllm-omni"}
 
 
 async def test_nobody_there_is_an_error_at_the_start() -> None:
@@ -123,4 +123,4 @@ async def test_nobody_there_is_an_error_at_the_start() -> None:
 def test_its_ears_are_the_local_engines() -> None:
     from omni_agent.engines.local import start_ears
 
-    assert vllm_omni.register_ears() == {"vllm-omni": start_ears}
+    assert vllm_omni.register_engines()[0].ears is start_ears

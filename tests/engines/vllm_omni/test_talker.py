@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from starlette.responses import Response, StreamingResponse
 
 from omni_agent.audio import AudioFrame, Pcm
+from omni_agent.engine import StageOptions
 from omni_agent.engines.remote.recordings import wav
 from omni_agent.engines.remote.servers import Servers
 from omni_agent.engines.vllm_omni import start_talker
 from omni_agent.engines.vllm_omni.sound import ReplySound
 from omni_agent.engines.vllm_omni.talker import VllmOmniTalker
 from omni_agent.errors import ConfigError, EngineError
-from omni_agent.hookspecs import EngineOptions
 from omni_agent.streams import Channel, one
 from omni_agent.talker import Speech, Voice
 from tests.engines.remote.serving import HELLO, Answer, Clock, Waits, serving, sse, status
@@ -319,8 +319,8 @@ async def test_a_file_is_spoken_as_well_as_a_stream() -> None:
 
 async def test_it_starts_like_the_thinker() -> None:
     with pytest.raises(ConfigError, match="base_url"):
-        await start_talker(EngineOptions())
+        await start_talker(StageOptions())
     async with serving(HELLO) as server:
-        speaking = await start_talker(EngineOptions(base_url=server.url))
+        speaking = await start_talker(StageOptions(base_url=server.url))
         assert speaking.sample_rate == 24_000
         await speaking.aclose()

@@ -15,12 +15,12 @@ from starlette.responses import Response, StreamingResponse
 
 from omni_agent.audio import AudioFrame
 from omni_agent.conversation import AudioPart, Message, user
+from omni_agent.engine import StageOptions
 from omni_agent.engines.remote.servers import Servers
 from omni_agent.engines.vllm_omni import start_thinker
 from omni_agent.engines.vllm_omni.sound import ReplySound
 from omni_agent.engines.vllm_omni.thinker import VllmOmniThinker
 from omni_agent.errors import ConfigError, EngineError, EngineUnavailable
-from omni_agent.hookspecs import EngineOptions
 from omni_agent.thinker import Features, TextDelta, ThinkRequest, Thought, ToolCallRequest
 from tests.engines.remote.serving import (
     Answer,
@@ -226,7 +226,7 @@ async def test_starting_finds_the_model_and_says_what_it_means(
     caplog.set_level(logging.INFO)
     async with serving(HELLO) as server:
         server.models = ["Qwen/Qwen3-Omni"]
-        thinker = await start_thinker(EngineOptions(base_url=f"{nobody()},{server.url}"))
+        thinker = await start_thinker(StageOptions(base_url=f"{nobody()},{server.url}"))
         assert [t async for t in thinker.think(REQUEST)]
         await thinker.aclose()
     assert server.bodies[0]["model"] == "Qwen/Qwen3-Omni"
@@ -235,6 +235,6 @@ async def test_starting_finds_the_model_and_says_what_it_means(
 
 async def test_without_an_address_or_a_server_it_does_not_start() -> None:
     with pytest.raises(ConfigError, match="base_url"):
-        await start_thinker(EngineOptions())
+        await start_thinker(StageOptions())
     with pytest.raises(EngineUnavailable, match="is it running"):
-        await start_thinker(EngineOptions(base_url=nobody()))
+        await start_thinker(StageOptions(base_url=nobody()))

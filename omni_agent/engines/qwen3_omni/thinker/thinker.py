@@ -20,8 +20,8 @@ from omni_agent.engines.qwen3_omni.hermes import HermesParser
 from omni_agent.engines.qwen3_omni.media import Media
 from omni_agent.engines.qwen3_omni.shelf import take
 from omni_agent.engines.qwen3_omni.talker.tokens import TextTokenizer, added_tokens
+from omni_agent.engines.qwen3_omni.thinker.engine_options import ThinkerOptions
 from omni_agent.engines.qwen3_omni.thinker.guidance import structural_tag
-from omni_agent.engines.qwen3_omni.thinker.options import ThinkerOptions
 from omni_agent.errors import EngineError, EngineUnavailable, ModelStoreError
 from omni_agent.thinker import Features, ThinkRequest, Thought, Usage
 

@@ -30,7 +30,7 @@ from omni_agent.engines.process.async_child import AsyncReplies
 from omni_agent.engines.qwen3_omni.features import MOST_ROWS, Patches
 from omni_agent.engines.qwen3_omni.shelf import Shelf
 from omni_agent.engines.qwen3_omni.thinker.connector import FILE, ROWS
-from omni_agent.engines.qwen3_omni.thinker.options import ThinkerOptions
+from omni_agent.engines.qwen3_omni.thinker.engine_options import ThinkerOptions
 from omni_agent.engines.qwen3_omni.thinker.pictures import PROFILED, Pixels, picture, video
 
 _KEPT_BYTES = 1 << 30

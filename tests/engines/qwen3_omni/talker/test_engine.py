@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from omni_agent.engine import StageOptions
 from omni_agent.engines import qwen3_omni
 from omni_agent.engines.qwen3_omni.features import PromptFeatures
 from omni_agent.engines.qwen3_omni.talker import engine
@@ -23,7 +24,6 @@ from omni_agent.engines.qwen3_omni.talker.tiny_config import tiny_config
 from omni_agent.engines.qwen3_omni.talker.tokens import TextTokenizer
 from omni_agent.engines.qwen3_omni.talker.weights import TalkerWeights
 from omni_agent.errors import EngineError, EngineUnavailable
-from omni_agent.hookspecs import EngineOptions
 from omni_agent.talker import Speech, Talker, Voice
 
 TEXT = "Hello there. I am a very small random model, and I say nothing at all."
@@ -47,7 +47,7 @@ async def pieces(text: str, size: int = 4) -> AsyncIterator[str]:
 
 
 async def say(talker: QwenTalker, text: str = TEXT, voice: Voice | None = None) -> list[Speech]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         return [piece async for piece in talker.speak(pieces(text), voice or Voice())]
 
 
@@ -78,7 +78,7 @@ async def test_text_end_rises_to_the_whole_text(talker: QwenTalker) -> None:
 
 async def test_how_the_text_is_cut_does_not_change_the_speech(talker: QwenTalker) -> None:
     whole = pcm(await say(talker))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         for size in (1, 7):
             speech = [piece async for piece in talker.speak(pieces(TEXT, size), Voice())]
             assert np.array_equal(pcm(speech), whole)
@@ -112,7 +112,7 @@ async def test_closing_early_stops_the_pump_and_frees_the_slot(talker: QwenTalke
     text = Endless()
     for _ in range(5):  # more often than there are slots
         speech = talker.speak(text.words(), Voice())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             await anext(speech)
             await speech.aclose()  # type: ignore[attr-defined]  # a generator
     before = text.taken
@@ -129,7 +129,7 @@ async def test_text_is_taken_only_so_far_ahead_of_its_speech(
     await service.start()
     talker = QwenTalker(service, TextTokenizer.open(checkpoint), GREEDY)
     text, unread = Endless(), []
-    async with asyncio.timeout(60), aclosing(talker.speak(text.words(), Voice())) as speech:
+    async with asyncio.timeout(300), aclosing(talker.speak(text.words(), Voice())) as speech:
         for spoken in range(1, 31):
             await anext(speech)
             unread.append(text.taken * len("word ") - spoken)  # a letter is a token, one a frame
@@ -148,7 +148,7 @@ async def test_an_error_in_the_text_reaches_the_listener(talker: QwenTalker) -> 
             pass
 
     with pytest.raises(ValueError, match="the Thinker is gone"):
-        await asyncio.wait_for(listen(), 60)
+        await asyncio.wait_for(listen(), 300)
     assert await say(talker)
 
 
@@ -161,20 +161,22 @@ async def test_a_foreign_feature_handle_is_refused(talker: QwenTalker) -> None:
 
 
 async def test_the_hook_names_the_engine_and_its_factory_starts_it(checkpoint: Path) -> None:
-    factory = qwen3_omni.register_talkers()["qwen3-omni"]
+    factory = qwen3_omni.register_engines()[0].talker
+    assert factory is not None
     lines: list[str] = []
-    talker = await factory(EngineOptions(model=str(checkpoint), report=lines.append))
+    talker = await factory(StageOptions(model=str(checkpoint), report=lines.append))
     assert talker.sample_rate == 24_000
     assert lines == [f"loading the Talker: {percent} %" for percent in range(0, 101, 10)]
     await talker.aclose()
 
 
 async def test_the_factory_says_what_is_missing(tmp_path: Path) -> None:
-    factory = qwen3_omni.register_talkers()["qwen3-omni"]
+    factory = qwen3_omni.register_engines()[0].talker
+    assert factory is not None
     with pytest.raises(EngineUnavailable, match="needs a model"):
-        await factory(EngineOptions())
+        await factory(StageOptions())
     with pytest.raises(EngineUnavailable, match=r"vocab\.json"):
-        await factory(EngineOptions(model=str(tmp_path)))
+        await factory(StageOptions(model=str(tmp_path)))
 
 
 def test_importing_the_engine_imports_no_torch() -> None:

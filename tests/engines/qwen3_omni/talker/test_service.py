@@ -29,7 +29,7 @@ from omni_agent.engines.qwen3_omni.talker.service import ServiceOptions, TalkerS
 from omni_agent.engines.qwen3_omni.talker.weights import TalkerWeights
 from omni_agent.errors import EngineError, EngineUnavailable
 
-PATIENCE = 60.0  # seconds until a test that waits for ever fails
+PATIENCE = 300.0  # seconds until a test that waits for ever fails
 
 
 @pytest.fixture

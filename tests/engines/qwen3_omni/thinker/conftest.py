@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from omni_agent.engines.qwen3_omni.thinker.options import ThinkerOptions
+from omni_agent.engines.qwen3_omni.thinker.engine_options import ThinkerOptions
 
 if find_spec("vllm") is None or find_spec("torch") is None:
     collect_ignore_glob = ["test_*.py"]

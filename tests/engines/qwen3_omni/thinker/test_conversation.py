@@ -25,21 +25,23 @@ import pytest_asyncio
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack
 
 from omni_agent.audio import AudioFrame, read_wav, resample
-from omni_agent.call import Outfit, Stages
+from omni_agent.call.request import CallRequest
+from omni_agent.call.session import Session
 from omni_agent.ears import Ears
+from omni_agent.engine import StageOptions
 from omni_agent.engines.local import start_ears
 from omni_agent.engines.qwen3_omni.features import PromptFeatures
 from omni_agent.engines.qwen3_omni.talker.engine import QwenTalker
 from omni_agent.engines.qwen3_omni.thinker.thinker import QwenThinker
 from omni_agent.engines.remote.thinker import OpenAIThinker
 from omni_agent.errors import ModelStoreError
-from omni_agent.hookspecs import EngineOptions
 from omni_agent.persona import Persona, SamplingOptions
-from omni_agent.session import Session
+from omni_agent.personas.outfit import Outfit
+from omni_agent.stages import Stages
 from omni_agent.talker import Speech, Voice
 from omni_agent.testing import FixedWardrobe
 from omni_agent.thinker import Features, Thinker, ThinkRequest, Thought
-from omni_agent.tools import tool
+from omni_agent.tools.tool import tool
 from omni_agent.transport import Transport
 from tests.server.calling import Caller, ScriptedHost, Server
 
@@ -142,7 +144,8 @@ class Host(ScriptedHost):
 
     async def serve_call(self, transport: Transport, persona: str | None) -> None:
         try:
-            await Session(self._stages, transport, FixedWardrobe(self._outfit), idle_s=90).run()
+            request = CallRequest(idle_s=90)
+            await Session(self._stages, transport, FixedWardrobe(self._outfit), request).run()
         finally:
             self.ended.set()
 
@@ -150,7 +153,7 @@ class Host(ScriptedHost):
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def ears() -> AsyncIterator[Ears]:
     try:
-        started = await start_ears(EngineOptions(light=True))
+        started = await start_ears(StageOptions(light=True))
     except ModelStoreError as error:
         pytest.skip(str(error))
     yield started
@@ -224,9 +227,10 @@ async def test_a_spoken_turn_with_the_thinker_on_vllm(
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def remote(omni_checkpoint: Path) -> AsyncIterator[OpenAIThinker]:
     """vLLM's own OpenAI server with the same checkpoint, and a Thinker that uses it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    taken = socket.socket()  # nobody else gets it before the server, which is long in coming
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    taken.bind(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
     arguments = [
         sys.executable, "-m", "vllm.entrypoints.openai.api_server",
         "--model", str(omni_checkpoint), "--served-model-name", "tiny-omni",
@@ -260,6 +264,7 @@ async def remote(omni_checkpoint: Path) -> AsyncIterator[OpenAIThinker]:
         yield started
         await started.aclose()
     finally:
+        taken.close()
         server.terminate()
         try:
             server.wait(20)

@@ -12,15 +12,17 @@ import psutil
 import pytest
 
 from omni_agent import events
-from omni_agent.call import Outfit, Stages
+from omni_agent.call.reply import APOLOGY
+from omni_agent.call.session import Session
+from omni_agent.commands import AddItem, ReplyRequest
+from omni_agent.conversation import user
 from omni_agent.engines.qwen3_omni.thinker.thinker import QwenThinker
-from omni_agent.in_process import InProcessTransport
+from omni_agent.lines.in_process import InProcessTransport
 from omni_agent.persona import Persona, SamplingOptions
-from omni_agent.reply import APOLOGY
-from omni_agent.session import Session
+from omni_agent.personas.outfit import Outfit
+from omni_agent.stages import Stages
 from omni_agent.talker import MuteTalker
 from omni_agent.testing import FixedWardrobe
-from omni_agent.transport import ReplyRequest, UserText
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -38,7 +40,7 @@ def engine(thinker: QwenThinker) -> int:
 
 
 async def replies(line: InProcessTransport, count: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while line.count(events.ReplyFinished) < count:
             await line.happened()
 
@@ -67,7 +69,7 @@ async def test_a_killed_engine_costs_one_reply(
     family = [psutil.Process(host(thinker)), *psutil.Process(host(thinker)).children(True)]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(session.run())
-        line.put(UserText("Tell me a story."))
+        line.put(AddItem(user("Tell me a story.")))
         line.put(ReplyRequest())
         while not line.count(events.SpokenText):
             await line.happened()
@@ -76,7 +78,9 @@ async def test_a_killed_engine_costs_one_reply(
         assert last_words(line).endswith(APOLOGY)
         assert [e.source for e in line.events if isinstance(e, events.ErrorOccurred)] == ["thinker"]
 
-        line.put(UserText("What happened?"))  # nobody waits on the line for the engine to start
+        line.put(
+            AddItem(user("What happened?"))
+        )  # nobody waits on the line for the engine to start
         line.put(ReplyRequest())
         await replies(line, 2)
         assert last_words(line) == APOLOGY
@@ -85,7 +89,7 @@ async def test_a_killed_engine_costs_one_reply(
         wardrobe.outfits["test"] = Outfit(
             persona.model_copy(update={"sampling": SamplingOptions(max_tokens=6)}), {}, ()
         )
-        line.put(UserText("Are you there?"))
+        line.put(AddItem(user("Are you there?")))
         line.put(ReplyRequest())
         await replies(line, 3)
         assert last_words(line)
@@ -93,6 +97,6 @@ async def test_a_killed_engine_costs_one_reply(
         said = [item.text for item in session.conversation if getattr(item, "role", "") == "user"]
         assert said == ["Tell me a story.", "What happened?", "Are you there?"]
         line.hang_up()
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert not alive
     assert not any((await thinker.counters()).values())

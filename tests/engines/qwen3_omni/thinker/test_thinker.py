@@ -97,7 +97,7 @@ async def compute(thinker: QwenThinker, ids: list[int], keys: list[str]) -> list
 
 async def nothing_left(thinker: QwenThinker, talker: QwenTalker | None = None) -> None:
     """Until nothing is in use any more."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while any((await thinker.counters()).values()):  # noqa: ASYNC110  # by looking
             await asyncio.sleep(0)
         while talker and not nobody_speaks(talker):  # noqa: ASYNC110  # by looking
@@ -320,7 +320,7 @@ async def test_two_hundred_cancels_leave_nothing_behind(
     audio = [noise(seconds, seed=20) for seconds in (0.5, 3.0, 9.0)]
     spoken = 0
 
-    async def cancelled(after: float) -> None:
+    async def cancelled(after: float | None) -> None:
         nonlocal spoken
         wanted = request(said(chance.choice(audio)), instructions=str(chance.random()), tokens=64)
         thoughts, sounds = chance.randrange(1, 9), chance.randrange(1, 4)
@@ -329,7 +329,7 @@ async def test_two_hundred_cancels_leave_nothing_behind(
                 spoken += await a_turn(thinker, talker, wanted, thoughts, sounds)
 
     for _ in range(25):
-        moments = (0.0, 0.01, 0.1, 0.3, 9.0)
+        moments = (0.0, 0.01, 0.1, 0.3, None)
         await asyncio.gather(*(cancelled(chance.choice(moments)) for _ in range(8)))
     await nothing_left(thinker, talker)
     assert spoken > 20  # so they were cancelled in the midst of speech, too
